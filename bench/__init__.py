@@ -1,0 +1,1 @@
+"""What memory-mcp costs and what it finds, measured beside its floors and its peers."""

@@ -1,0 +1,175 @@
+"""How soon a host has its memory, and what it weighs then."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+from bench import ours, peers
+from bench.contenders import Contender, empty_server, environment
+from bench.corpus import Corpus
+from bench.ours import MemoryMCP
+from bench.processes import tree_memory
+from bench.report import Bar, Report, p50, print_table
+
+PASSAGES = 10_000
+PYTHON = "python -c pass"
+EMPTY = "empty MCPServer"
+NEW_STORE = "memory-mcp, new store"
+FULL_STORE = "memory-mcp, 10,000 passages"
+BRIDGE = "memory-mcp, bridge to a running daemon"
+NODE = "server-memory, 10,000 entities"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One start of one contender. Times are since the spawn; None where there is no such moment."""
+
+    #: Until `initialize` was answered; for `python -c pass`, until it ended.
+    initialize_ms: float
+    first_answer_ms: float | None = None
+    rss_mb: float | None = None
+    pss_mb: float | None = None
+
+
+Starter = Callable[[], Start]
+Medians = dict[str, Start]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", type=int, default=20, help="starts of each contender")
+    parser.add_argument(
+        "--bridge",
+        action="store_true",
+        help="also without --in-process, with the daemon running",
+    )
+
+
+def run(options: argparse.Namespace, scratch: Path) -> Report:
+    starters = _starters(options, scratch)
+    starts: dict[str, list[Start]] = {name: [] for name in starters}
+    for start in starters.values():
+        start()  # Not counted: it fills the page cache and starts the daemon.
+    for _ in range(options.runs):
+        for name, start in starters.items():
+            starts[name].append(start())
+    medians = {name: median_start(each) for name, each in starts.items()}
+    _print(medians)
+    figures = {name: asdict(start) for name, start in medians.items()}
+    return Report(figures={"runs": options.runs, "medians": figures}, bars=list(bars(medians)))
+
+
+def start_once(contender: Contender) -> Start:
+    """Start it, shake hands, search once, weigh it, end it."""
+    query = Corpus().query(PASSAGES // 2)
+    spawned = perf_counter()
+    with contender.start() as client:
+        client.initialize()
+        initialized = perf_counter()
+        client.call(*contender.search(query))
+        answered = perf_counter()
+        memory = tree_memory(client.process.pid)
+    return Start(
+        initialize_ms=(initialized - spawned) * 1e3,
+        first_answer_ms=(answered - spawned) * 1e3,
+        rss_mb=memory.rss if memory else None,
+        pss_mb=memory.pss if memory else None,
+    )
+
+
+def start_python() -> Start:
+    """Start the interpreter for nothing."""
+    spawned = perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], env=environment(), check=True)
+    return Start(initialize_ms=(perf_counter() - spawned) * 1e3)
+
+
+def median_start(starts: Sequence[Start]) -> Start:
+    """The median of each figure by itself."""
+
+    def median(values: list[float | None]) -> float | None:
+        present = [value for value in values if value is not None]
+        return p50(present) if present else None
+
+    return Start(
+        initialize_ms=p50([start.initialize_ms for start in starts]),
+        first_answer_ms=median([start.first_answer_ms for start in starts]),
+        rss_mb=median([start.rss_mb for start in starts]),
+        pss_mb=median([start.pss_mb for start in starts]),
+    )
+
+
+def bars(medians: Medians) -> Iterator[Bar]:
+    """The promises, those whose contenders took part."""
+    full, empty = medians[FULL_STORE], medians[EMPTY]
+    yield _times("initialize, in-process", full.initialize_ms, empty.initialize_ms, 1.25, EMPTY)
+    if full.first_answer_ms and empty.first_answer_ms:
+        what = "first search at 10,000 passages, in-process"
+        yield _times(what, full.first_answer_ms, empty.first_answer_ms, 1.5, f"{EMPTY}'s first")
+    if full.rss_mb and empty.rss_mb:
+        yield _times("memory after that", full.rss_mb, empty.rss_mb, 1.5, EMPTY)
+    if bridge := medians.get(BRIDGE):
+        floor = medians[PYTHON].initialize_ms
+        yield _times("initialize, bridge", bridge.initialize_ms, floor, 4, PYTHON)
+        if node := medians.get(NODE):
+            yield _times("initialize, bridge", bridge.initialize_ms, node.initialize_ms, 1, NODE)
+
+
+def _starters(options: argparse.Namespace, scratch: Path) -> dict[str, Starter]:
+    """What is started, in the order in which each round starts it."""
+    server = ours.find(options.command)
+    contenders = {
+        EMPTY: empty_server(),
+        FULL_STORE: _filled(server, scratch / "full.db"),
+        NEW_STORE: server.contender(scratch / "new.db"),
+    }
+    if options.bridge:
+        contenders[BRIDGE] = server.contender(scratch / "full.db", in_process=False)
+    if peer := peers.server_memory(options.peers_dir):
+        database = scratch / "server-memory.jsonl"
+        peer.fill(Corpus().passages(0, PASSAGES), database)
+        contenders[NODE] = peer.contender(database)
+    return {PYTHON: start_python} | {
+        name: _starter(contender) for name, contender in contenders.items()
+    }
+
+
+def _starter(contender: Contender) -> Starter:
+    return lambda: start_once(contender)
+
+
+def _filled(server: MemoryMCP, database: Path) -> Contender:
+    print(f"importing {PASSAGES:,} passages")
+    server.import_passages(Corpus().passages(0, PASSAGES), database)
+    return server.contender(database)
+
+
+def _times(what: str, measured: float, floor: float, limit: float, floor_name: str) -> Bar:
+    return Bar(what=what, measured=measured / floor, limit=limit, unit=f"× {floor_name}")
+
+
+def _print(medians: Medians) -> None:
+    heads = ("medians", "initialize ms", "× empty", "× python", "first answer ms", "× empty")
+    empty, python = medians[EMPTY], medians[PYTHON]
+    rows = [
+        (
+            name,
+            start.initialize_ms,
+            start.initialize_ms / empty.initialize_ms,
+            start.initialize_ms / python.initialize_ms,
+            start.first_answer_ms,
+            _ratio(start.first_answer_ms, empty.first_answer_ms),
+            start.rss_mb,
+            start.pss_mb,
+        )
+        for name, start in medians.items()
+    ]
+    print()
+    print_table((*heads, "RSS MB", "PSS MB"), rows)
+
+
+def _ratio(measured: float | None, floor: float | None) -> float | None:
+    return measured / floor if measured and floor else None

@@ -1,0 +1,43 @@
+# CI runs the same commands; CONTRIBUTING.md says how .venv is made.
+
+default: check test
+
+# tests; any of pytest's arguments may follow
+test *args:
+    .venv/bin/pytest {{args}}
+
+# style, types, spelling
+check:
+    tools/check
+
+# the same, mending what can be mended
+fix:
+    tools/check --fix
+
+# the lock files, from pyproject.toml (--upgrade renews every pin)
+lock *args:
+    tools/lock {{args}}
+
+# measurements; just bench --help
+bench *args:
+    .venv/bin/python -m bench {{args}}
+
+# the server, in this process, on stdio
+serve *args:
+    .venv/bin/memory-mcp serve --in-process {{args}}
+
+# the server in the MCP inspector (needs Node.js)
+inspect:
+    npx @modelcontextprotocol/inspector .venv/bin/memory-mcp serve --in-process
+
+# what is wrong with this machine's store and settings
+doctor *args:
+    .venv/bin/memory-mcp doctor {{args}}
+
+# that the documents and examples say what the program does
+docs:
+    .venv/bin/pytest tests/test_docs.py tests/test_examples.py
+
+# everything that a change must pass, as CI does it
+ci:
+    bash .ci/run

@@ -1,0 +1,80 @@
+"""The composition root: the one place that knows which adapter stands behind which port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio
+
+from memory_mcp.config import Settings
+from memory_mcp.embedding.static import StaticEmbedder
+from memory_mcp.llm.tokens import Tokens
+from memory_mcp.ports import Clock, Embedder
+from memory_mcp.services import Services
+from memory_mcp.services.archival import Archival
+from memory_mcp.services.core_memory import CoreMemory
+from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.recall import Recall
+from memory_mcp.services.view import View
+from memory_mcp.storage.sqlite.agents import SqliteAgents
+from memory_mcp.storage.sqlite.blocks import SqliteBlocks
+from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.indexes import Indexes
+from memory_mcp.storage.sqlite.messages import SqliteMessages
+from memory_mcp.storage.sqlite.outbox import SqliteOutbox
+from memory_mcp.storage.sqlite.passages import SqlitePassages
+from memory_mcp.storage.sqlite.statistics import SqliteStatistics
+
+
+class SystemClock:
+    """The `Clock` port."""
+
+    def now(self) -> datetime:
+        """The present moment, in UTC."""
+        return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    *,
+    background: bool = False,
+    clock: Clock | None = None,
+    embedder: Embedder | None = None,
+) -> AsyncIterator[Services]:
+    """Open the store and everything on it; close it in reverse.
+
+    With `background`, rows that wait for vectors get them while the services are open.
+
+    Raises:
+        StoreError: the store cannot be used; the text says why and what to do.
+    """
+    clock = clock or SystemClock()
+    if embedder is None and settings.embedder == "static":
+        embedder = StaticEmbedder()
+    database = await Database.open(settings.database)
+    try:
+        indexes = Indexes(
+            database, embedder.name if embedder else None, embedder.dims if embedder else 0
+        )
+        await indexes.prepare()
+        indexing = Indexing(indexes, embedder)
+        blocks = SqliteBlocks(database, clock)
+        services = Services(
+            agents=SqliteAgents(database, clock),
+            core_memory=CoreMemory(blocks),
+            recall=Recall(SqliteMessages(database, indexes, clock), indexing),
+            archival=Archival(SqlitePassages(database, indexes, clock), indexing),
+            view=View(blocks, SqliteStatistics(database, indexes), clock),
+            indexing=indexing,
+            outbox=SqliteOutbox(database),
+            tokens=Tokens(),
+            clock=clock,
+        )
+        async with anyio.create_task_group() as tasks:
+            if background:
+                tasks.start_soon(indexing.keep_up)
+            yield services
+            tasks.cancel_scope.cancel()
+    finally:
+        await database.close()

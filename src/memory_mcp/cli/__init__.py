@@ -1,0 +1,97 @@
+"""The command line: one file a command, imported when it is called.
+
+Without a command it is the MCP server on standard input and output, which is what hosts start; so
+nothing a person's commands need is imported before one is named.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from memory_mcp import __version__
+from memory_mcp.domain.errors import MemoryMCPError
+
+# Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`.
+COMMANDS = {
+    "serve": ("serve", "serve MCP on standard input and output, or with --http over HTTP"),
+    "demo": ("demo", "see it remember, restart, recall and search, in a throwaway store"),
+    "context": ("context", "print exactly what memory puts in view of the model"),
+    "stats": ("stats", "print how much memory holds"),
+    "search": ("search", "search archival memory, or with --recall past conversations"),
+    "blocks": ("blocks", "list core memory blocks, or print one"),
+    "import": ("import_", "import messages or passages from JSON lines"),
+    "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
+}
+
+EPILOG = """examples:
+  memory-mcp                                   serve MCP on standard input and output (hosts do)
+  memory-mcp serve --http                      serve on http://127.0.0.1:8765/mcp
+  memory-mcp search "when did we choose Postgres?"
+  memory-mcp --agent work import jsonl chats.jsonl
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named in `argv`; returns the exit code."""
+    arguments = _parse(list(sys.argv[1:] if argv is None else argv))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("MEMORY_MCP_LOG_LEVEL", "WARNING").upper(),
+        format="memory-mcp: %(levelname)s %(name)s: %(message)s",
+    )
+    module, _ = COMMANDS[arguments.command]
+    command = importlib.import_module(f"memory_mcp.cli.{module}")
+    try:
+        return command.run(arguments) or 0
+    except MemoryMCPError as error:
+        print(f"memory-mcp: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `memory-mcp context | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="memory-mcp",
+        description="The memory of a stateful agent, for any MCP host.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"memory-mcp {__version__}")
+    _add_common(parser, defaults=True)
+    named = next((word for word in argv if word in COMMANDS), None)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    for name, (module, summary) in COMMANDS.items():
+        child = commands.add_parser(
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        _add_common(child, defaults=False)
+        if name == named:
+            importlib.import_module(f"memory_mcp.cli.{module}").add_arguments(child)
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        arguments.command, arguments.http = "serve", None
+    return arguments
+
+
+def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
+    """Options every command takes, before or after its name."""
+    unset = None if defaults else argparse.SUPPRESS
+    parser.add_argument(
+        "--database", metavar="FILE", default=unset, help="the store (or MEMORY_MCP_DATABASE)"
+    )
+    parser.add_argument(
+        "--agent", metavar="NAME", default=unset, help="whose memory (or MEMORY_MCP_AGENT)"
+    )
+    parser.add_argument(
+        "--tools",
+        metavar="SETS",
+        default=unset,
+        help="tool sets to serve: core, capture (or MEMORY_MCP_TOOLS)",
+    )

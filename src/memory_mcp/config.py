@@ -1,0 +1,154 @@
+"""Settings: read once, from the command line first, then the environment, then defaults."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.errors import InvalidInput
+
+RESULT_TOKENS_DEFAULT = 1_500
+EMBEDDERS = ("static", "none")
+TOOL_SETS = ("core", "capture")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpToken:
+    """A bearer token, and the agents it opens; `None` opens all."""
+
+    secret: bytes
+    agents: frozenset[str] | None = None
+
+    def opens(self, agent: str) -> bool:
+        """Whether its bearer may speak for that agent."""
+        return self.agents is None or agent in self.agents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this process runs."""
+
+    database: Path
+    agent: AgentChoice
+    embedder: str = "static"
+    result_tokens: int = RESULT_TOKENS_DEFAULT
+    """Budget of a search answer's text, in tokens."""
+    tool_sets: tuple[str, ...] = ("core",)
+    http_tokens: tuple[HttpToken, ...] = ()
+    """What HTTP clients must show; without any, none is asked for."""
+
+
+def load_settings(
+    *,
+    database: str | None = None,
+    agent: str | None = None,
+    tools: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings for this process; arguments come from the command line and go first.
+
+    Raises:
+        InvalidInput: a setting cannot be meant; the text names its variable.
+    """
+    given = os.environ if environment is None else environment
+    return Settings(
+        database=_database(database or given.get("MEMORY_MCP_DATABASE")),
+        agent=_agent(agent or given.get("MEMORY_MCP_AGENT"), given, folder or _working_folder()),
+        embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
+        result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
+        tool_sets=_tool_sets(tools or given.get("MEMORY_MCP_TOOLS")),
+        http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),
+    )
+
+
+def default_database() -> Path:
+    """Where the store lies unless said otherwise: the platform's folder for user data."""
+    from platformdirs import user_data_path  # noqa: PLC0415 - only when no path is set
+
+    return user_data_path("memory-mcp", appauthor=False) / "memory.db"
+
+
+def _database(chosen: str | None) -> Path:
+    if not chosen:
+        return default_database()
+    if chosen.startswith(("postgres://", "postgresql://")):
+        raise InvalidInput(
+            "MEMORY_MCP_DATABASE is a Postgres address; this version keeps its store in SQLite. "
+            "Give it the path of a file."
+        )
+    path = Path(chosen.removeprefix("sqlite:///")).expanduser()
+    return path if path.is_absolute() else Path.cwd() / path
+
+
+def _agent(name: str | None, given: Mapping[str, str], folder: Path | None) -> AgentChoice:
+    """The agent by name; else by project: the host's word for it, or the git root around us."""
+    if name:
+        return AgentChoice(name=name)
+    if told := given.get("CLAUDE_PROJECT_DIR"):
+        return AgentChoice(project=_as_project(Path(told)))
+    root = _git_root(folder) if folder else None
+    return AgentChoice(project=_as_project(root)) if root else AgentChoice()
+
+
+def _as_project(folder: Path) -> str | None:
+    """A folder as a project's name; a home folder or `/` is none."""
+    try:
+        resolved = folder.expanduser().resolve()
+        home = Path.home().resolve()
+    except (OSError, RuntimeError):
+        return None
+    return None if resolved == home or resolved == Path(resolved.anchor) else str(resolved)
+
+
+def _git_root(folder: Path) -> Path | None:
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return candidate
+    return None
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed under us
+        return None
+
+
+def _tool_sets(chosen: str | None) -> tuple[str, ...]:
+    names = [name.strip() for name in (chosen or "core").split(",") if name.strip()]
+    wrong = [name for name in names if name not in TOOL_SETS]
+    if wrong:
+        raise InvalidInput(f"there is no tool set {wrong[0]!r}; there are: {', '.join(TOOL_SETS)}.")
+    return tuple(name for name in TOOL_SETS if name in names or name == "core")
+
+
+def _tokens(told: str | None) -> tuple[HttpToken, ...]:
+    """`secret` or `secret=agent|agent`, separated by commas."""
+    tokens: list[HttpToken] = []
+    for part in (told or "").split(","):
+        secret, _, agents = part.strip().partition("=")
+        if not secret:
+            continue
+        if len(secret) < 16:
+            raise InvalidInput("MEMORY_MCP_HTTP_TOKENS: a token must have 16 characters or more.")
+        allowed = frozenset(name.strip() for name in agents.split("|") if name.strip())
+        tokens.append(HttpToken(secret.encode(), allowed or None))
+    return tuple(tokens)
+
+
+def _one_of(given: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = given.get(name) or default
+    if value not in choices:
+        raise InvalidInput(f"{name} is {value!r}; it may be {' or '.join(choices)}.")
+    return value
+
+
+def _number(given: Mapping[str, str], name: str, default: int, least: int) -> int:
+    value = given.get(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or int(value) < least:
+        raise InvalidInput(f"{name} is {value!r}; it must be a whole number from {least:,} on.")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Nouns and rules of memory: pure, synchronous, standard library only."""

@@ -1,0 +1,181 @@
+"""Core memory blocks, and the edits as functions from one block's value to its next.
+
+Semantics are Letta's (`core_memory_append`, `core_memory_replace`, `memory_insert`,
+`memory_rethink`), except that text to replace must be found exactly once and that the limit is
+enforced. Edits are pure: the store applies them to the value it reads inside its transaction, so
+two writers never overwrite each other.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from memory_mcp.domain.errors import BlockLimitExceeded, EditMismatch, InvalidInput, ReadOnlyBlock
+from memory_mcp.domain.ids import BlockId
+from memory_mcp.domain.texts import check_text, require_text
+
+LIMIT_CHARS_DEFAULT = 5_000
+
+OnOverflow = Literal["evict", "error"]
+
+# The line-number view of a block shows `12→ text`; numbers are for display and must not come back.
+_LINE_NUMBER = re.compile(r"^\s*\d+→")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Labelled text always in view. `version` rises by one with each change of the value."""
+
+    id: BlockId
+    label: str
+    value: str
+    description: str
+    limit_chars: int
+    read_only: bool
+    on_overflow: OnOverflow
+    version: int
+    updated_at: datetime
+    shared_with: int = 0
+    """How many other agents have the same block attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTemplate:
+    """What a new agent's block starts as."""
+
+    label: str
+    description: str
+    value: str = ""
+    limit_chars: int = LIMIT_CHARS_DEFAULT
+    read_only: bool = False
+    on_overflow: OnOverflow = "evict"
+
+
+PERSONA = BlockTemplate(
+    "persona",
+    "Who I, the assistant, am for this user: name, tone, working style, habits I was asked to keep "
+    "or to drop. Written in the first person. Shared by all of the user's agents.",
+)
+HUMAN = BlockTemplate(
+    "human",
+    "What is true of the user across all projects: name, languages, work, people, preferences, "
+    "lasting decisions. One fact a line, with a date where it may change. Correct a line that "
+    "became wrong rather than adding a second. Shared by all of the user's agents.",
+)
+PROJECT = BlockTemplate(
+    "project",
+    "What is true of this project only: purpose, current state, decisions with their reasons, "
+    "conventions, open questions, next step. Details that are only sometimes needed belong in "
+    "archival memory.",
+)
+SHARED_TEMPLATES = (PERSONA, HUMAN)
+OWN_TEMPLATES = (PROJECT,)
+
+Edit = Callable[[Block], Block]
+"""One change of one block; raises when it does not apply."""
+
+
+def append(content: str) -> Edit:
+    """Add `content` as new last line(s)."""
+    require_text(content, "content", LIMIT_CHARS_DEFAULT * 100)
+    _refuse_line_numbers(content)
+
+    def edit(block: Block) -> Block:
+        return _with_value(block, f"{block.value}\n{content}" if block.value else content)
+
+    return edit
+
+
+def replace_text(old_content: str, new_content: str) -> Edit:
+    """Put `new_content` in the one place where `old_content` stands; empty deletes it."""
+    require_text(old_content, "old_content", LIMIT_CHARS_DEFAULT * 100)
+    check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
+    _refuse_line_numbers(old_content)
+    _refuse_line_numbers(new_content)
+
+    def edit(block: Block) -> Block:
+        _refuse_read_only(block)
+        places = _places(block.value, old_content)
+        if not places:
+            raise EditMismatch(
+                f"old_content was not found in block {block.label!r}: {_quoted(old_content)}. "
+                "It must match exactly, line breaks and spaces included. "
+                + (f"The block reads:\n{block.value}" if block.value else "The block is empty.")
+            )
+        if len(places) > 1:
+            lines = ", ".join(str(block.value.count("\n", 0, place) + 1) for place in places)
+            raise EditMismatch(
+                f"old_content stands {len(places)} times in block {block.label!r}, "
+                f"on lines {lines}: {_quoted(old_content)}. "
+                "Give more of the text around the one you mean."
+            )
+        before, after = block.value[: places[0]], block.value[places[0] + len(old_content) :]
+        if not new_content:
+            before, after = _closed_gap(before, after)
+        return _with_value(block, before + new_content + after)
+
+    return edit
+
+
+def rethink(new_content: str) -> Edit:
+    """Rewrite the whole block; empty clears it."""
+    check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
+    _refuse_line_numbers(new_content)
+    return lambda block: _with_value(block, new_content)
+
+
+def with_line_numbers(value: str) -> str:
+    """The value as shown with line numbers, `1→ …`; for display only."""
+    return "\n".join(f"{n}→ {line}" for n, line in enumerate(value.split("\n"), 1))
+
+
+def _with_value(block: Block, value: str) -> Block:
+    _refuse_read_only(block)
+    if len(value) > block.limit_chars and len(value) > len(block.value):
+        raise BlockLimitExceeded(
+            f"block {block.label!r} would have {len(value):,} of {block.limit_chars:,} characters "
+            f"({len(value) - block.limit_chars:,} too many; it has {len(block.value):,} now). "
+            "Shorten or merge lines with core_memory_replace, or put details into archival_insert."
+        )
+    return block if value == block.value else replace(block, value=value, version=block.version + 1)
+
+
+def _refuse_read_only(block: Block) -> None:
+    if block.read_only:
+        raise ReadOnlyBlock(
+            f"block {block.label!r} is read-only; nothing was changed. "
+            "Write to another block, or to archival_insert."
+        )
+
+
+def _refuse_line_numbers(content: str) -> None:
+    if _LINE_NUMBER.match(content):
+        raise InvalidInput(
+            "the text starts with a line number (like '12→'). Line numbers are only shown for "
+            "orientation; send the text without them."
+        )
+
+
+def _places(value: str, wanted: str) -> list[int]:
+    """Where `wanted` starts in `value`; overlapping places count, since each could be meant."""
+    places: list[int] = []
+    place = value.find(wanted)
+    while place != -1:
+        places.append(place)
+        place = value.find(wanted, place + 1)
+    return places
+
+
+def _closed_gap(before: str, after: str) -> tuple[str, str]:
+    """After deleting whole lines, take the line break that is left over with them."""
+    if (not before or before.endswith("\n")) and after.startswith("\n"):
+        return before, after[1:]
+    if before.endswith("\n") and not after:
+        return before[:-1], after
+    return before, after
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 200 else text[:199] + "…")

@@ -1,0 +1,96 @@
+"""Every error a caller may want to catch, and nothing else.
+
+MemoryMCPError
+├── InvalidInput          a text, number, date or cursor that cannot be meant
+├── NotFound
+│   ├── AgentNotFound
+│   ├── BlockNotFound
+│   ├── ConversationNotFound
+│   └── PassageNotFound
+├── BlockLimitExceeded    an edit would make a block longer than its limit
+├── ReadOnlyBlock         an edit of a block nobody may edit
+├── EditMismatch          the text to replace is absent, or there more than once
+├── Conflict              a whole rewrite met a block that has moved on
+├── ImportRefused         a file that cannot be imported at all
+├── EmbedderError         the embedder's table is missing or damaged
+└── StoreError
+    ├── StoreBusy         other processes held the write lock too long
+    ├── StoreUnusable     not a store, damaged, or in a place that cannot be written
+    ├── StoreFull         the disk is full
+    └── StoreTooNew       made by a newer memory-mcp
+
+Messages are written for the model or person who reads them: what happened, the numbers, the next
+move. They never hold more of a memory's text than the caller itself sent.
+"""
+
+
+class MemoryMCPError(Exception):
+    """Base of the tree. Its text is meant to be shown."""
+
+
+class InvalidInput(MemoryMCPError):
+    """An argument that cannot be meant; the text says which and what would do."""
+
+
+class NotFound(MemoryMCPError):
+    """Something named in an argument does not exist."""
+
+
+class AgentNotFound(NotFound):
+    """No agent has that name or id."""
+
+
+class BlockNotFound(NotFound):
+    """The agent has no block with that label."""
+
+
+class ConversationNotFound(NotFound):
+    """The agent has no conversation with that id."""
+
+
+class PassageNotFound(NotFound):
+    """The agent has no passage with that id."""
+
+
+class BlockLimitExceeded(MemoryMCPError):
+    """The edit would make the block longer than its limit. Nothing was changed."""
+
+
+class ReadOnlyBlock(MemoryMCPError):
+    """The block refuses every edit. Nothing was changed."""
+
+
+class EditMismatch(MemoryMCPError):
+    """The text to replace was not found exactly once. Nothing was changed."""
+
+
+class Conflict(MemoryMCPError):
+    """The block changed since the version the edit was based on. Nothing was changed."""
+
+
+class ImportRefused(MemoryMCPError):
+    """The file cannot be imported at all; single bad lines are reported, not raised."""
+
+
+class EmbedderError(MemoryMCPError):
+    """The embedder cannot run; search goes on lexically."""
+
+
+class StoreError(MemoryMCPError):
+    """The store could not do what was asked. What was acknowledged before is safe."""
+
+
+class StoreBusy(StoreError):
+    """Other processes kept the write lock longer than we wait."""
+
+
+class StoreUnusable(StoreError):
+    """The file is not a store, is damaged, or lies where we may not write."""
+
+
+class StoreFull(StoreError):
+    """There is no room left on the disk. Nothing was half-written."""
+
+
+class StoreTooNew(StoreError):
+    """A newer memory-mcp made this store; an older one must not touch it."""

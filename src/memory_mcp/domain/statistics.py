@@ -1,0 +1,57 @@
+"""What is out of view, in numbers: what tells a model what it doesn't know it doesn't know."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFill:
+    """How full one block is, in characters."""
+
+    label: str
+    chars: int
+    limit_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """How many passages of an agent carry a tag."""
+
+    tag: str
+    passages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexState:
+    """How search is made up right now, and what still waits for a vector."""
+
+    embedder: str | None
+    """The embedder that makes this process's vectors; `None` when search is lexical only."""
+    store_embedder: str | None
+    """The embedder the store's vectors were made by."""
+    vector_index: str
+    """`vec0`, `scan` (no extension can be loaded) or `off`."""
+    waiting: int
+    """Messages and passages of the store that have no vector yet."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """One agent's memory in numbers. Dates are `None` where there is nothing to date."""
+
+    agent: str
+    messages: int
+    conversations: int
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    passages: int
+    first_passage_at: datetime | None
+    last_passage_at: datetime | None
+    tags: tuple[TagCount, ...]
+    """The most used tags, most used first, at most twenty."""
+    blocks: tuple[BlockFill, ...]
+    agents: int
+    index: IndexState
+    database: str
+    database_bytes: int

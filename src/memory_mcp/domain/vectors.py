@@ -1,0 +1,40 @@
+"""Vectors in the sizes the store keeps: 8 bits or 1 bit a number, and how near two of them are.
+
+A vector comes from an embedder: `dims` floats of length 1 together, or all zeros for a text that
+says nothing. Bits find candidates, 8-bit numbers rank them.
+"""
+
+import math
+from collections.abc import Sequence
+from operator import mul
+from struct import pack, unpack
+
+
+def to_int8(vector: Sequence[float]) -> bytes:
+    """`dims` signed bytes in the direction of `vector`, its largest number stretched to ±127.
+
+    The stretch differs from vector to vector, so compare by cosine only.
+    """
+    peak = max(map(abs, vector), default=0.0) or 1.0
+    return pack(f"{len(vector)}b", *[round(number / peak * 127) for number in vector])
+
+
+def to_bits(vector: Sequence[float]) -> bytes:
+    """`dims` bits, set where a number is above 0, in whole bytes.
+
+    The first number is the lowest bit of the first byte, as in `vec_quantize_binary` of sqlite-vec.
+    """
+    bits = "".join(["1" if number > 0 else "0" for number in reversed(vector)])
+    return int(bits or "0", base=2).to_bytes((len(vector) + 7) // 8, "little")
+
+
+def cosine_int8(a: bytes, b: bytes) -> float:
+    """The cosine of two vectors made by `to_int8`, from -1 to 1; 0 when either is all zeros."""
+    numbers_a, numbers_b = unpack(f"{len(a)}b", a), unpack(f"{len(b)}b", b)
+    lengths = math.hypot(*numbers_a) * math.hypot(*numbers_b)
+    return sum(map(mul, numbers_a, numbers_b)) / lengths if lengths else 0.0
+
+
+def hamming(a: bytes, b: bytes) -> int:
+    """How many bits of two vectors made by `to_bits` differ: 0 when alike, `dims` when opposite."""
+    return (int.from_bytes(a, "little") ^ int.from_bytes(b, "little")).bit_count()

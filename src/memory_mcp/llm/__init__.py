@@ -1,0 +1,1 @@
+"""What concerns language models: token counts now, chat through LiteLLM with the shadow agent."""

@@ -1,0 +1,129 @@
+"""Update announcements, in both eras, for what any process changes.
+
+2026-07-28 clients hold a `subscriptions/listen` stream; older ones sent `resources/subscribe`.
+Both hear only of their own agent's memory. The outbox is watched while somebody listens: a cheap
+number (`PRAGMA data_version`) says that some process committed, the changes table says what.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from mcp.server import ServerRequestContext
+from mcp.server.subscriptions import ResourceUpdated, ServerEvent
+from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.ports import Change, Outbox
+from memory_mcp.server.connections import CURRENT, Connection
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+
+Listener = Callable[[ServerEvent], None]
+
+
+class Announcements:
+    """The SDK's subscription bus, by agent, with the older era's subscriptions beside it."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[object, tuple[Connection | None, Listener]] = {}
+        self._subscribed: dict[tuple[Connection | None, str], Any] = {}
+        self._wanted = anyio.Event()
+
+    # The SDK's SubscriptionBus.
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Deliver an event to every listener, whatever its agent."""
+        for _, listener in list(self._listeners.values()):
+            listener(event)
+        await anyio.lowlevel.checkpoint()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Register a listen stream of the connection at hand; returns how to end it."""
+        token = object()
+        self._listeners[token] = (CURRENT.get(None), listener)
+        self._wanted.set()
+        return lambda: self._listeners.pop(token, None) and None
+
+    # The handshake era's requests.
+
+    async def on_subscribe(
+        self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
+    ) -> EmptyResult:
+        """`resources/subscribe`."""
+        self._subscribed[CURRENT.get(None), str(params.uri)] = ctx.session
+        self._wanted.set()
+        return EmptyResult()
+
+    async def on_unsubscribe(
+        self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
+    ) -> EmptyResult:
+        """`resources/unsubscribe`."""
+        self._subscribed.pop((CURRENT.get(None), str(params.uri)), None)
+        return EmptyResult()
+
+    async def watch(self, outbox: Outbox) -> None:
+        """Announce changes as they come, for as long as the server runs."""
+        while True:
+            await self._wanted.wait()
+            await self._watch_while_wanted(outbox)
+
+    async def _watch_while_wanted(self, outbox: Outbox) -> None:
+        last = await outbox.last_seq()
+        pulse = await outbox.pulse()
+        while self._listeners or self._subscribed:
+            await anyio.sleep(POLL_SECONDS)
+            if (now := await outbox.pulse()) == pulse:
+                continue
+            pulse = now
+            for change in await outbox.since(last):
+                last = change.seq
+                await self._announce(change)
+        self._wanted = anyio.Event()
+
+    async def _announce(self, change: Change) -> None:
+        for uri in uris_of(change):
+            event = ResourceUpdated(uri=uri)
+            for connection, listener in list(self._listeners.values()):
+                if _concerns(change, connection):
+                    listener(event)
+            for (connection, wanted), session in list(self._subscribed.items()):
+                if wanted == uri and _concerns(change, connection):
+                    await self._notify(connection, uri, session)
+
+    async def _notify(self, connection: Connection | None, uri: str, session: Any) -> None:
+        try:
+            await session.send_resource_updated(uri)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            self._subscribed.pop((connection, uri), None)
+
+
+def uris_of(change: Change) -> Iterable[str]:
+    """The resources a change is seen in."""
+    match change.noun:
+        case "block":
+            label = change.details.get("label", "")
+            return (
+                f"memory://blocks/{label}",
+                "memory://blocks",
+                "memory://context",
+                "memory://stats",
+            )
+        case "message":
+            return ("memory://conversations", "memory://stats", "memory://context")
+        case "passage":
+            return ("memory://stats", "memory://context")
+        case "agent":
+            return ("memory://agents", "memory://stats")
+        case _:
+            return ()
+
+
+def _concerns(change: Change, connection: Connection | None) -> bool:
+    if change.noun == "agent" or connection is None or connection.agent is None:
+        return True
+    return AgentId(connection.agent.id) in change.agent_ids

@@ -1,0 +1,249 @@
+"""Answers: what a model reads of a result, and the same for scripts.
+
+The text is dated, self-contained lines within a token budget: long contents are cut around the
+words that were asked for, neighbours of a message are folded in where there is room, the id comes
+last, and one closing line says how much more there is.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.messages import Message
+from memory_mcp.domain.passages import Passage
+from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.texts import clip, counted
+from memory_mcp.domain.times import age, for_reading, to_iso
+from memory_mcp.ports import Edited, Filed, TokenCounter
+from memory_mcp.server.connections import BlockChange
+from memory_mcp.services.archival import PassageHit, PassagePage
+from memory_mcp.services.recall import MessageHit, MessagePage
+
+BLOCK_SHOWN_CHARS = 1_200
+NEIGHBOUR_CHARS = 160
+NEIGHBOURS_BELOW_CHARS = 240
+HIT_CHARS_LEAST = 240
+HIT_CHARS_MOST = 4_000
+PLACES_WEIGHED = 300
+_CHARS_PER_TOKEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Text for the model, structure for scripts."""
+
+    text: str
+    structured: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long an answer may be, and who counts."""
+
+    tokens: int
+    counter: TokenCounter
+
+    def chars_for(self, hits: int) -> int:
+        """How much of each hit's content there is room for, in characters."""
+        share = self.tokens * _CHARS_PER_TOKEN // max(1, hits)
+        return min(HIT_CHARS_MOST, max(HIT_CHARS_LEAST, share))
+
+    def lines_that_fit(self, lines: Sequence[str]) -> int:
+        """How many of the lines fit, from the first; one always does."""
+        for count in range(len(lines), 1, -1):
+            if self.counter.fits("\n".join(lines[:count]), self.tokens):
+                return count
+        return min(1, len(lines))
+
+
+def edit_answer(edited: Edited) -> Answer:
+    """What an edit made of a block."""
+    block = edited.after
+    fill = f"{len(block.value):,} of {block.limit_chars:,} characters"
+    if block.version == edited.before.version:
+        text = f"Block {block.label!r} reads so already; nothing was changed ({fill})."
+    elif not block.value:
+        text = f"Block {block.label!r} is empty now (version {block.version}, {fill})."
+    elif len(block.value) <= BLOCK_SHOWN_CHARS:
+        text = f"Block {block.label!r} (version {block.version}, {fill}) now reads:\n{block.value}"
+    else:
+        changed = difference(edited.before.value, block.value)
+        text = f"Block {block.label!r} (version {block.version}, {fill}) changed:\n{changed}"
+    return Answer(text, {**block_structure(block), "changed": block != edited.before})
+
+
+def block_structure(block: Block) -> dict[str, Any]:
+    """A block for scripts."""
+    return {
+        "id": block.id,
+        "label": block.label,
+        "value": block.value,
+        "description": block.description,
+        "chars": len(block.value),
+        "limit": block.limit_chars,
+        "read_only": block.read_only,
+        "version": block.version,
+        "shared_with": block.shared_with,
+        "updated_at": to_iso(block.updated_at),
+    }
+
+
+def filed_answer(filed: Filed, total: int) -> Answer:
+    """Where a passage went."""
+    passage = filed.passage
+    tags = f" Tags: {', '.join(passage.tags)}." if passage.tags else ""
+    if filed.refreshed:
+        since = for_reading(passage.created_at)
+        text = f"That text was there already, since {since}; it was refreshed.{tags} [{passage.id}]"
+    else:
+        text = f"Stored; {counted(total, 'passage')} in archival memory.{tags} [{passage.id}]"
+    return Answer(text, {**passage_structure(passage), "refreshed": filed.refreshed})
+
+
+def message_answer(page: MessagePage, query: str | None, budget: Budget, now: datetime) -> Answer:
+    """A page of recall."""
+    chars = budget.chars_for(len(page.hits))
+    lines = [_message_line(hit, query or "", chars, now) for hit in page.hits]
+    shown = budget.lines_that_fit(lines)
+    rest = f"{shown:,} of {counted(page.total, 'message')}{'' if page.ranked else ', latest first'}"
+    if not lines:
+        asked = f" for {clip(query, 80)!r}" if query else ""
+        rest = f"Nothing found{asked} among {counted(page.total, 'message')}. " + (
+            "Try other words or fewer filters; what was filed is found by archival_search."
+            if page.total
+            else "No conversation is recorded here yet, or the filters leave none."
+        )
+    structured = [
+        {**message_structure(hit.message), "score": round(hit.score, 4)} for hit in page.hits
+    ]
+    return _paged(lines[:shown], rest, page.cursors, shown, structured, page.total)
+
+
+def passage_answer(page: PassagePage, query: str, budget: Budget, now: datetime) -> Answer:
+    """A page of archival memory."""
+    chars = budget.chars_for(len(page.hits))
+    lines = [_passage_line(hit, query, chars, now) for hit in page.hits]
+    shown = budget.lines_that_fit(lines)
+    tags = f"; tags: {', '.join(page.tags)}" if page.tags else ""
+    rest = f"{shown:,} of {counted(page.total, 'passage')}{tags}"
+    if not lines:
+        rest = f"Nothing found for {clip(query, 80)!r} among {counted(page.total, 'passage')}{tags}. " + (
+            "Try other words or fewer filters; what was said is found by conversation_search."
+            if page.total
+            else "Nothing is filed here yet, or the filters leave nothing."
+        )
+    structured = [
+        {**passage_structure(hit.passage), "score": round(hit.score, 4)} for hit in page.hits
+    ]
+    return _paged(lines[:shown], rest, page.cursors, shown, structured, page.total)
+
+
+def message_structure(message: Message) -> dict[str, Any]:
+    """A message for scripts."""
+    return {
+        "id": message.id,
+        "external_id": message.external_id,
+        "conversation": message.conversation,
+        "role": message.role,
+        "name": message.name,
+        "content": message.content,
+        "created_at": to_iso(message.created_at),
+    }
+
+
+def passage_structure(passage: Passage) -> dict[str, Any]:
+    """A passage for scripts."""
+    return {
+        "id": passage.id,
+        "external_id": passage.external_id,
+        "content": passage.content,
+        "tags": list(passage.tags),
+        "occurred_at": to_iso(passage.occurred_at) if passage.occurred_at else None,
+        "created_at": to_iso(passage.created_at),
+        "origin": passage.origin,
+    }
+
+
+def changes_text(changes: Sequence[BlockChange]) -> str:
+    """The end of an answer: what others changed in core memory meanwhile, as a difference."""
+    parts = [
+        f"<{change.label}> is at version {change.version}:\n{difference(change.seen, change.now)}"
+        for change in changes
+    ]
+    return "\n".join(["Core memory was changed elsewhere since you last saw it.", *parts])
+
+
+def difference(before: str, after: str) -> str:
+    """The lines that went (`-`) and came (`+`), in order."""
+    old, new = before.splitlines(), after.splitlines()
+    told: list[str] = []
+    for kind, *span in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            told += [f"- {line}" for line in old[span[0] : span[1]]]
+            told += [f"+ {line}" for line in new[span[2] : span[3]]]
+    return clip("\n".join(told), 2 * BLOCK_SHOWN_CHARS)
+
+
+def _paged(
+    lines: Sequence[str],
+    rest: str,
+    cursors: Sequence[str | None],
+    shown: int,
+    results: list[dict[str, Any]],
+    total: int,
+) -> Answer:
+    after_text = cursors[shown - 1] if shown else None
+    closing = f"{rest}. More: the same call with cursor={after_text!r}." if after_text else rest
+    closing = closing if closing.endswith(".") else f"{closing}."
+    cursor = cursors[-1] if cursors else None
+    return Answer(
+        "\n".join([*lines, closing]), {"results": results, "cursor": cursor, "total": total}
+    )
+
+
+def _message_line(hit: MessageHit, query: str, chars: int, now: datetime) -> str:
+    message = hit.message
+    said = excerpt(message.content, query, chars)
+    line = f"- {_dated(message.created_at, now)} {message.speaker}: {said}"
+    if len(message.content) <= NEIGHBOURS_BELOW_CHARS and chars > HIT_CHARS_LEAST:
+        if hit.before:
+            line += f"\n  (before, {hit.before.speaker}: {_head(hit.before.content)})"
+        if hit.after:
+            line += f"\n  (after, {hit.after.speaker}: {_head(hit.after.content)})"
+    return f"{line} [{message.id}]"
+
+
+def _passage_line(hit: PassageHit, query: str, chars: int, now: datetime) -> str:
+    passage = hit.passage
+    tags = f" #{' #'.join(passage.tags)}" if passage.tags else ""
+    return (
+        f"- {_dated(passage.dated, now)} {excerpt(passage.content, query, chars)}"
+        f"{tags} [{passage.id}]"
+    )
+
+
+def _dated(moment: datetime, now: datetime) -> str:
+    return f"{for_reading(moment)} ({age(moment, now)})"
+
+
+def _head(content: str) -> str:
+    return clip(" ".join(content.split()), NEIGHBOUR_CHARS)
+
+
+def excerpt(content: str, query: str, chars: int) -> str:
+    """`content`, or the `chars` of it where most of the words asked for stand together."""
+    if len(content) <= chars:
+        return content
+    # Compared by their heads, so that inflected forms count as the index counts them.
+    words = {term.strip('"').split()[0] for term in search_terms(query)}
+    heads = "|".join(re.escape(word[: max(3, len(word) - 2)]) for word in words)
+    found = re.finditer(heads, content.lower()) if heads else iter(())
+    places = [match.start() for match in islice(found, PLACES_WEIGHED)]
+    best = max(places, default=0, key=lambda at: sum(at <= other < at + chars for other in places))
+    start = max(0, min(best - chars // 8, len(content) - chars))
+    return ("…" if start else "") + clip(content[start:], chars)

@@ -1,0 +1,90 @@
+"""Connections: for whom a request speaks, and what its peer has seen of core memory.
+
+The transport says which connection a message came on (a context variable, which the SDK carries
+from the transport to the handler), so nothing here depends on how the protocol counts sessions:
+the 2026 era has none.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from memory_mcp.domain.agents import Agent, AgentChoice
+from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.ids import new_id
+
+CONNECTIONS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChange:
+    """A block as a connection last saw it and as it is now."""
+
+    label: str
+    seen: str
+    now: str
+    version: int
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One peer: which agent it speaks for, and what it has seen."""
+
+    choice: AgentChoice
+    agent: Agent | None = None
+    conversation: str = field(default_factory=lambda: new_id("conversation"))
+    """The conversation that captured messages go to when none is named."""
+    _seen: dict[str, Block] | None = None
+
+    def has_seen(self, blocks: Sequence[Block]) -> None:
+        """The peer was shown these values whole."""
+        self._seen = {block.id: block for block in blocks}
+
+    def unseen(self, blocks: Sequence[Block]) -> list[BlockChange]:
+        """What changed since the peer last saw it; from now on it has seen it.
+
+        A peer that was never shown anything starts from what there is: it asks for it by itself.
+        """
+        if self._seen is None:
+            self.has_seen(blocks)
+            return []
+        changes = [
+            BlockChange(block.label, seen.value, block.value, block.version)
+            for block in blocks
+            if (seen := self._seen.get(block.id)) is not None and seen.version != block.version
+        ]
+        self.has_seen(blocks)
+        return changes
+
+    def edited(self, before: Block, after: Block) -> None:
+        """The peer itself made `after` of `before`; what others did to `before` stays unseen."""
+        if self._seen is None:
+            return
+        seen = self._seen.get(before.id)
+        if seen is None or seen.version == before.version:
+            self._seen[before.id] = after
+
+
+class Connections:
+    """The connections a process serves; the least recently used are let go past a bound."""
+
+    def __init__(self) -> None:
+        self._by_key: OrderedDict[str, Connection] = OrderedDict()
+
+    def get(self, key: str, choice: AgentChoice) -> Connection:
+        """The connection known under `key`, made on first use."""
+        connection = self._by_key.get(key) or Connection(choice)
+        self.put(key, connection)
+        return connection
+
+    def put(self, key: str, connection: Connection) -> None:
+        """Know a connection under `key` from now on."""
+        self._by_key[key] = connection
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > CONNECTIONS_MAX:
+            self._by_key.popitem(last=False)
+
+
+CURRENT: ContextVar[Connection] = ContextVar("memory_mcp_connection")
+"""The connection the present request came on; set by the transport."""

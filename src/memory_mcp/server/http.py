@@ -1,0 +1,131 @@
+"""The HTTP door: streamable HTTP, both eras, one address an agent.
+
+`/mcp` is the default agent, `/agents/{name}/mcp` any other. Without tokens only this machine may
+connect; with tokens, each says which agents it opens. DNS rebinding is refused by the SDK's check.
+"""
+
+import hmac
+import logging
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import uvicorn
+from mcp.server import MCPServer
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from memory_mcp.config import HttpToken
+from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice, require_agent_name
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.server.connections import CURRENT, Connections
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+BODY_BYTES_MAX = 16 * 1024 * 1024
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Door:
+    """ASGI middleware: who may come in, and for which agent a request speaks."""
+
+    def __init__(self, app: ASGIApp, default: AgentChoice, tokens: Sequence[HttpToken]) -> None:
+        self._app = app
+        self._default = default
+        self._tokens = tokens
+        self._connections = Connections()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            choice = self._choice(scope["path"])
+        except InvalidInput as error:
+            await JSONResponse({"error": str(error)}, status_code=404)(scope, receive, send)
+            return
+        if refusal := self._refusal(headers.get("authorization", ""), choice):
+            await refusal(scope, receive, send)
+            return
+        session = headers.get("mcp-session-id")
+        connection = self._connections.get(session or _sessionless(scope, headers, choice), choice)
+        if connection.choice != choice:
+            text = "this session belongs to another agent; begin a new one at this address."
+            await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
+            return
+
+        async def send_and_remember(message: Message) -> None:
+            if message["type"] == "http.response.start" and session is None:
+                begun = Headers(raw=message.get("headers", [])).get("mcp-session-id")
+                if begun:
+                    self._connections.put(begun, connection)
+            await send(message)
+
+        CURRENT.set(connection)
+        inner = {**scope, "path": "/mcp", "raw_path": b"/mcp"}
+        await self._app(inner, receive, send_and_remember)
+
+    def _choice(self, path: str) -> AgentChoice:
+        match path.rstrip("/").split("/"):
+            case ["", "mcp"]:
+                return self._default
+            case ["", "agents", name, "mcp"]:
+                return AgentChoice(name=require_agent_name(unquote(name)))
+            case _:
+                raise InvalidInput("there is nothing here; the server is at /mcp.")
+
+    def _refusal(self, authorization: str, choice: AgentChoice) -> JSONResponse | None:
+        if not self._tokens:
+            return None
+        shown = authorization.removeprefix("Bearer ").encode()
+        # Every token is compared, so that the time taken tells nothing.
+        fitting = [token for token in self._tokens if hmac.compare_digest(shown, token.secret)]
+        if not fitting:
+            return JSONResponse(
+                {"error": "this server wants a token: Authorization: Bearer …"},
+                status_code=401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if not fitting[0].opens(choice.name or DEFAULT_AGENT):
+            return JSONResponse({"error": "this token is for other agents."}, status_code=403)
+        return None
+
+
+def _sessionless(scope: Scope, headers: Headers, choice: AgentChoice) -> str:
+    """What stands for a connection where the protocol has none (2026-07-28).
+
+    Two like clients of one agent on one machine count as one: a change is told to either.
+    """
+    host = (scope.get("client") or ("", 0))[0]
+    return f"{choice.name or ''} {host} {headers.get('user-agent', '')}"
+
+
+async def serve_http(
+    server: MCPServer[Any],
+    *,
+    host: str,
+    port: int,
+    default: AgentChoice,
+    tokens: Sequence[HttpToken],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidInput: the address can be reached from other machines, and there are no tokens.
+    """
+    if host not in _LOOPBACK and not tokens:
+        raise InvalidInput(
+            f"{host} can be reached from other machines, so memory needs a token there. "
+            "Set MEMORY_MCP_HTTP_TOKENS, or serve on 127.0.0.1."
+        )
+    app = server.streamable_http_app(host=host, max_request_body_size=BODY_BYTES_MAX)
+    config = uvicorn.Config(
+        Door(app, default, tokens), host=host, port=port, log_config=None, access_log=False
+    )
+    logger.warning("serving on http://%s:%d/mcp", host, port)
+    await uvicorn.Server(config).serve()

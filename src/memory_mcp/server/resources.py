@@ -1,0 +1,168 @@
+"""The resources: what memory holds, to read. The list is the same for every connection."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeVar
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp_types import Annotations
+
+from memory_mcp.domain.agents import Agent
+from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError, NotFound
+from memory_mcp.domain.ids import AgentId, ConversationId, PassageId
+from memory_mcp.domain.messages import Conversation
+from memory_mcp.domain.times import to_iso
+from memory_mcp.server.answers import block_structure, message_structure, passage_structure
+from memory_mcp.server.connections import CURRENT
+from memory_mcp.server.tools.tool import Surface
+
+Shown = TypeVar("Shown")
+
+_TEXT, _JSON = "text/plain", "application/json"
+
+
+def register_resources(server: MCPServer[Any], surface: Surface) -> None:
+    """Put the resources on the server."""
+    services = surface.services
+
+    async def agent_id() -> AgentId:
+        return await surface.agent_of(CURRENT.get())
+
+    @server.resource(
+        "memory://context",
+        title="Memory in view",
+        description="Exactly what memory puts in view: core memory blocks, and what lies beyond.",
+        mime_type=_TEXT,
+        annotations=Annotations(audience=["assistant"], priority=1.0),
+    )
+    async def context() -> str:
+        return await _shown(services.view.context(await agent_id()))
+
+    @server.resource(
+        "memory://blocks",
+        title="Core memory blocks",
+        description="All core memory blocks with their values, limits and versions.",
+        mime_type=_JSON,
+    )
+    async def blocks() -> str:
+        found = await _shown(services.core_memory.blocks(await agent_id()))
+        return as_json([block_structure(block) for block in found])
+
+    @server.resource(
+        "memory://blocks/{label}",
+        title="One core memory block",
+        description="The value of one core memory block.",
+        mime_type=_TEXT,
+    )
+    async def block(label: str) -> str:
+        found = await _shown(services.core_memory.blocks(await agent_id()))
+        for one in found:
+            if one.label == label:
+                return one.value
+        labels = ", ".join(one.label for one in found)
+        raise _resource_error(BlockNotFound(f"there is no block {label!r}. There are: {labels}."))
+
+    @server.resource(
+        "memory://stats",
+        title="Memory statistics",
+        description="How much is out of view: counts, dates, tags, block fill, index state.",
+        mime_type=_JSON,
+    )
+    async def stats() -> str:
+        told = asdict(await _shown(services.view.statistics(await agent_id())))
+        return as_json({**told, "token_counts": "o200k" if services.tokens.exact else "estimated"})
+
+    @server.resource(
+        "memory://agents",
+        title="Agents",
+        description="The agents of this store, each the owner of a memory of its own.",
+        mime_type=_JSON,
+    )
+    async def agents() -> str:
+        own = await agent_id()
+        found = await _shown(services.agents.all())
+        return as_json([{**agent_structure(agent), "is_you": agent.id == own} for agent in found])
+
+    @server.resource(
+        "memory://conversations",
+        title="Conversations",
+        description="The latest 100 conversations in recall, with their dates and sizes.",
+        mime_type=_JSON,
+    )
+    async def conversations() -> str:
+        found = await _shown(services.recall.conversations(await agent_id()))
+        return as_json([conversation_structure(conversation) for conversation in found])
+
+    @server.resource(
+        "memory://conversations/{id}",
+        title="One conversation",
+        description="Every message of one conversation, in order.",
+        mime_type=_JSON,
+    )
+    async def conversation(id: str) -> str:
+        found, messages = await _shown(
+            services.recall.conversation(await agent_id(), ConversationId(id))
+        )
+        told = [message_structure(message) for message in messages]
+        return as_json({**conversation_structure(found), "content": told})
+
+    @server.resource(
+        "memory://passages/{id}",
+        title="One passage",
+        description="One passage of archival memory, in full.",
+        mime_type=_JSON,
+    )
+    async def passage(id: str) -> str:
+        found = await _shown(services.archival.passage(await agent_id(), PassageId(id)))
+        return as_json(passage_structure(found))
+
+
+def as_json(value: Any) -> str:
+    """Readable JSON; dates in the stored form."""
+    return json.dumps(value, ensure_ascii=False, indent=1, default=_plain)
+
+
+def agent_structure(agent: Agent) -> dict[str, Any]:
+    """An agent for scripts."""
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "description": agent.description,
+        "project": agent.project,
+        "created_at": to_iso(agent.created_at),
+    }
+
+
+def conversation_structure(conversation: Conversation) -> dict[str, Any]:
+    """A conversation for scripts, without its messages."""
+    return {
+        "id": conversation.id,
+        "external_id": conversation.external_id,
+        "host": conversation.host,
+        "started_at": to_iso(conversation.started_at),
+        "last_at": to_iso(conversation.last_at),
+        "messages": conversation.messages,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_iso(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+async def _shown(result: Awaitable[Shown]) -> Shown:
+    try:
+        return await result
+    except MemoryMCPError as error:
+        raise _resource_error(error) from error
+
+
+def _resource_error(error: MemoryMCPError) -> ResourceError:
+    kind: Callable[[str], ResourceError] = (
+        ResourceNotFoundError if isinstance(error, NotFound) else ResourceError
+    )
+    return kind(str(error))

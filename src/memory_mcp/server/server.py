@@ -1,0 +1,78 @@
+"""The one server, for both eras and every transport."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from mcp.server import MCPServer, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
+from mcp_types import SubscribeRequestParams, UnsubscribeRequestParams
+
+from memory_mcp import __version__
+from memory_mcp.domain.compile import LEAD
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.server.announcements import Announcements
+from memory_mcp.server.connections import CURRENT
+from memory_mcp.server.prompts import register_prompts
+from memory_mcp.server.resources import register_resources
+from memory_mcp.server.tools import tools_of
+from memory_mcp.server.tools.tool import Surface
+from memory_mcp.services import Services
+
+logger = logging.getLogger(__name__)
+
+
+def build_server(
+    services: Services, *, tool_sets: Sequence[str], result_tokens: int
+) -> tuple[MCPServer[Any], Announcements]:
+    """The MCP server on open services, and its announcements, which want to be watched.
+
+    Requests must come on a transport that sets `CURRENT`.
+    """
+    surface = Surface(services, result_tokens)
+    announcements = Announcements()
+    server: MCPServer[Any] = MCPServer(
+        "memory-mcp",
+        title="Memory",
+        description="The memory of a stateful agent: core memory, recall, archival.",
+        # Replaced by the compiled instructions at each handshake; here so that they are announced.
+        instructions=LEAD,
+        version=__version__,
+        tools=list(tools_of(tool_sets, surface)),
+        log_level="WARNING",
+        subscriptions=announcements,
+    )
+    register_resources(server, surface)
+    register_prompts(server, surface)
+    server.middleware.append(_instructions(surface))
+    # The SDK has no public place for the handshake era's subscriptions (mcp 2.3).
+    lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
+    lowlevel.add_request_handler(
+        "resources/subscribe", SubscribeRequestParams, announcements.on_subscribe
+    )
+    lowlevel.add_request_handler(
+        "resources/unsubscribe", UnsubscribeRequestParams, announcements.on_unsubscribe
+    )
+    return server, announcements
+
+
+def _instructions(surface: Surface) -> Any:
+    """Middleware: the compiled instructions in both eras' greeting, the same in each."""
+
+    async def greet(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
+            return result
+        connection = CURRENT.get()
+        try:
+            agent_id = await surface.agent_of(connection)
+            blocks = await surface.services.core_memory.blocks(agent_id)
+            instructions = await surface.services.view.instructions(agent_id)
+        except StoreError as error:
+            # A greeting must not fail for a busy store; the first tool call will say more.
+            logger.error("core memory could not be put into the instructions: %s", error)
+            return result
+        connection.has_seen(blocks)
+        return {**result, "instructions": instructions}
+
+    return greet

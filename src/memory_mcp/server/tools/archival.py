@@ -1,0 +1,65 @@
+"""Tools for archival memory."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.texts import require_tags
+from memory_mcp.domain.times import parse_moment
+from memory_mcp.server.answers import Answer, filed_answer, passage_answer
+from memory_mcp.server.tools.arguments import Cursor, EndDate, Limit, StartDate
+from memory_mcp.server.tools.tool import Call, ToolSpec
+
+
+async def archival_insert(
+    content: Annotated[str, Field(description="The text; it must make sense by itself.")],
+    tags: Annotated[list[str] | None, Field(description="A few words to find it by.")] = None,
+    occurred_at: Annotated[
+        str | None, Field(description="ISO date of what it tells, if not today.")
+    ] = None,
+    *,
+    call: Call,
+) -> Answer:
+    """File a text for good, out of view until it is searched: details, decisions with their
+    reasons, lessons, documents. The same text again refreshes the one that is there."""
+    passage = NewPassage(
+        content=content,
+        tags=require_tags(tags),
+        occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
+    )
+    filed = await call.services.archival.file(call.agent_id, [passage])
+    return filed_answer(filed[0], await call.services.archival.count(call.agent_id))
+
+
+async def archival_search(
+    query: Annotated[str, Field(description="Words or a question.")],
+    tags: Annotated[list[str] | None, Field(description="Only passages so tagged.")] = None,
+    tag_match: Annotated[
+        Literal["any", "all"], Field(description="Whether one of the tags will do.")
+    ] = "any",
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    limit: Limit = 5,
+    cursor: Cursor = None,
+    *,
+    call: Call,
+) -> Answer:
+    """Search what was filed in archival memory, by words and by meaning. Call it before you ask
+    the user again or start on something that may be known. Returns dated passages, and which tags
+    there are."""
+    page = await call.services.archival.search(
+        call.agent_id,
+        query,
+        tags=tags,
+        tag_match=tag_match,
+        start_date=start_date,
+        end_date=end_date,
+        limit=limit,
+        cursor=cursor,
+    )
+    return passage_answer(page, query, call.budget, call.services.clock.now())
+
+
+INSERT = ToolSpec(archival_insert, "File in archival memory", idempotent=True)
+SEARCH = ToolSpec(archival_search, "Search archival memory", read_only=True)

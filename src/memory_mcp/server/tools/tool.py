@@ -1,0 +1,169 @@
+"""What all tools share: compact schemas, strict arguments, errors as sentences, piggyback."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import PrivateAttr, ValidationError
+
+from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.server.answers import Answer, Budget, changes_text
+from memory_mcp.server.connections import CURRENT, Connection
+from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
+from memory_mcp.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What every request needs: the services, and how long answers may be."""
+
+    services: Services
+    result_tokens: int
+
+    async def agent_of(self, connection: Connection) -> AgentId:
+        """The agent the connection speaks for, made on first use."""
+        if connection.agent is None:
+            connection.agent = await self.services.agents.choose(connection.choice)
+        return connection.agent.id
+
+    @property
+    def budget(self) -> Budget:
+        """How long an answer may be."""
+        return Budget(self.result_tokens, self.services.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call: for whom it is, and what it may use."""
+
+    agent_id: AgentId
+    connection: Connection
+    services: Services
+    budget: Budget
+    host: str | None
+
+
+ToolFunction = Callable[..., Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool: its function (whose docstring a model reads), its title, and honest hints."""
+
+    function: ToolFunction
+    title: str
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    def bound_to(self, surface: Surface) -> "MemoryTool":
+        """The tool as the SDK serves it."""
+        tool = MemoryTool.from_function(
+            self.function,
+            title=self.title,
+            description=inspect.getdoc(self.function),
+            context_kwarg="call",
+            annotations=ToolAnnotations(
+                read_only_hint=self.read_only,
+                destructive_hint=self.destructive,
+                idempotent_hint=self.idempotent or self.read_only,
+                open_world_hint=False,
+            ),
+            # Claude Code defers tools behind a search unless they ask to stay in view.
+            meta={"anthropic/alwaysLoad": True},
+            structured_output=False,
+        )
+        assert isinstance(tool, MemoryTool)
+        tool.parameters = compact_schema(tool.parameters)
+        tool.bind(surface)
+        return tool
+
+
+class MemoryTool(Tool):
+    """An SDK tool whose call is strict about arguments and ends with what changed meanwhile."""
+
+    _surface: Surface = PrivateAttr()
+
+    def bind(self, surface: Surface) -> None:
+        """Say which services calls are for."""
+        self._surface = surface
+
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> Any:
+        """Answer one call.
+
+        Raises:
+            ToolError: the arguments don't fit, or the service refused; the text is for the model.
+            UnexpectedToolError: a bug of ours; its text stays in the log.
+        """
+        unknown = [name for name in arguments if name not in self.parameters["properties"]]
+        if unknown:
+            raise unknown_argument_error(self.name, unknown, self.parameters)
+        try:
+            given = self.fn_metadata.validate_arguments(arguments)
+        except ValidationError as error:
+            raise argument_error(self.name, error) from None
+        try:
+            answer = await self._answer(given, context)
+        except MemoryMCPError as error:
+            raise tool_error(error) from error
+        except ToolError:
+            raise
+        except Exception as error:
+            raise UnexpectedToolError(
+                f"{self.name} failed inside the memory server; its log (stderr) says why. "
+                "What was acknowledged before is safe."
+            ) from error
+        return CallToolResult(
+            content=[TextContent(type="text", text=answer.text)],
+            structured_content=answer.structured,
+        )
+
+    async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
+        surface, connection = self._surface, CURRENT.get()
+        agent_id = await surface.agent_of(connection)
+        call = Call(agent_id, connection, surface.services, surface.budget, _host(context))
+        answer: Answer = await self.fn(call=call, **given)
+        changes = connection.unseen(await surface.services.core_memory.blocks(agent_id))
+        if not changes:
+            return answer
+        changed = [{"label": change.label, "version": change.version} for change in changes]
+        return Answer(
+            f"{answer.text}\n\n{changes_text(changes)}",
+            {**answer.structured, "core_memory_changes": changed},
+        )
+
+
+def compact_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The input schema without what a model needn't read, and closed to unknown arguments.
+
+    Titles go; an optional argument is one that isn't required, so its null goes too.
+    """
+    properties = {
+        name: _compact_property(dict(told)) for name, told in schema.get("properties", {}).items()
+    }
+    compact: dict[str, Any] = {"type": "object", "properties": properties}
+    if required := schema.get("required"):
+        compact["required"] = required
+    return {**compact, "additionalProperties": False}
+
+
+def _compact_property(told: dict[str, Any]) -> dict[str, Any]:
+    told.pop("title", None)
+    if told.get("default", ...) is None:
+        del told["default"]
+    if choices := [one for one in told.pop("anyOf", []) if one != {"type": "null"}]:
+        told = {**choices[0], **told}
+    return told
+
+
+def _host(context: Context[Any, Any]) -> str | None:
+    client = context.request_context.session.client_params
+    return client.client_info.name if client else None

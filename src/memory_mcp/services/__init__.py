@@ -1,0 +1,25 @@
+"""Use cases. They talk to the domain and the ports, never to an adapter."""
+
+from dataclasses import dataclass
+
+from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
+from memory_mcp.services.archival import Archival
+from memory_mcp.services.core_memory import CoreMemory
+from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.recall import Recall
+from memory_mcp.services.view import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything a front end may call, on one open store."""
+
+    agents: AgentStore
+    core_memory: CoreMemory
+    recall: Recall
+    archival: Archival
+    view: View
+    indexing: Indexing
+    outbox: Outbox
+    tokens: TokenCounter
+    clock: Clock

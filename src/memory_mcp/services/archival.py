@@ -1,0 +1,118 @@
+"""Archival memory: filing passages and finding them again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.ids import AgentId, PassageId
+from memory_mcp.domain.passages import NewPassage, Passage, TagMatch, text_to_embed
+from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.texts import (
+    EXTERNAL_ID_CHARS_MAX,
+    PASSAGE_CHARS_MAX,
+    QUERY_CHARS_MAX,
+    require_tags,
+    require_text,
+)
+from memory_mcp.domain.times import parse_window
+from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question
+from memory_mcp.services.paging import cursor_at, place_of, require_limit
+from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.ranking import fuse
+
+TAGS_TOLD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PassageHit:
+    """A passage found."""
+
+    passage: Passage
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassagePage:
+    """One page of a search in archival memory. `total` counts the passages the filters admit."""
+
+    hits: Sequence[PassageHit]
+    cursors: Sequence[str | None]
+    """For each hit, the cursor that goes on after it; `None` where nothing follows."""
+    total: int
+    tags: Sequence[str]
+    """The most used tags, so that the next search can ask for one."""
+
+
+class Archival:
+    """Texts without end, found by words, by meaning, by tag and by date."""
+
+    def __init__(self, store: PassageStore, indexing: Indexing) -> None:
+        self._store = store
+        self._indexing = indexing
+
+    async def file(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> list[Filed]:
+        """Store passages; the same text again refreshes the one that is there.
+
+        Raises:
+            InvalidInput: one cannot be stored; none was.
+        """
+        for passage in passages:
+            require_text(passage.content, "content", PASSAGE_CHARS_MAX)
+            if passage.external_id is not None:
+                require_text(passage.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
+        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in passages]
+        vectors = await self._indexing.for_write(texts)
+        return await self._store.file(agent_id, passages, vectors)
+
+    async def search(
+        self,
+        agent_id: AgentId,
+        query: str,
+        *,
+        tags: list[str] | None = None,
+        tag_match: TagMatch = "any",
+        start_date: str | None = None,
+        end_date: str | None = None,
+        limit: int = 5,
+        cursor: str | None = None,
+    ) -> PassagePage:
+        """Passages that answer `query`, best first.
+
+        Raises:
+            InvalidInput: an argument cannot be meant.
+        """
+        require_limit(limit)
+        require_text(query, "query", QUERY_CHARS_MAX)
+        if tag_match not in ("any", "all"):
+            raise InvalidInput(f"tag_match {tag_match!r} is neither 'any' nor 'all'.")
+        only = PassageFilter(
+            tags=require_tags(tags),
+            tag_match=tag_match,
+            window=parse_window(start_date, end_date),
+        )
+        search = ("passage", agent_id, query, only)
+        offset = place_of(cursor, *search) or 0
+        question = Question(search_terms(query), await self._indexing.for_question(query))
+        ranking = fuse(await self._store.search(agent_id, question, only))
+        page = ranking[offset : offset + limit]
+        found = await self._store.get([row.seq for row in page])
+        hits = [PassageHit(found[row.seq], row.score) for row in page if row.seq in found]
+        ends = range(offset + 1, offset + 1 + len(hits))
+        return PassagePage(
+            hits=hits,
+            cursors=[cursor_at(end, *search) if end < len(ranking) else None for end in ends],
+            total=await self._store.count(agent_id, only),
+            tags=[tag for tag, _ in await self._store.top_tags(agent_id, TAGS_TOLD)],
+        )
+
+    async def count(self, agent_id: AgentId) -> int:
+        """How many passages the agent has."""
+        return await self._store.count(agent_id, PassageFilter())
+
+    async def passage(self, agent_id: AgentId, passage_id: PassageId) -> Passage:
+        """One passage.
+
+        Raises:
+            PassageNotFound: the agent has no such passage.
+        """
+        return await self._store.by_id(agent_id, passage_id)

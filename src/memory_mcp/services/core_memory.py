@@ -1,0 +1,40 @@
+"""Core memory: reading and editing blocks."""
+
+from memory_mcp.domain import blocks
+from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.ports import BlockStore, Edited
+
+
+class CoreMemory:
+    """Edits are operations on the block's current value, applied inside the store's transaction."""
+
+    def __init__(self, store: BlockStore) -> None:
+        self._store = store
+
+    async def blocks(self, agent_id: AgentId) -> list[Block]:
+        """The agent's blocks, in the order they stand in view."""
+        return await self._store.of_agent(agent_id)
+
+    async def append(self, agent_id: AgentId, label: str, content: str) -> Edited:
+        """Add lines at the end of a block.
+
+        Raises:
+            BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, InvalidInput: nothing was changed.
+        """
+        return await self._store.edit(agent_id, label, blocks.append(content))
+
+    async def replace(
+        self, agent_id: AgentId, label: str, new_content: str, old_content: str | None
+    ) -> Edited:
+        """Replace the one place where `old_content` stands; without it, rewrite the block.
+
+        Raises:
+            BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, EditMismatch, InvalidInput: nothing
+                was changed.
+        """
+        if old_content is None:
+            edit = blocks.rethink(new_content)
+        else:
+            edit = blocks.replace_text(old_content, new_content)
+        return await self._store.edit(agent_id, label, edit)

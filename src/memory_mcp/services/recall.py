@@ -1,0 +1,166 @@
+"""Recall: storing messages, and finding what was said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.ids import AgentId, ConversationId
+from memory_mcp.domain.messages import (
+    ROLES,
+    Conversation,
+    Message,
+    NewMessage,
+    require_roles,
+    text_to_embed,
+)
+from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.redact import redact
+from memory_mcp.domain.texts import (
+    EXTERNAL_ID_CHARS_MAX,
+    MESSAGE_CHARS_MAX,
+    NAME_CHARS_MAX,
+    QUERY_CHARS_MAX,
+    check_text,
+    require_text,
+)
+from memory_mcp.domain.times import parse_window
+from memory_mcp.ports import Appended, MessageFilter, MessageStore, Question
+from memory_mcp.services.paging import cursor_at, place_of, require_limit
+from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.ranking import fuse
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHit:
+    """A message found, with its neighbours in the conversation."""
+
+    message: Message
+    score: float
+    before: Message | None = None
+    after: Message | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePage:
+    """One page of a search in recall. `total` counts the messages the filters admit."""
+
+    hits: Sequence[MessageHit]
+    cursors: Sequence[str | None]
+    """For each hit, the cursor that goes on after it; `None` where nothing follows."""
+    total: int
+    ranked: bool
+    """Whether hits are ordered by score, or by time, latest first."""
+
+
+class Recall:
+    """Every message of every conversation. Messages only come in; nothing changes one."""
+
+    def __init__(self, store: MessageStore, indexing: Indexing) -> None:
+        self._store = store
+        self._indexing = indexing
+
+    async def append(
+        self, agent_id: AgentId, messages: Sequence[NewMessage], host: str | None = None
+    ) -> Appended:
+        """Store messages in order, secrets redacted, once each by external id.
+
+        Raises:
+            InvalidInput: one cannot be stored; none was.
+        """
+        checked = [_checked(message) for message in messages]
+        texts = [
+            text_to_embed(message.name or message.role, message.created_at, message.content)
+            for message in checked
+        ]
+        vectors = await self._indexing.for_write(texts)
+        return await self._store.append(agent_id, checked, vectors, host)
+
+    async def search(
+        self,
+        agent_id: AgentId,
+        query: str | None,
+        *,
+        roles: list[str] | None = None,
+        start_date: str | None = None,
+        end_date: str | None = None,
+        limit: int = 5,
+        cursor: str | None = None,
+    ) -> MessagePage:
+        """Messages that answer `query`, best first; without a query the latest, newest first.
+
+        Raises:
+            InvalidInput: an argument cannot be meant.
+        """
+        require_limit(limit)
+        check_text(query or "", "query", QUERY_CHARS_MAX)
+        only = MessageFilter(roles=require_roles(roles), window=parse_window(start_date, end_date))
+        if query is None or not query.strip():
+            return await self._latest(agent_id, only, limit, cursor)
+        search = ("message", agent_id, query, only)
+        offset = place_of(cursor, *search) or 0
+        question = Question(search_terms(query), await self._indexing.for_question(query))
+        ranking = fuse(await self._store.search(agent_id, question, only))
+        page = ranking[offset : offset + limit]
+        places = [row.seq for row in page]
+        found = await self._store.get(places)
+        around = await self._store.neighbours(places)
+        hits = [
+            MessageHit(found[row.seq], row.score, *around.get(row.seq, (None, None)))
+            for row in page
+            if row.seq in found
+        ]
+        ends = range(offset + 1, offset + 1 + len(hits))
+        return MessagePage(
+            hits=hits,
+            cursors=[cursor_at(end, *search) if end < len(ranking) else None for end in ends],
+            total=await self._store.count(agent_id, only),
+            ranked=True,
+        )
+
+    async def _latest(
+        self, agent_id: AgentId, only: MessageFilter, limit: int, cursor: str | None
+    ) -> MessagePage:
+        search = ("message", agent_id, None, only)
+        before = place_of(cursor, *search)
+        found = await self._store.latest(agent_id, only, limit + 1, before)
+        hits = [MessageHit(message, 0.0) for message in found[:limit]]
+        follows = [True] * (len(hits) - 1) + [len(found) > limit]
+        return MessagePage(
+            hits=hits,
+            cursors=[
+                cursor_at(hit.message.seq, *search) if more else None
+                for hit, more in zip(hits, follows, strict=True)
+            ],
+            total=await self._store.count(agent_id, only),
+            ranked=False,
+        )
+
+    async def conversations(self, agent_id: AgentId, limit: int = 100) -> list[Conversation]:
+        """The agent's conversations, latest first."""
+        return await self._store.conversations(agent_id, limit)
+
+    async def conversation(
+        self, agent_id: AgentId, conversation_id: ConversationId
+    ) -> tuple[Conversation, list[Message]]:
+        """One conversation with its messages in order.
+
+        Raises:
+            ConversationNotFound: the agent has no such conversation.
+        """
+        return await self._store.conversation(agent_id, conversation_id)
+
+
+def _checked(message: NewMessage) -> NewMessage:
+    if message.role not in ROLES:
+        raise InvalidInput(f"role {message.role!r} is none; the roles are {', '.join(ROLES)}.")
+    require_text(message.content, "content", MESSAGE_CHARS_MAX)
+    require_text(message.conversation, "conversation", EXTERNAL_ID_CHARS_MAX)
+    if message.external_id is not None:
+        require_text(message.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
+    if message.name is not None:
+        require_text(message.name, "name", NAME_CHARS_MAX)
+    # The index is made from stored rows, whose times are UTC: dates must read the same here.
+    return replace(
+        message, content=redact(message.content), created_at=message.created_at.astimezone(UTC)
+    )

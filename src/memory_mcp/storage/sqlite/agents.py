@@ -1,0 +1,151 @@
+"""Agents in SQLite."""
+
+from memory_mcp.domain.agents import (
+    DEFAULT_AGENT,
+    Agent,
+    AgentChoice,
+    project_agent_names,
+    require_agent_name,
+)
+from memory_mcp.domain.blocks import OWN_TEMPLATES, SHARED_TEMPLATES, BlockTemplate
+from memory_mcp.domain.errors import AgentNotFound
+from memory_mcp.domain.ids import AgentId, new_id
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Clock
+from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.outbox import record_change
+
+_COLUMNS = "id, name, description, project, created_at"
+_BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
+_BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
+_ALL = f"SELECT {_COLUMNS} FROM agents ORDER BY seq"
+_INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?) RETURNING seq"
+_INSERT_BLOCK = """
+INSERT INTO blocks (id, label, value, description, limit_chars, read_only, on_overflow,
+    created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
+"""
+_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, 1, ?, 'created', ?)"
+_ATTACH = "INSERT INTO agent_blocks (agent_seq, label, block_seq, position) VALUES (?, ?, ?, ?)"
+# The user's shared blocks are those the default agent has: it is made with the store.
+_SHARED = """
+SELECT block_seq FROM agent_blocks JOIN agents ON agents.seq = agent_seq
+WHERE agents.name = ? AND label = ?
+"""
+
+
+async def seq_of(session: Session, agent_id: AgentId) -> int:
+    """The row of an agent.
+
+    Raises:
+        AgentNotFound: there is none with that id.
+    """
+    seq = await session.value("SELECT seq FROM agents WHERE id = ?", (agent_id,))
+    if seq is None:
+        raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
+    return seq
+
+
+class SqliteAgents:
+    """The `AgentStore` port."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def choose(self, choice: AgentChoice) -> Agent:
+        """The agent a choice means, made with its blocks if it isn't there yet."""
+        name = require_agent_name(choice.name) if choice.name else None
+        async with self._database.reader() as session:
+            if found := await _find(session, name, choice.project):
+                return found
+        async with self._database.transaction() as session:
+            # Looked up again inside the lock: another process may have made it meanwhile.
+            if found := await _find(session, name, choice.project):
+                return found
+            if await session.value("SELECT count(*) FROM agents") == 0:
+                default = await self._make(session, DEFAULT_AGENT, None)
+                if name is None and choice.project is None or name == DEFAULT_AGENT:
+                    return default
+            if name is None and choice.project is not None:
+                plain, distinct = project_agent_names(choice.project)
+                taken = await session.value("SELECT 1 FROM agents WHERE name = ?", (plain,))
+                return await self._make(session, distinct if taken else plain, choice.project)
+            return await self._make(session, name or DEFAULT_AGENT, None)
+
+    async def named(self, name: str) -> Agent:
+        """The agent with that name or id.
+
+        Raises:
+            AgentNotFound: there is none; the text lists those there are.
+        """
+        async with self._database.reader() as session:
+            if found := await session.one(_BY_NAME, (name, name)):
+                return _from_row(found)
+            names = [row[0] for row in await session.all("SELECT name FROM agents ORDER BY name")]
+        raise AgentNotFound(
+            f"there is no agent {name!r}. "
+            + (f"There are: {', '.join(names)}." if names else "There are none yet.")
+        )
+
+    async def all(self) -> list[Agent]:
+        """Every agent, oldest first."""
+        async with self._database.reader() as session:
+            return [_from_row(row) for row in await session.all(_ALL)]
+
+    async def _make(self, session: Session, name: str, project: str | None) -> Agent:
+        now = to_iso(self._clock.now())
+        agent_id = new_id("agent")
+        agent_seq = await session.value(_INSERT, (agent_id, name, project, now))
+        position = 0
+        for template in SHARED_TEMPLATES:
+            block_seq = await session.value(_SHARED, (DEFAULT_AGENT, template.label))
+            block_seq = block_seq or await _make_block(session, template, now)
+            await session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
+            position += 1
+        for template in OWN_TEMPLATES:
+            block_seq = await _make_block(session, template, now)
+            await session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
+            position += 1
+        await record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
+        return _from_row((agent_id, name, "", project, now))
+
+
+async def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
+    if name is not None:
+        row = await session.one(_BY_NAME, (name, name))
+    elif project is not None:
+        row = await session.one(_BY_PROJECT, (project,))
+    else:
+        row = await session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
+    return _from_row(row) if row else None
+
+
+async def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
+    block_seq = await session.value(
+        _INSERT_BLOCK,
+        (
+            new_id("block"),
+            template.label,
+            template.value,
+            template.description,
+            template.limit_chars,
+            template.read_only,
+            template.on_overflow,
+            now,
+            now,
+        ),
+    )
+    await session.run(_INSERT_HISTORY, (block_seq, template.value, now))
+    return block_seq
+
+
+def _from_row(row: Row) -> Agent:
+    agent_id, name, description, project, created_at = row
+    return Agent(
+        id=AgentId(agent_id),
+        name=name,
+        description=description,
+        project=project,
+        created_at=from_iso(created_at),
+    )

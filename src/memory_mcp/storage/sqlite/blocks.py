@@ -1,0 +1,84 @@
+"""Core memory blocks in SQLite."""
+
+from memory_mcp.domain.blocks import Block, Edit
+from memory_mcp.domain.errors import BlockNotFound
+from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Clock, Edited
+from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.outbox import record_change
+
+_OF_AGENT = """
+SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,
+    b.version, b.updated_at,
+    (SELECT count(*) - 1 FROM agent_blocks others WHERE others.block_seq = b.seq)
+FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq JOIN blocks b ON b.seq = ab.block_seq
+WHERE a.id = ? ORDER BY ab.position, ab.label
+"""
+_ATTACHED_TO = """
+SELECT a.id FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
+    JOIN agents a ON a.seq = ab.agent_seq
+WHERE b.id = ? ORDER BY a.seq
+"""
+_UPDATE = "UPDATE blocks SET value = ?, version = ?, updated_at = ? WHERE id = ? RETURNING seq"
+_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, ?, ?, ?, ?)"
+
+
+class SqliteBlocks:
+    """The `BlockStore` port."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def of_agent(self, agent_id: AgentId) -> list[Block]:
+        """The agent's blocks, in the order they stand in view."""
+        async with self._database.reader() as session:
+            return await _of_agent(session, agent_id)
+
+    async def edit(self, agent_id: AgentId, label: str, edit: Edit) -> Edited:
+        """Apply `edit` to the block's current value, in one transaction.
+
+        Raises:
+            BlockNotFound: the agent has no such block; the text lists its labels.
+        """
+        async with self._database.transaction() as session:
+            before = _labelled(await _of_agent(session, agent_id), label)
+            after = edit(before)
+            if after.version == before.version:
+                return Edited(before, before)
+            now = to_iso(self._clock.now())
+            seq = await session.value(_UPDATE, (after.value, after.version, now, after.id))
+            await session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now))
+            owners = [row[0] for row in await session.all(_ATTACHED_TO, (after.id,))]
+            await record_change(
+                session, now, "block", after.id, "edited", owners, label=label, by=agent_id
+            )
+            return Edited(before, _labelled(await _of_agent(session, agent_id), label))
+
+
+async def _of_agent(session: Session, agent_id: AgentId) -> list[Block]:
+    return [_from_row(row) for row in await session.all(_OF_AGENT, (agent_id,))]
+
+
+def _labelled(blocks: list[Block], label: str) -> Block:
+    for block in blocks:
+        if block.label == label:
+            return block
+    labels = ", ".join(block.label for block in blocks)
+    raise BlockNotFound(f"there is no block {label!r}. The blocks are: {labels}.")
+
+
+def _from_row(row: Row) -> Block:
+    return Block(
+        id=BlockId(row[0]),
+        label=row[1],
+        value=row[2],
+        description=row[3],
+        limit_chars=row[4],
+        read_only=bool(row[5]),
+        on_overflow=row[6],
+        version=row[7],
+        updated_at=from_iso(row[8]),
+        shared_with=row[9],
+    )

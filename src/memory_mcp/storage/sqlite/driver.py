@@ -1,0 +1,51 @@
+"""Which SQLite we run on.
+
+Python builds differ: many standard `sqlite3` modules cannot load extensions, and SQLite before
+3.51.3 can corrupt a WAL that several processes reset at once. `pysqlite3` carries a current SQLite
+with extensions on; where it has no wheel the standard module serves, without vec0 if need be.
+"""
+
+import logging
+import sqlite3
+from functools import cache
+from types import ModuleType
+
+logger = logging.getLogger(__name__)
+
+WAL_RESET_FIXED = (3, 51, 3)
+"""The first SQLite without the WAL-reset race between processes (sqlite.org/wal.html)."""
+
+
+@cache
+def sqlite_module() -> ModuleType:
+    """`pysqlite3` where it is installed, else the standard module."""
+    try:
+        from pysqlite3 import dbapi2  # noqa: PLC0415 - has no wheel on every platform
+    except ImportError:
+        return sqlite3
+    return dbapi2
+
+
+def sqlite_version() -> tuple[int, int, int]:
+    """The SQLite underneath."""
+    return sqlite_module().sqlite_version_info
+
+
+@cache
+def can_load_extensions() -> bool:
+    """Whether this SQLite was built to load extensions."""
+    return hasattr(sqlite_module().Connection, "enable_load_extension")
+
+
+@cache
+def vec_extension() -> str | None:
+    """Path of the sqlite-vec extension, or `None` where it is not installed or cannot be loaded.
+
+    The path is found without importing `sqlite_vec`, which pulls in numpy where it is installed.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415 - only needed once a store is opened
+
+    spec = find_spec("sqlite_vec") if can_load_extensions() else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return f"{spec.submodule_search_locations[0]}/vec0"

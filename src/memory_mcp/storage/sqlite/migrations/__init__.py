@@ -1,0 +1,103 @@
+"""Numbered migrations, forward only.
+
+One file is one step of the schema: `NNNN_what.sql`, applied together with the record that it was
+(`PRAGMA user_version`) in one transaction. Before the first step on a store that holds something,
+the store is copied beside itself. A store with a higher number than we know is refused.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memory_mcp.domain.errors import StoreTooNew
+
+if TYPE_CHECKING:
+    from memory_mcp.storage.sqlite.database import Session
+
+logger = logging.getLogger(__name__)
+
+APPLICATION_ID = 0x4D4D4350
+"""`MMCP`: marks a SQLite file as ours (`PRAGMA application_id`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step: the schema version it leads to, and its statements."""
+
+    version: int
+    statements: Sequence[str]
+
+
+@cache
+def known_migrations() -> tuple[Migration, ...]:
+    """The migrations this program carries, in order."""
+    files = sorted(Path(__file__).parent.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    return tuple(
+        Migration(int(file.name[:4]), split_statements(file.read_text("utf-8"))) for file in files
+    )
+
+
+def split_statements(script: str) -> list[str]:
+    """The statements of a script; SQLite itself says where one ends, so triggers stay whole.
+
+    `executescript` would do, but it commits an open transaction first, silently.
+    """
+    statements: list[str] = []
+    pending = ""
+    for piece in script.split(";"):
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            statements.append(pending.strip())
+            pending = ""
+    return statements
+
+
+async def migrate(
+    session: "Session", path: Path, migrations: Sequence[Migration] | None = None
+) -> None:
+    """Bring the store to the newest schema.
+
+    Raises:
+        StoreTooNew: a newer memory-mcp made it; it was left alone.
+    """
+    steps = known_migrations() if migrations is None else migrations
+    newest = steps[-1].version
+    version: int = await session.value("PRAGMA user_version")
+    if version > newest:
+        raise StoreTooNew(
+            f"{path} was made by a newer memory-mcp (schema {version}; this one knows {newest}). "
+            "Upgrade memory-mcp, or choose another store with --database."
+        )
+    if version == newest:
+        return
+    if version:
+        await _back_up(session, path, version)
+    for step in steps:
+        await _apply(session, step)
+
+
+async def _apply(session: "Session", step: Migration) -> None:
+    await session.run("BEGIN IMMEDIATE")
+    try:
+        # Read inside the lock: another process may have applied it while we waited.
+        if await session.value("PRAGMA user_version") < step.version:
+            for statement in step.statements:
+                await session.run(statement)
+            await session.run(f"PRAGMA application_id={APPLICATION_ID}")
+            await session.run(f"PRAGMA user_version={step.version}")
+        await session.run("COMMIT")
+    except BaseException:
+        await session.run("ROLLBACK")
+        raise
+
+
+async def _back_up(session: "Session", path: Path, version: int) -> None:
+    backup = path.with_name(f"{path.name}.before-schema-{version + 1}")
+    if not backup.exists():
+        await session.run("VACUUM INTO ?", (str(backup),))
+        backup.chmod(0o600)
+        logger.info("the store was copied to %s before its schema was changed", backup)

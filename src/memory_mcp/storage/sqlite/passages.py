@@ -1,0 +1,204 @@
+"""Archival memory in SQLite."""
+
+import json
+from collections.abc import Sequence
+
+from memory_mcp.domain.errors import PassageNotFound
+from memory_mcp.domain.ids import AgentId, PassageId, new_id
+from memory_mcp.domain.passages import NewPassage, Passage, content_hash, lexical_text
+from memory_mcp.domain.query import index_form
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
+from memory_mcp.storage.sqlite.agents import seq_of
+from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
+from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.search import Filter, lexical_leg, merged, vector_leg
+
+_COLUMNS = """p.id, p.seq, p.content,
+    (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
+    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.external_id"""
+_BY_SEQ = f"SELECT {_COLUMNS} FROM passages p WHERE p.seq IN (SELECT value FROM json_each(?))"
+_BY_ID = f"SELECT {_COLUMNS} FROM passages p WHERE p.agent_seq = ? AND p.id = ?"
+_SAME = """
+SELECT seq FROM passages WHERE agent_seq = ?1
+    AND (content_hash = ?2 OR (external_id IS NOT NULL AND external_id = ?3))
+ORDER BY content_hash = ?2 DESC LIMIT 1
+"""
+_INSERT = """
+INSERT INTO passages (id, agent_seq, content, content_hash, occurred_at, created_at, refreshed_at,
+    origin, external_id, metadata)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
+"""
+_REFRESH = """
+UPDATE passages SET refreshed_at = ?, occurred_at = coalesce(?, occurred_at),
+    external_id = coalesce(external_id, ?) WHERE seq = ?
+"""
+_INSERT_TAG = "INSERT OR IGNORE INTO passage_tags VALUES (?, ?, ?)"
+_TOP_TAGS = """
+SELECT tag, n FROM counts WHERE agent_seq = ? AND noun = 'tag' ORDER BY n DESC, tag LIMIT ?
+"""
+_COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = 'passage'"
+_TAGGED_ANY = """row.seq IN (SELECT passage_seq FROM passage_tags
+    WHERE agent_seq = :agent AND tag IN (SELECT value FROM json_each(:tags)))"""
+_TAGGED_ALL = """row.seq IN (SELECT passage_seq FROM passage_tags
+    WHERE agent_seq = :agent AND tag IN (SELECT value FROM json_each(:tags))
+    GROUP BY passage_seq HAVING count(*) = :tag_count)"""
+
+
+class SqlitePassages:
+    """The `PassageStore` port."""
+
+    def __init__(self, database: Database, indexes: Indexes, clock: Clock) -> None:
+        self._database = database
+        self._indexes = indexes
+        self._clock = clock
+
+    async def file(
+        self,
+        agent_id: AgentId,
+        passages: Sequence[NewPassage],
+        vectors: Sequence[Vector | None],
+    ) -> list[Filed]:
+        """Store passages; the same text (or external id) again refreshes the one there."""
+        filed: list[tuple[int, bool]] = []
+        async with self._database.transaction() as session:
+            agent_seq = await seq_of(session, agent_id)
+            now = to_iso(self._clock.now())
+            rows: list[tuple[int, str, int, Vector | None]] = []
+            last_id = ""
+            for passage, vector in zip(passages, vectors, strict=True):
+                digest = content_hash(passage.content)
+                same = await session.value(_SAME, (agent_seq, digest, passage.external_id))
+                if same is not None:
+                    await self._refresh(session, agent_seq, same, passage, now)
+                    filed.append((same, True))
+                    continue
+                last_id = new_id("passage")
+                seq = await session.value(
+                    _INSERT,
+                    (
+                        last_id,
+                        agent_seq,
+                        passage.content,
+                        digest,
+                        to_iso(passage.occurred_at) if passage.occurred_at else None,
+                        now,
+                        now,
+                        passage.origin,
+                        passage.external_id,
+                        json.dumps(passage.metadata) if passage.metadata else None,
+                    ),
+                )
+                await _tag(session, agent_seq, seq, passage.tags)
+                text = lexical_text(passage.content, passage.tags, passage.occurred_at)
+                rows.append((seq, index_form(text), agent_seq, vector))
+                filed.append((seq, False))
+            if rows:
+                await self._indexes.add(session, PASSAGES, rows)
+                await record_change(
+                    session, now, "passage", last_id, "filed", [agent_id], passages=len(rows)
+                )
+            found = await _get(session, [seq for seq, _ in filed])
+        return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+
+    async def _refresh(
+        self, session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str
+    ) -> None:
+        """Note that the text came again; tags add up, a date fills in or corrects."""
+        before = (await _get(session, [seq]))[seq]
+        occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
+        await session.run(_REFRESH, (now, occurred_at, passage.external_id, seq))
+        await _tag(session, agent_seq, seq, passage.tags)
+        after = (await _get(session, [seq]))[seq]
+        old, new = _indexed_text(before), _indexed_text(after)
+        if old != new:
+            await self._indexes.remove_text(session, PASSAGES, [(seq, old)])
+            await self._indexes.add_text(session, PASSAGES, [(seq, new)])
+
+    async def search(
+        self, agent_id: AgentId, question: Question, only: PassageFilter
+    ) -> list[Candidate]:
+        """The best rows of each leg, filters applied before ranking."""
+        async with self._database.reader() as session:
+            rows = _filter(await seq_of(session, agent_id), only)
+            lexical = await lexical_leg(session, PASSAGES, question.terms, rows)
+            cosine = await vector_leg(session, self._indexes, PASSAGES, question.vector, rows)
+        return merged(lexical, {}, cosine)
+
+    async def get(self, seqs: Sequence[int]) -> dict[int, Passage]:
+        """Passages by place; places of forgotten ones are missing."""
+        async with self._database.reader() as session:
+            return await _get(session, seqs)
+
+    async def by_id(self, agent_id: AgentId, passage_id: PassageId) -> Passage:
+        """One passage.
+
+        Raises:
+            PassageNotFound: the agent has no such passage.
+        """
+        async with self._database.reader() as session:
+            row = await session.one(_BY_ID, (await seq_of(session, agent_id), passage_id))
+        if row is None:
+            raise PassageNotFound(
+                f"there is no passage {passage_id!r}. archival_search answers with the ids."
+            )
+        return _from_row(row)
+
+    async def count(self, agent_id: AgentId, only: PassageFilter) -> int:
+        """How many passages the filter admits."""
+        async with self._database.reader() as session:
+            agent_seq = await seq_of(session, agent_id)
+            if not only.tags and only.window.is_open:
+                return await session.value(_COUNT_ALL, (agent_seq,))
+            rows = _filter(agent_seq, only)
+            return await session.value(
+                f"SELECT count(*) FROM passages row WHERE {rows.sql}", rows.parameters
+            )
+
+    async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
+        """The most used tags with their numbers of passages."""
+        async with self._database.reader() as session:
+            rows = await session.all(_TOP_TAGS, (await seq_of(session, agent_id), limit))
+        return [(tag, count) for tag, count in rows]
+
+
+def _filter(agent_seq: int, only: PassageFilter) -> Filter:
+    made = Filter(agent_seq)
+    if only.tags:
+        tagged = _TAGGED_ALL if only.tag_match == "all" else _TAGGED_ANY
+        made.add(tagged, tags=json.dumps(only.tags), tag_count=len(only.tags))
+    if only.window.start:
+        made.add("row.dated >= :start", start=only.window.start)
+    if only.window.end:
+        made.add("row.dated < :end", end=only.window.end)
+    return made
+
+
+async def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
+    if tags:
+        await session.run_many(_INSERT_TAG, [(agent_seq, tag, seq) for tag in tags])
+
+
+def _indexed_text(passage: Passage) -> str:
+    return index_form(lexical_text(passage.content, passage.tags, passage.occurred_at))
+
+
+async def _get(session: Session, seqs: Sequence[int]) -> dict[int, Passage]:
+    rows = await session.all(_BY_SEQ, (json.dumps(list(seqs)),))
+    return {row[1]: _from_row(row) for row in rows}
+
+
+def _from_row(row: Row) -> Passage:
+    created_at = from_iso(row[5])
+    return Passage(
+        id=PassageId(row[0]),
+        seq=row[1],
+        content=row[2],
+        tags=tuple(json.loads(row[3])),
+        occurred_at=from_iso(row[4]) if row[4] else None,
+        created_at=created_at,
+        refreshed_at=from_iso(row[6]),
+        origin=row[7],
+        external_id=row[8],
+    )
