@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
@@ -19,10 +20,17 @@ from memory_mcp.services.view import View
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.driver import (
+    WAL_RESET_FIXED,
+    sqlite_module,
+    sqlite_version,
+    vec_extension,
+)
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
+from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 
 
@@ -76,5 +84,35 @@ async def open_services(
                 tasks.start_soon(indexing.keep_up)
             yield services
             tasks.cancel_scope.cancel()
+    finally:
+        await database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteBuild:
+    """The SQLite this Python runs on."""
+
+    module: str
+    version: str
+    loads_extensions: bool
+    safe_for_processes: bool
+
+
+def sqlite_build() -> SqliteBuild:
+    """Which SQLite there is, and what it can do."""
+    module = sqlite_module()
+    return SqliteBuild(
+        module=module.__name__.partition(".")[0],
+        version=module.sqlite_version,
+        loads_extensions=vec_extension() is not None,
+        safe_for_processes=sqlite_version() >= WAL_RESET_FIXED,
+    )
+
+
+async def check_store(settings: Settings) -> list[str]:
+    """What is wrong with the store's file or indexes, in words; empty when nothing is."""
+    database = await Database.open(settings.database)
+    try:
+        return await problems(database)
     finally:
         await database.close()

@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=os.environ.get("MEMORY_MCP_LOG_LEVEL", "WARNING").upper(),
         format="memory-mcp: %(levelname)s %(name)s: %(message)s",
     )
+    # The SDK logs what tools refuse at INFO, and a refusal may quote a block.
+    logging.getLogger("mcp").setLevel(max(logging.WARNING, logging.getLogger().level))
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:

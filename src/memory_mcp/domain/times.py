@@ -87,5 +87,8 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def for_reading(moment: datetime) -> str:
-    """`2026-11-22 14:05`, UTC: how dates stand in answers."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+    """`2026-11-22 14:05`, UTC: how dates stand in answers; midnight sharp means only the day."""
+    utc = moment.astimezone(UTC)
+    if (utc.hour, utc.minute, utc.second, utc.microsecond) == (0, 0, 0, 0):
+        return f"{utc:%Y-%m-%d}"
+    return f"{utc:%Y-%m-%d %H:%M}"

@@ -74,7 +74,15 @@ def edit_answer(edited: Edited) -> Answer:
     else:
         changed = difference(edited.before.value, block.value)
         text = f"Block {block.label!r} (version {block.version}, {fill}) changed:\n{changed}"
-    return Answer(text, {**block_structure(block), "changed": block != edited.before})
+    structured = {
+        "label": block.label,
+        "value": block.value,
+        "version": block.version,
+        "chars": len(block.value),
+        "limit": block.limit_chars,
+        "changed": block.version != edited.before.version,
+    }
+    return Answer(text, structured)
 
 
 def block_structure(block: Block) -> dict[str, Any]:

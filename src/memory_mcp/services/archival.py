@@ -1,7 +1,8 @@
 """Archival memory: filing passages and finding them again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, PassageId
@@ -56,13 +57,10 @@ class Archival:
         Raises:
             InvalidInput: one cannot be stored; none was.
         """
-        for passage in passages:
-            require_text(passage.content, "content", PASSAGE_CHARS_MAX)
-            if passage.external_id is not None:
-                require_text(passage.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
-        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in passages]
+        checked = [checked_passage(passage) for passage in passages]
+        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
         vectors = await self._indexing.for_write(texts)
-        return await self._store.file(agent_id, passages, vectors)
+        return await self._store.file(agent_id, checked, vectors)
 
     async def search(
         self,
@@ -116,3 +114,16 @@ class Archival:
             PassageNotFound: the agent has no such passage.
         """
         return await self._store.by_id(agent_id, passage_id)
+
+
+def checked_passage(passage: NewPassage) -> NewPassage:
+    """The passage as it may be stored: tags trimmed, its date in UTC.
+
+    Raises:
+        InvalidInput: it cannot be stored.
+    """
+    require_text(passage.content, "content", PASSAGE_CHARS_MAX)
+    if passage.external_id is not None:
+        require_text(passage.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
+    occurred_at = passage.occurred_at.astimezone(UTC) if passage.occurred_at else None
+    return replace(passage, tags=require_tags(list(passage.tags)), occurred_at=occurred_at)

@@ -68,7 +68,7 @@ class Recall:
         Raises:
             InvalidInput: one cannot be stored; none was.
         """
-        checked = [_checked(message) for message in messages]
+        checked = [checked_message(message) for message in messages]
         texts = [
             text_to_embed(message.name or message.role, message.created_at, message.content)
             for message in checked
@@ -151,7 +151,12 @@ class Recall:
         return await self._store.conversation(agent_id, conversation_id)
 
 
-def _checked(message: NewMessage) -> NewMessage:
+def checked_message(message: NewMessage) -> NewMessage:
+    """The message as it may be stored: secrets redacted, its time in UTC.
+
+    Raises:
+        InvalidInput: it cannot be stored.
+    """
     if message.role not in ROLES:
         raise InvalidInput(f"role {message.role!r} is none; the roles are {', '.join(ROLES)}.")
     require_text(message.content, "content", MESSAGE_CHARS_MAX)

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.texts import require_tags
 from memory_mcp.domain.times import parse_moment
 from memory_mcp.server.answers import Answer, filed_answer, passage_answer
 from memory_mcp.server.tools.arguments import Cursor, EndDate, Limit, StartDate
@@ -25,7 +24,7 @@ async def archival_insert(
     reasons, lessons, documents. The same text again refreshes the one that is there."""
     passage = NewPassage(
         content=content,
-        tags=require_tags(tags),
+        tags=tuple(tags or ()),
         occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
     )
     filed = await call.services.archival.file(call.agent_id, [passage])
