@@ -22,13 +22,13 @@ lock *args:
 bench *args:
     .venv/bin/python -m bench {{args}}
 
-# the server, in this process, on stdio
+# the server on stdio, as a host starts it
 serve *args:
-    .venv/bin/memory-mcp serve --in-process {{args}}
+    .venv/bin/memory-mcp {{args}}
 
 # the server in the MCP inspector (needs Node.js)
 inspect:
-    npx @modelcontextprotocol/inspector .venv/bin/memory-mcp serve --in-process
+    npx @modelcontextprotocol/inspector .venv/bin/memory-mcp
 
 # what is wrong with this machine's store and settings
 doctor *args:

@@ -1,11 +1,9 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import anyio
 
 from memory_mcp.config import Settings
 from memory_mcp.embedding.static import StaticEmbedder
@@ -46,13 +44,10 @@ class SystemClock:
 async def open_services(
     settings: Settings,
     *,
-    background: bool = False,
     clock: Clock | None = None,
     embedder: Embedder | None = None,
-) -> AsyncIterator[Services]:
+) -> AsyncGenerator[Services]:
     """Open the store and everything on it; close it in reverse.
-
-    With `background`, rows that wait for vectors get them while the services are open.
 
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
@@ -68,7 +63,7 @@ async def open_services(
         await indexes.prepare()
         indexing = Indexing(indexes, embedder)
         blocks = SqliteBlocks(database, clock)
-        services = Services(
+        yield Services(
             agents=SqliteAgents(database, clock),
             core_memory=CoreMemory(blocks),
             recall=Recall(SqliteMessages(database, indexes, clock), indexing),
@@ -79,11 +74,6 @@ async def open_services(
             tokens=Tokens(),
             clock=clock,
         )
-        async with anyio.create_task_group() as tasks:
-            if background:
-                tasks.start_soon(indexing.keep_up)
-            yield services
-            tasks.cancel_scope.cancel()
     finally:
         await database.close()
 

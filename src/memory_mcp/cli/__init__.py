@@ -9,7 +9,8 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 from memory_mcp import __version__
 from memory_mcp.domain.errors import MemoryMCPError
@@ -49,13 +50,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command.run(arguments) or 0
     except MemoryMCPError as error:
-        print(f"memory-mcp: {error}", file=sys.stderr)
-        return 1
+        return _failed(error)
+    except BaseExceptionGroup as group:  # from a server's tasks
+        expected, bugs = group.split(MemoryMCPError)
+        if bugs or expected is None:
+            raise
+        return _failed(next(_leaves(expected)))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `memory-mcp context | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _failed(error: BaseException) -> int:
+    print(f"memory-mcp: {error}", file=sys.stderr)
+    return 1
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[Any]", error))
+        else:
+            yield error
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

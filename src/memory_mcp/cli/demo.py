@@ -71,7 +71,9 @@ async def _play(database: Path) -> None:
     async with _server(database) as client:
         _show(client.instructions or "")
         say("3. The model looks things up: by meaning, by words, by date, in what was said.\n")
-        await _call(client, "archival_search", query="why is there no server for our data?", limit=1)
+        await _call(
+            client, "archival_search", query="why is there no server for our data?", limit=1
+        )
         await _call(client, "archival_search", query="time zone", end_date="2026-10-31", limit=1)
         await _call(client, "conversation_search", query="performance on mobile", limit=1)
         say("4. A fact changes, and is corrected in place.\n")
@@ -87,7 +89,16 @@ async def _play(database: Path) -> None:
 
 
 def _server(database: Path) -> Client:
-    command = ["-m", "memory_mcp", "--database", str(database), "--agent", "demo", "--tools", "capture"]
+    command = [
+        "-m",
+        "memory_mcp",
+        "--database",
+        str(database),
+        "--agent",
+        "demo",
+        "--tools",
+        "capture",
+    ]
     return Client(StdioServerParameters(command=sys.executable, args=command))
 
 

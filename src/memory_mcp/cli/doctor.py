@@ -20,7 +20,9 @@ class Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.description = "Check Python, SQLite, the store and the indexes. Exit code 1 if one fails."
+    parser.description = (
+        "Check Python, SQLite, the store and the indexes; exit code 1 if one fails."
+    )
     parser.epilog = "example: memory-mcp doctor --rebuild"
     parser.add_argument(
         "--rebuild",
@@ -45,7 +47,11 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
         Finding(
             build.safe_for_processes,
             f"SQLite {build.version} from {build.module}"
-            + ("" if build.safe_for_processes else ": run one process a store (3.51.3 mended a race)"),
+            + (
+                ""
+                if build.safe_for_processes
+                else ": run one process a store (3.51.3 mended a race)"
+            ),
         ),
         Finding(
             True,
@@ -58,7 +64,7 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
         findings.append(Finding(True, f"the store {settings.database} can be opened and written"))
         if rebuild:
             made = await services.indexing.rebuild()
-            findings.append(Finding(True, f"the indexes were made anew, {made:,} vectors with them"))
+            findings.append(Finding(True, f"the indexes were made anew, with {made:,} vectors"))
         agent = await services.agents.choose(settings.agent)
         state = (await services.view.statistics(agent.id)).index
         findings.append(

@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from typing import Any
 
 import anyio
+from mcp.server import MCPServer
 
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.server import build_server
 from memory_mcp.server.stdio import serve_stdio
@@ -40,37 +41,25 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 async def _serve(settings: Settings, http: str | None) -> None:
-    async with open_services(settings, background=True) as services:
+    async with open_services(settings) as services:
         server, announcements = build_server(
             services, tool_sets=settings.tool_sets, result_tokens=settings.result_tokens
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(announcements.watch, services.outbox)
+            tasks.start_soon(services.indexing.keep_up)
             if http is None:
                 await serve_stdio(server, Connection(settings.agent))
             else:
-                from memory_mcp.server.http import serve_http  # noqa: PLC0415 - uvicorn
-
-                host, port = parse_address(http)
-                # A service belongs to no project: without a name it speaks for `default`.
-                default = AgentChoice(name=settings.agent.name)
-                await serve_http(
-                    server, host=host, port=port, default=default, tokens=settings.http_tokens
-                )
+                await _serve_http(server, settings, http)
             tasks.cancel_scope.cancel()
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """`HOST:PORT`, `HOST`, `:PORT` or `PORT`; what is left out is 127.0.0.1 and 8765.
+async def _serve_http(server: MCPServer[Any], settings: Settings, address: str) -> None:
+    from memory_mcp.server.http import Address, serve_http
 
-    Raises:
-        InvalidInput: the port is no port.
-    """
-    from memory_mcp.server.http import DEFAULT_HOST, DEFAULT_PORT  # noqa: PLC0415 - uvicorn
-
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        host, port = ("", text) if text.isdigit() else (text, "")
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        raise InvalidInput(f"{port!r} is no port; give HOST:PORT, like 127.0.0.1:8765.")
-    return host.strip("[]") or DEFAULT_HOST, int(port) if port else DEFAULT_PORT
+    # A service belongs to no project: without a name it speaks for `default`.
+    default = AgentChoice(name=settings.agent.name)
+    where = Address.parse(address)
+    print(f"memory-mcp: http://{where.host}:{where.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
+    await serve_http(server, where, default=default, tokens=settings.http_tokens)

@@ -1,6 +1,7 @@
 """`memory-mcp stats`: how much memory holds."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
@@ -27,18 +28,22 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(asdict(statistics))
         return
-    index = statistics.index
-    rows = [
-        ("messages", f"{statistics.messages:,}", _span(statistics.first_message_at, statistics.last_message_at)),
-        ("conversations", f"{statistics.conversations:,}", ""),
-        ("passages", f"{statistics.passages:,}", _span(statistics.first_passage_at, statistics.last_passage_at)),
-        ("tags", f"{len(statistics.tags)}", ", ".join(f"{tag.tag} ({tag.passages:,})" for tag in statistics.tags)),
-        *(("block", block.label, f"{block.chars:,} of {block.limit_chars:,} characters") for block in statistics.blocks),
-        ("agents", f"{statistics.agents:,}", ""),
-        ("search", index.vector_index, index.note or f"{index.embedder}; {index.waiting:,} waiting for a vector"),
-        ("store", f"{statistics.database_bytes / 1e6:,.1f} MB", statistics.database),
-    ]  # fmt: skip
-    print_table(f"Memory of agent {statistics.agent!r}", ("what", "how much", "more"), rows)
+    title = f"Memory of agent {statistics.agent!r}"
+    print_table(title, ("what", "how much", "more"), list(_rows(statistics)))
+
+
+def _rows(told: Statistics) -> Iterator[tuple[str, str, str]]:
+    index = told.index
+    yield "messages", f"{told.messages:,}", _span(told.first_message_at, told.last_message_at)
+    yield "conversations", f"{told.conversations:,}", ""
+    yield "passages", f"{told.passages:,}", _span(told.first_passage_at, told.last_passage_at)
+    yield "tags", "", ", ".join(f"{tag.tag} ({tag.passages:,})" for tag in told.tags)
+    for block in told.blocks:
+        yield "block", block.label, f"{block.chars:,} of {block.limit_chars:,} characters"
+    yield "agents", f"{told.agents:,}", ""
+    waiting = f"{index.embedder}; {index.waiting:,} waiting for a vector"
+    yield "search", index.vector_index, index.note or waiting
+    yield "store", f"{told.database_bytes / 1e6:,.1f} MB", told.database
 
 
 async def _statistics(settings: Settings) -> Statistics:

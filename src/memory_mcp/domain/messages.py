@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import ConversationId, MessageId
@@ -69,7 +69,7 @@ def require_roles(roles: list[str] | None) -> tuple[Role, ...]:
     wrong = [role for role in roles or () if role not in ROLES]
     if wrong:
         raise InvalidInput(f"{wrong[0]!r} is no role; the roles are {', '.join(ROLES)}.")
-    return tuple(dict.fromkeys(roles or ()))  # type: ignore[return-value]
+    return cast("tuple[Role, ...]", tuple(dict.fromkeys(roles or ())))
 
 
 def text_to_embed(speaker: str, created_at: datetime, content: str) -> str:

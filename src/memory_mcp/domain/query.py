@@ -8,6 +8,7 @@ quoted words joined by OR, without stop words: FTS5's implicit AND finds a sixth
 
 import re
 import unicodedata
+from itertools import pairwise
 
 TERMS_MAX = 48
 
@@ -59,4 +60,4 @@ def _pairs(run: str) -> list[str]:
     letters = [char for char in run if char.isalnum()]
     if len(letters) < 2:
         return letters
-    return [f"{first} {second}" for first, second in zip(letters, letters[1:], strict=False)]
+    return [f"{first} {second}" for first, second in pairwise(letters)]

@@ -19,10 +19,13 @@ _BYTES_PER_TOKEN = 3.6
 class Tokens:
     """The `TokenCounter` port."""
 
-    @cached_property
+    def __init__(self) -> None:
+        self._folder = _vocabulary_folder() if find_spec("tiktoken") else None
+
+    @property
     def exact(self) -> bool:
         """Whether counts are o200k's, or estimated from the number of bytes."""
-        return _vocabulary_folder() is not None and find_spec("tiktoken") is not None
+        return self._folder is not None
 
     def count(self, text: str) -> int:
         """Tokens in `text`. The first exact count loads the vocabulary: 0.2 s and 80 MB."""
@@ -40,11 +43,9 @@ class Tokens:
 
     @cached_property
     def _encoding(self) -> Any:
-        import tiktoken  # noqa: PLC0415 - 80 MB with its vocabulary: only when it must count
+        import tiktoken
 
-        folder = _vocabulary_folder()
-        assert folder is not None, "asked only when exact"
-        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder))
+        os.environ["TIKTOKEN_CACHE_DIR"] = str(self._folder)
         return tiktoken.get_encoding("o200k_base")
 
 

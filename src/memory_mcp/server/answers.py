@@ -140,10 +140,13 @@ def passage_answer(page: PassagePage, query: str, budget: Budget, now: datetime)
     tags = f"; tags: {', '.join(page.tags)}" if page.tags else ""
     rest = f"{shown:,} of {counted(page.total, 'passage')}{tags}"
     if not lines:
-        rest = f"Nothing found for {clip(query, 80)!r} among {counted(page.total, 'passage')}{tags}. " + (
-            "Try other words or fewer filters; what was said is found by conversation_search."
-            if page.total
-            else "Nothing is filed here yet, or the filters leave nothing."
+        rest = (
+            f"Nothing found for {clip(query, 80)!r} among {counted(page.total, 'passage')}{tags}. "
+            + (
+                "Try other words or fewer filters; what was said is found by conversation_search."
+                if page.total
+                else "Nothing is filed here yet, or the filters leave nothing."
+            )
         )
     structured = [
         {**passage_structure(hit.passage), "score": round(hit.score, 4)} for hit in page.hits

@@ -20,7 +20,7 @@ _KINDS = {
     "int_parsing_size": "is too large a number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
-    "list_type": "must be a list of texts, like [\"one\", \"two\"]",
+    "list_type": 'must be a list of texts, like ["one", "two"]',
     "dict_type": "must be an object",
     "none_required": "must be left out or null",
 }
@@ -41,9 +41,7 @@ def argument_error(tool: str, error: ValidationError) -> ToolError:
     return ToolError(f"{tool} was not called: {'; '.join(told.values())}.")
 
 
-def unknown_argument_error(
-    tool: str, unknown: list[str], schema: Mapping[str, Any]
-) -> ToolError:
+def unknown_argument_error(tool: str, unknown: list[str], schema: Mapping[str, Any]) -> ToolError:
     """Arguments the tool doesn't have; a typo must not lose what it was meant to say."""
     known = ", ".join(schema.get("properties", {}))
     names = ", ".join(repr(name[:40]) for name in unknown[:5])

@@ -5,8 +5,8 @@ connect; with tokens, each says which agents it opens. DNS rebinding is refused 
 """
 
 import hmac
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,12 +21,36 @@ from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice, require_agent_n
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.server.connections import CURRENT, Connections
 
-logger = logging.getLogger(__name__)
-
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8765
 BODY_BYTES_MAX = 16 * 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """`HOST:PORT`, `[HOST]:PORT`, `HOST`, `:PORT` or `PORT`; what is left out is the default.
+
+        Raises:
+            InvalidInput: the port is no port.
+        """
+        host, colon, port = text.rpartition(":")
+        if not colon:
+            host, port = ("", text) if text.isdigit() else (text, "")
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise InvalidInput(f"{port!r} is no port; give HOST:PORT, like 127.0.0.1:8765.")
+        default = cls()
+        return cls(host.strip("[]") or default.host, int(port) if port else default.port)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in _LOOPBACK
 
 
 class Door:
@@ -107,9 +131,8 @@ def _sessionless(scope: Scope, headers: Headers, choice: AgentChoice) -> str:
 
 async def serve_http(
     server: MCPServer[Any],
+    address: Address,
     *,
-    host: str,
-    port: int,
     default: AgentChoice,
     tokens: Sequence[HttpToken],
 ) -> None:
@@ -118,14 +141,17 @@ async def serve_http(
     Raises:
         InvalidInput: the address can be reached from other machines, and there are no tokens.
     """
-    if host not in _LOOPBACK and not tokens:
+    if not address.is_local and not tokens:
         raise InvalidInput(
-            f"{host} can be reached from other machines, so memory needs a token there. "
+            f"{address.host} can be reached from other machines, so memory needs a token there. "
             "Set MEMORY_MCP_HTTP_TOKENS, or serve on 127.0.0.1."
         )
-    app = server.streamable_http_app(host=host, max_request_body_size=BODY_BYTES_MAX)
+    app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
     config = uvicorn.Config(
-        Door(app, default, tokens), host=host, port=port, log_config=None, access_log=False
+        Door(app, default, tokens),
+        host=address.host,
+        port=address.port,
+        log_config=None,
+        access_log=False,
     )
-    logger.warning("serving on http://%s:%d/mcp", host, port)
     await uvicorn.Server(config).serve()

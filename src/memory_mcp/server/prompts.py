@@ -19,7 +19,7 @@ def register_prompts(server: MCPServer[Any], surface: Surface) -> None:
 
     @server.prompt(
         title="Start with memory",
-        description="Puts core memory into the chat, and what is filed about a topic if you name one.",
+        description="Puts core memory into the chat, and what is filed about a topic you name.",
     )
     async def memory(
         topic: Annotated[str, Field(description="A topic or tag to look up as well.")] = "",

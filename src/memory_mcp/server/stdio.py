@@ -1,7 +1,7 @@
-"""The stdio transport: one line of JSON a message; standard output is the wire.
+r"""The stdio transport: one line of JSON a message; standard output is the wire.
 
 The SDK's own transport leaves a request unanswered when its line cannot be parsed (malformed JSON,
-an unpaired surrogate such as `"\\ud800"`), and its client waits for ever. This one answers every
+an unpaired surrogate such as `"\ud800"`), and its client waits for ever. This one answers every
 line: -32700 for what is not JSON, and an error under the request's own id for what is JSON but
 holds half a character. It ends cleanly on SIGTERM, and answers what was asked before standard
 input ended, so that `echo … | memory-mcp` works.
@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import anyio
 import mcp_types as types
@@ -109,21 +109,22 @@ class _Wire:
 def refusal(line: bytes) -> types.JSONRPCMessage:
     """The answer to a line that is no JSON-RPC message."""
     try:
-        said = json.loads(line)
+        said: Any = json.loads(line)
     except (ValueError, RecursionError):
         return _error(None, types.PARSE_ERROR, "Parse error: the line is not valid JSON.")
-    request_id = said.get("id") if isinstance(said, dict) else None
+    told = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    request_id = told.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, int | str):
         request_id = None
     if not SURROGATE.search(json.dumps(said, ensure_ascii=False)):
-        return _error(request_id, types.INVALID_REQUEST, "Invalid request: no JSON-RPC 2.0 message.")
+        return _error(request_id, types.INVALID_REQUEST, "Invalid request: not JSON-RPC 2.0.")
     half = (
         "the text holds an unpaired surrogate (an escape like \\ud800), half of a character. "
         "Send the whole character, or leave it out. Nothing was changed."
     )
     if request_id is None or SURROGATE.search(str(request_id)):
         return _error(None, types.INVALID_PARAMS, half)
-    if said.get("method") != "tools/call":
+    if told.get("method") != "tools/call":
         return _error(request_id, types.INVALID_PARAMS, half)
     # As the tool's own answer, so that the model reads it and can correct itself.
     content = [{"type": "text", "text": half}]

@@ -17,8 +17,8 @@ from memory_mcp.domain.texts import (
 )
 from memory_mcp.domain.times import parse_window
 from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question
-from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
 
 TAGS_TOLD = 8

@@ -26,7 +26,7 @@ class Indexing:
         self._embedder = embedder
         self._wake = anyio.Event()
 
-    async def for_write(self, texts: Sequence[str]) -> list[Vector | None]:
+    async def for_write(self, texts: Sequence[str]) -> Sequence[Vector | None]:
         """Vectors to store with these texts; `None` where they follow later."""
         if self._embedder is None or not self._embedder.inline:
             self._wake.set()

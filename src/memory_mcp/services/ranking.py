@@ -36,5 +36,7 @@ def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
             meaning = (row.cosine - low) / (high - low) if high > low else 1.0
         return weight * meaning + (1 - weight) * (words / best if best else 0.0)
 
-    ranked = [Ranked(row.seq, score(row, words)) for row, words in zip(candidates, lexical, strict=True)]
+    ranked = [
+        Ranked(row.seq, score(row, words)) for row, words in zip(candidates, lexical, strict=True)
+    ]
     return sorted(ranked, key=lambda row: (-row.score, -row.seq))

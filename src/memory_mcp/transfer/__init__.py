@@ -1,1 +1,1 @@
-"""Import and export: one module a format. Formats become domain objects here, services store them."""
+"""Import and export: one module a format. Services do the storing."""

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId
@@ -38,9 +38,9 @@ class Report:
     stored: int = 0
     known: int = 0
     bad: int = 0
-    bad_lines: list[tuple[int, str]] = field(default_factory=list)
+    bad_lines: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """The first bad lines: number, and what is wrong with it."""
-    unknown_fields: Counter[str] = field(default_factory=Counter)
+    unknown_fields: Counter[str] = field(default_factory=Counter[str])
     """Fields that have no place in memory, with the number of lines that had them."""
 
     def refuse(self, line: int, reason: str) -> None:
@@ -109,14 +109,14 @@ def _object(line: bytes) -> dict[str, Any]:
     if len(line) > LINE_BYTES_MAX:
         raise InvalidInput(f"the line is longer than {LINE_BYTES_MAX // 2**20} MiB")
     try:
-        told = json.loads(line)
+        told: Any = json.loads(line)
     except UnicodeDecodeError:
         raise InvalidInput("the line is not UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the line is not JSON ({error})") from None
     if not isinstance(told, dict):
         raise InvalidInput("the line is not a JSON object")
-    return told
+    return cast("dict[str, Any]", told)
 
 
 def _derived_id(told: dict[str, Any], seen: Counter[str]) -> str:
@@ -140,7 +140,7 @@ def _metadata(told: dict[str, Any]) -> dict[str, Any] | None:
     metadata = told.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise InvalidInput("metadata must be an object")
-    return metadata
+    return cast("dict[str, Any] | None", metadata)
 
 
 def _read_message(told: dict[str, Any]) -> NewMessage:
@@ -158,8 +158,8 @@ def _read_message(told: dict[str, Any]) -> NewMessage:
 
 
 def _read_passage(told: dict[str, Any]) -> NewPassage:
-    tags = told.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+    tags = cast("list[Any]", told.get("tags") or [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnnecessaryIsInstance] - it is the file's word
         raise InvalidInput("tags must be a list of texts")
     occurred_at = _text(told, "occurred_at", required=False)
     return checked_passage(

@@ -19,4 +19,6 @@ TOOL_SETS: dict[str, tuple[ToolSpec, ...]] = {
 
 def tools_of(sets: Sequence[str], surface: Surface) -> list[MemoryTool]:
     """The tools of the sets asked for, in their fixed order."""
-    return [spec.bound_to(surface) for name in TOOL_SETS if name in sets for spec in TOOL_SETS[name]]
+    return [
+        spec.bound_to(surface) for name in TOOL_SETS if name in sets for spec in TOOL_SETS[name]
+    ]

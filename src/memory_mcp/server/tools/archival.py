@@ -12,10 +12,10 @@ from memory_mcp.server.tools.tool import Call, ToolSpec
 
 
 async def archival_insert(
-    content: Annotated[str, Field(description="The text; it must make sense by itself.")],
-    tags: Annotated[list[str] | None, Field(description="A few words to find it by.")] = None,
+    content: Annotated[str, Field(description="Must make sense by itself")],
+    tags: Annotated[list[str] | None, Field(description="To find it by")] = None,
     occurred_at: Annotated[
-        str | None, Field(description="ISO date of what it tells, if not today.")
+        str | None, Field(description="ISO date of what it tells, if not today")
     ] = None,
     *,
     call: Call,
@@ -32,11 +32,9 @@ async def archival_insert(
 
 
 async def archival_search(
-    query: Annotated[str, Field(description="Words or a question.")],
-    tags: Annotated[list[str] | None, Field(description="Only passages so tagged.")] = None,
-    tag_match: Annotated[
-        Literal["any", "all"], Field(description="Whether one of the tags will do.")
-    ] = "any",
+    query: Annotated[str, Field(description="Words or a question")],
+    tags: Annotated[list[str] | None, Field(description="Only so tagged")] = None,
+    tag_match: Literal["any", "all"] = "any",
     start_date: StartDate = None,
     end_date: EndDate = None,
     limit: Limit = 5,

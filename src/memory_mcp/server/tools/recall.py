@@ -13,12 +13,8 @@ from memory_mcp.server.tools.tool import Call, ToolSpec
 
 
 async def conversation_search(
-    query: Annotated[
-        str | None, Field(description="Words or a question. Left out: the latest messages.")
-    ] = None,
-    roles: Annotated[
-        list[str] | None, Field(description="Only user, assistant, tool or system.")
-    ] = None,
+    query: Annotated[str | None, Field(description="Left out: the latest messages")] = None,
+    roles: Annotated[list[str] | None, Field(description="user, assistant, tool, system")] = None,
     start_date: StartDate = None,
     end_date: EndDate = None,
     limit: Limit = 5,

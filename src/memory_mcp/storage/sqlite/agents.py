@@ -34,13 +34,13 @@ WHERE agents.name = ? AND label = ?
 """
 
 
-async def seq_of(session: Session, agent_id: AgentId) -> int:
+def seq_of(session: Session, agent_id: AgentId) -> int:
     """The row of an agent.
 
     Raises:
         AgentNotFound: there is none with that id.
     """
-    seq = await session.value("SELECT seq FROM agents WHERE id = ?", (agent_id,))
+    seq = session.value("SELECT seq FROM agents WHERE id = ?", (agent_id,))
     if seq is None:
         raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
     return seq
@@ -56,22 +56,10 @@ class SqliteAgents:
     async def choose(self, choice: AgentChoice) -> Agent:
         """The agent a choice means, made with its blocks if it isn't there yet."""
         name = require_agent_name(choice.name) if choice.name else None
-        async with self._database.reader() as session:
-            if found := await _find(session, name, choice.project):
-                return found
-        async with self._database.transaction() as session:
-            # Looked up again inside the lock: another process may have made it meanwhile.
-            if found := await _find(session, name, choice.project):
-                return found
-            if await session.value("SELECT count(*) FROM agents") == 0:
-                default = await self._make(session, DEFAULT_AGENT, None)
-                if name is None and choice.project is None or name == DEFAULT_AGENT:
-                    return default
-            if name is None and choice.project is not None:
-                plain, distinct = project_agent_names(choice.project)
-                taken = await session.value("SELECT 1 FROM agents WHERE name = ?", (plain,))
-                return await self._make(session, distinct if taken else plain, choice.project)
-            return await self._make(session, name or DEFAULT_AGENT, None)
+        found = await self._database.read(lambda session: _find(session, name, choice.project))
+        return found or await self._database.write(
+            lambda session: self._find_or_make(session, name, choice.project)
+        )
 
     async def named(self, name: str) -> Agent:
         """The agent with that name or id.
@@ -79,10 +67,11 @@ class SqliteAgents:
         Raises:
             AgentNotFound: there is none; the text lists those there are.
         """
-        async with self._database.reader() as session:
-            if found := await session.one(_BY_NAME, (name, name)):
-                return _from_row(found)
-            names = [row[0] for row in await session.all("SELECT name FROM agents ORDER BY name")]
+        agents = await self.all()
+        for agent in agents:
+            if name == agent.id or name.casefold() == agent.name.casefold():
+                return agent
+        names = sorted(agent.name for agent in agents)
         raise AgentNotFound(
             f"there is no agent {name!r}. "
             + (f"There are: {', '.join(names)}." if names else "There are none yet.")
@@ -90,39 +79,53 @@ class SqliteAgents:
 
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
-        async with self._database.reader() as session:
-            return [_from_row(row) for row in await session.all(_ALL)]
+        rows = await self._database.read(lambda session: session.all(_ALL))
+        return [_from_row(row) for row in rows]
 
-    async def _make(self, session: Session, name: str, project: str | None) -> Agent:
+    def _find_or_make(self, session: Session, name: str | None, project: str | None) -> Agent:
+        # Looked up again inside the lock: another process may have made it meanwhile.
+        if found := _find(session, name, project):
+            return found
+        if session.value("SELECT count(*) FROM agents") == 0:
+            default = self._make(session, DEFAULT_AGENT, None)
+            if (name is None and project is None) or name == DEFAULT_AGENT:
+                return default
+        if name is None and project is not None:
+            plain, distinct = project_agent_names(project)
+            taken = session.value("SELECT 1 FROM agents WHERE name = ?", (plain,))
+            return self._make(session, distinct if taken else plain, project)
+        return self._make(session, name or DEFAULT_AGENT, None)
+
+    def _make(self, session: Session, name: str, project: str | None) -> Agent:
         now = to_iso(self._clock.now())
         agent_id = new_id("agent")
-        agent_seq = await session.value(_INSERT, (agent_id, name, project, now))
+        agent_seq = session.value(_INSERT, (agent_id, name, project, now))
         position = 0
         for template in SHARED_TEMPLATES:
-            block_seq = await session.value(_SHARED, (DEFAULT_AGENT, template.label))
-            block_seq = block_seq or await _make_block(session, template, now)
-            await session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
+            block_seq = session.value(_SHARED, (DEFAULT_AGENT, template.label))
+            block_seq = block_seq or _make_block(session, template, now)
+            session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
             position += 1
         for template in OWN_TEMPLATES:
-            block_seq = await _make_block(session, template, now)
-            await session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
+            block_seq = _make_block(session, template, now)
+            session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
             position += 1
-        await record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
+        record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
         return _from_row((agent_id, name, "", project, now))
 
 
-async def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
+def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
     if name is not None:
-        row = await session.one(_BY_NAME, (name, name))
+        row = session.one(_BY_NAME, (name, name))
     elif project is not None:
-        row = await session.one(_BY_PROJECT, (project,))
+        row = session.one(_BY_PROJECT, (project,))
     else:
-        row = await session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
+        row = session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
     return _from_row(row) if row else None
 
 
-async def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
-    block_seq = await session.value(
+def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
+    block_seq = session.value(
         _INSERT_BLOCK,
         (
             new_id("block"),
@@ -136,7 +139,7 @@ async def _make_block(session: Session, template: BlockTemplate, now: str) -> in
             now,
         ),
     )
-    await session.run(_INSERT_HISTORY, (block_seq, template.value, now))
+    session.run(_INSERT_HISTORY, (block_seq, template.value, now))
     return block_seq
 
 

@@ -33,8 +33,7 @@ class SqliteBlocks:
 
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
-        async with self._database.reader() as session:
-            return await _of_agent(session, agent_id)
+        return await self._database.read(lambda session: _of_agent(session, agent_id))
 
     async def edit(self, agent_id: AgentId, label: str, edit: Edit) -> Edited:
         """Apply `edit` to the block's current value, in one transaction.
@@ -42,23 +41,26 @@ class SqliteBlocks:
         Raises:
             BlockNotFound: the agent has no such block; the text lists its labels.
         """
-        async with self._database.transaction() as session:
-            before = _labelled(await _of_agent(session, agent_id), label)
+
+        def apply(session: Session) -> Edited:
+            before = _labelled(_of_agent(session, agent_id), label)
             after = edit(before)
             if after.version == before.version:
                 return Edited(before, before)
             now = to_iso(self._clock.now())
-            seq = await session.value(_UPDATE, (after.value, after.version, now, after.id))
-            await session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now))
-            owners = [row[0] for row in await session.all(_ATTACHED_TO, (after.id,))]
-            await record_change(
+            seq = session.value(_UPDATE, (after.value, after.version, now, after.id))
+            session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now))
+            owners = [row[0] for row in session.all(_ATTACHED_TO, (after.id,))]
+            record_change(
                 session, now, "block", after.id, "edited", owners, label=label, by=agent_id
             )
-            return Edited(before, _labelled(await _of_agent(session, agent_id), label))
+            return Edited(before, _labelled(_of_agent(session, agent_id), label))
+
+        return await self._database.write(apply)
 
 
-async def _of_agent(session: Session, agent_id: AgentId) -> list[Block]:
-    return [_from_row(row) for row in await session.all(_OF_AGENT, (agent_id,))]
+def _of_agent(session: Session, agent_id: AgentId) -> list[Block]:
+    return [_from_row(row) for row in session.all(_OF_AGENT, (agent_id,))]
 
 
 def _labelled(blocks: list[Block], label: str) -> Block:

@@ -1,18 +1,21 @@
 """One file, one write door.
 
-Writers take `transaction()`: a process-wide lock, then `BEGIN IMMEDIATE`, then commit or rollback,
-both shielded from cancellation. Nothing slow (an embedding, a model call) may be awaited inside.
-Readers have connections of their own; WAL lets them read while a writer writes.
+A write is one function, run from `BEGIN IMMEDIATE` to `COMMIT` in the writing connection's thread.
+It is synchronous on purpose: nothing slow (an embedding, a model call) can be awaited inside, no
+cancellation can stop it half-way, and a transaction costs one hop between threads instead of one a
+statement. Readers have connections of their own; WAL lets them read while a writer writes.
 """
 
 import errno
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 import anyio
@@ -42,50 +45,73 @@ _PRAGMAS = (
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
+Result = TypeVar("Result")
 
 
 class Session:
-    """A connection, for the time a reader or a writer holds it."""
+    """A connection, for the time one job has it. Lives in the connection's thread."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+    def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run one statement and fetch every row."""
-        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+        return self._connection.execute(sql, parameters).fetchall()
 
-    async def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
+    def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row, if there is one."""
-        rows = await self.all(sql, parameters)
+        rows = self.all(sql, parameters)
         return rows[0] if rows else None
 
-    async def value(self, sql: str, parameters: Parameters = ()) -> Any:
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """The first value of the first row, `None` without one."""
-        row = await self.one(sql, parameters)
+        row = self.one(sql, parameters)
         return row[0] if row else None
 
-    async def run(self, sql: str, parameters: Parameters = ()) -> None:
+    def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run one statement."""
-        await self._connection.execute_fetchall(sql, parameters)  # type: ignore[arg-type]
+        self._connection.execute(sql, parameters)
 
-    async def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
+    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Run one statement once for each row of parameters."""
-        cursor = await self._connection.executemany(sql, rows)  # type: ignore[arg-type]
-        await cursor.close()
+        self._connection.executemany(sql, rows)
+
+    def in_transaction(self, job: "Job[Result]") -> Result:
+        """Run a job whose changes are committed at its end, or not made at all."""
+        self.run("BEGIN IMMEDIATE")
+        try:
+            result = job(self)
+            self.run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self.run("ROLLBACK")
+            raise
+        return result
+
+
+Job = Callable[[Session], Result]
+"""What to do with a connection; runs in its thread, whole."""
+
+
+class _Connection(aiosqlite.Connection):
+    """An aiosqlite connection that takes whole jobs."""
+
+    async def run(self, job: Job[Result]) -> Result:
+        # Protected, but the only door to a whole job in the connection's thread (aiosqlite 0.22).
+        execute: Callable[..., Awaitable[Any]] = self._execute  # pyright: ignore[reportUnknownMemberType]
+        return await execute(job, Session(self._conn))
 
 
 class Database:
     """The store's file. Open it with `Database.open`, close it with `close`."""
 
-    def __init__(self, path: Path, writer: aiosqlite.Connection, *, has_vec: bool) -> None:
+    def __init__(self, path: Path, writer: _Connection, *, has_vec: bool) -> None:
         self.path = path
         self.has_vec = has_vec
         self._writer = writer
-        self._write_lock = anyio.Lock()
-        self._idle_readers: list[aiosqlite.Connection] = []
+        self._idle_readers: list[_Connection] = []
         self._reader_slots = anyio.Semaphore(READERS_MAX)
-        self._pulse: aiosqlite.Connection | None = None
-        self._pulse_lock = anyio.Lock()
+        self._pulse: _Connection | None = None
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -104,14 +130,8 @@ class Database:
             )
         _prepare_file(path)
         with translated_errors(path):
-            writer = await _connect(path)
-            try:
-                await _set_up(writer, path)
-                has_vec = await _load_vec(writer)
-            except BaseException:
-                with anyio.CancelScope(shield=True):
-                    await writer.close()
-                raise
+            writer = await _connect(path, partial(_set_up, path=path))
+        has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
         return cls(path, writer, has_vec=has_vec)
 
     async def close(self) -> None:
@@ -122,63 +142,38 @@ class Database:
                 await connection.close()
             self._idle_readers.clear()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        """The write door: everything inside is committed at its end, or nothing is.
+    async def write(self, job: Job[Result]) -> Result:
+        """The write door: everything the job does is committed, or nothing is.
+
+        A caller that is cancelled meanwhile does not learn the outcome, but it is one of the two.
 
         Raises:
             StoreBusy: other processes kept the lock; nothing was changed.
             StoreFull: no room on the disk; nothing was changed.
         """
-        async with self._write_lock:
-            with translated_errors(self.path):
-                await self._begin()
-                try:
-                    yield Session(self._writer)
-                    with anyio.CancelScope(shield=True):
-                        await self._writer.execute_fetchall("COMMIT")
-                except BaseException:
-                    with anyio.CancelScope(shield=True):
-                        await self._roll_back()
-                    raise
+        with translated_errors(self.path):
+            return await self._writer.run(lambda session: session.in_transaction(job))
 
-    async def _begin(self) -> None:
-        # Cancelling an awaited statement does not stop it, so a cancelled BEGIN may still open a
-        # transaction on the shared connection: shielded, it ends (within the busy timeout).
-        with anyio.CancelScope(shield=True):
-            await self._writer.execute_fetchall("BEGIN IMMEDIATE")
-
-    async def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            await self._writer.execute_fetchall("ROLLBACK")
-
-    @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Session]:
-        """A connection to read with; what is committed is seen, by whichever process."""
+    async def read(self, job: Job[Result]) -> Result:
+        """Run a job that only reads; it sees what is committed, by whichever process."""
         async with self._reader_slots:
             with translated_errors(self.path):
-                connection = (
-                    self._idle_readers.pop() if self._idle_readers else await self._open_reader()
-                )
+                reader = self._idle_readers.pop() if self._idle_readers else None
+                reader = reader or await _connect(self.path, _read_only)
                 try:
-                    yield Session(connection)
+                    return await reader.run(job)
                 finally:
-                    self._idle_readers.append(connection)
+                    self._idle_readers.append(reader)
 
-    @asynccontextmanager
-    async def pulse_reader(self) -> AsyncIterator[Session]:
-        """One connection that nobody else uses, so that its `data_version` can be compared."""
-        async with self._pulse_lock:
-            with translated_errors(self.path):
-                if self._pulse is None:
-                    self._pulse = await self._open_reader()
-                yield Session(self._pulse)
+    async def pulse(self) -> int:
+        """`PRAGMA data_version` of a connection nobody else uses: it moves when others commit."""
+        with translated_errors(self.path):
+            if self._pulse is None:
+                self._pulse = await _connect(self.path, _read_only)
+            return await self._pulse.run(lambda session: session.value("PRAGMA data_version"))
 
-    async def _open_reader(self) -> aiosqlite.Connection:
-        with anyio.CancelScope(shield=True):
-            connection = await _connect(self.path, read_only=True)
-            await _load_vec(connection)
-        return connection
+
+_HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
 
 
 def _prepare_file(path: Path) -> None:
@@ -195,71 +190,76 @@ def _prepare_file(path: Path) -> None:
         ) from error
 
 
-async def _connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:
+async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connection:
     sqlite = sqlite_module()
 
-    def connector() -> Any:
+    def connect() -> Any:
         connection = sqlite.connect(path, isolation_level=None, cached_statements=256)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            _load_vec(connection)
+            prepare(Session(connection))
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    return await aiosqlite.Connection(connector, iter_chunk_size=256)
+    connection = _Connection(connect, iter_chunk_size=256)
+    await connection
+    return connection
 
 
-async def _set_up(writer: aiosqlite.Connection, path: Path) -> None:
-    session = Session(writer)
-    application_id = await session.value("PRAGMA application_id")
-    if application_id != APPLICATION_ID and await session.value("SELECT 1 FROM sqlite_schema"):
+def _read_only(session: Session) -> None:
+    session.run("PRAGMA query_only=ON")
+
+
+def _load_vec(connection: Any) -> None:
+    if (extension := vec_extension()) is None:
+        return
+    try:
+        connection.enable_load_extension(True)
+        connection.load_extension(extension)
+        connection.enable_load_extension(False)
+    except sqlite_module().OperationalError as error:
+        logger.warning("sqlite-vec cannot be loaded (%s): vectors are scanned instead", error)
+
+
+def _set_up(session: Session, path: Path) -> None:
+    application_id = session.value("PRAGMA application_id")
+    if application_id != APPLICATION_ID and session.value("SELECT 1 FROM sqlite_schema"):
         # Another process may be making it at this moment: it holds the lock until it is whole.
-        await writer.execute_fetchall("BEGIN IMMEDIATE")
-        application_id = await session.value("PRAGMA application_id")
-        await writer.execute_fetchall("ROLLBACK")
+        application_id = session.in_transaction(
+            lambda session: session.value("PRAGMA application_id")
+        )
         if application_id != APPLICATION_ID:
             raise StoreUnusable(
                 f"{path} is a SQLite database, but not a memory-mcp store; it was left alone. "
                 "Choose another file, with --database or MEMORY_MCP_DATABASE."
             )
-    await _switch_to_wal(session)
-    await migrate(session, path)
+    _switch_to_wal(session)
+    migrate(session, path)
 
 
-async def _switch_to_wal(session: Session) -> None:
+def _switch_to_wal(session: Session) -> None:
     """WAL is a property of the file; switching needs the file alone, so two starters may meet."""
     for attempt in range(50):
         try:
-            if await session.value("PRAGMA journal_mode=WAL") == "wal":
+            if session.value("PRAGMA journal_mode=WAL") == "wal":
                 return
         except sqlite_module().OperationalError as error:
             if "locked" not in str(error) or attempt == 49:
                 raise
-        await anyio.sleep(0.02 * (attempt + 1))
+        time.sleep(0.02 * (attempt + 1))
     raise StoreUnusable("this file system cannot keep a write-ahead log; use a local disk.")
 
 
-async def _load_vec(connection: aiosqlite.Connection) -> bool:
-    extension = vec_extension()
-    if extension is None:
-        return False
-    try:
-        await connection.enable_load_extension(True)
-        await connection.load_extension(extension)
-        await connection.enable_load_extension(False)
-    except sqlite_module().OperationalError as error:
-        logger.warning("sqlite-vec cannot be loaded (%s): vectors are scanned instead", error)
-        return False
-    return True
-
-
 @contextmanager
-def translated_errors(path: Path) -> "Iterable[None]":  # type: ignore[misc]
+def translated_errors(path: Path) -> Generator[None]:
     """SQLite's errors as ours, in one place."""
-    sqlite = sqlite_module()
     try:
         yield
-    except (sqlite.DatabaseError, sqlite3.DatabaseError) as error:
+    except (sqlite_module().DatabaseError, sqlite3.DatabaseError) as error:
         raise _translated(error, path) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -267,9 +267,7 @@ def translated_errors(path: Path) -> "Iterable[None]":  # type: ignore[misc]
         raise
 
 
-_FULL = (
-    "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
-)
+_FULL = "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
 
 
 def _translated(error: Exception, path: Path) -> Exception:

@@ -20,7 +20,7 @@ WAL_RESET_FIXED = (3, 51, 3)
 def sqlite_module() -> ModuleType:
     """`pysqlite3` where it is installed, else the standard module."""
     try:
-        from pysqlite3 import dbapi2  # noqa: PLC0415 - has no wheel on every platform
+        from pysqlite3 import dbapi2  # pyright: ignore[reportMissingTypeStubs]  # noqa: PLC0415
     except ImportError:
         return sqlite3
     return dbapi2

@@ -7,7 +7,7 @@ exact ones; the nearest by signs are then scored exactly.
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memory_mcp.domain.messages import (
@@ -75,10 +75,22 @@ FROM passages p WHERE p.seq > ? ORDER BY p.seq LIMIT ?
 _CONVERSATION_CONTENTS = """
 SELECT seq, content FROM messages WHERE conversation_seq = ? ORDER BY seq
 """
+_STILL_WAITING = {
+    index: f"SELECT row.seq, row.agent_seq FROM waiting w "
+    f"JOIN {index.table} row ON row.seq = w.seq "
+    "WHERE w.noun = ? AND w.seq IN (SELECT value FROM json_each(?))"
+    for index in NOUNS
+}
+_NOT_INDEXED = {
+    index: f"SELECT v.seq, row.agent_seq, v.signs FROM {index.vectors} v "
+    f"JOIN {index.table} row ON row.seq = v.seq WHERE v.indexed = 0 LIMIT ?"
+    for index in NOUNS
+}
+COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = ? AND tag = ''"
 _SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 IndexedRow = tuple[int, str, int, Vector | None]
-"""A row to index: its place, its text in index form, its agent's row, its vector if there is one."""
+"""A row to index: place, text in index form, the agent's row, and the vector if there is one."""
 
 
 class Indexes:
@@ -102,65 +114,47 @@ class Indexes:
 
     async def prepare(self) -> None:
         """Make the derived tables that are missing, and those of an older recipe anew."""
-        async with self._database.reader() as session:
-            ready = await self._is_ready(session)
-        if ready:
-            return
-        async with self._database.transaction() as session:
-            if await self._is_ready(session):  # another process was quicker
-                return
-            if await _setting(session, "index_recipe") != RECIPE:
-                await self._make_texts(session)
-            if self._embedder is not None and self._store_embedder is None:
-                await self._adopt(session)
-            await self._make_vec(session)
 
-    async def _is_ready(self, session: Session) -> bool:
-        self._store_embedder = await _setting(session, "embedder")
-        if await _setting(session, "index_recipe") != RECIPE:
+        def make(session: Session) -> None:
+            if self._is_ready(session):  # another process was quicker
+                return
+            if _setting(session, "index_recipe") != RECIPE:
+                self._make_texts(session)
+            if self._embedder is not None and self._store_embedder is None:
+                self._adopt(session)
+            self._make_vec(session)
+
+        if not await self._database.read(self._is_ready):
+            await self._database.write(make)
+
+    def _is_ready(self, session: Session) -> bool:
+        self._store_embedder = _setting(session, "embedder")
+        if _setting(session, "index_recipe") != RECIPE:
             return False
         if self._embedder is not None and self._store_embedder is None:
             return False
         if not (self.vectors_usable and self.has_vec):
             return True
-        made = await session.value(
+        made = session.value(
             "SELECT count(*) FROM sqlite_schema WHERE name IN (?, ?)", (MESSAGES.vec, PASSAGES.vec)
         )
         return made == len(NOUNS)
 
-    async def add(self, session: Session, index: NounIndex, rows: Sequence[IndexedRow]) -> None:
+    def add(self, session: Session, index: NounIndex, rows: Sequence[IndexedRow]) -> None:
         """Index new rows, in the transaction that stores them."""
-        await self.add_text(session, index, [(seq, text) for seq, text, _, _ in rows])
+        add_text(session, index, [(seq, text) for seq, text, _, _ in rows])
         with_vector = [
             (seq, agent_seq, vector)
             for seq, _, agent_seq, vector in rows
             if vector is not None and self.vectors_usable
         ]
-        await self._add_vectors(session, index, with_vector)
+        self._add_vectors(session, index, with_vector)
         done = {seq for seq, _, _ in with_vector}
         later = [(index.noun, seq) for seq, _, _, _ in rows if seq not in done]
         if later:
-            await session.run_many("INSERT OR IGNORE INTO waiting VALUES (?, ?)", later)
+            session.run_many("INSERT OR IGNORE INTO waiting VALUES (?, ?)", later)
 
-    async def add_text(
-        self, session: Session, index: TextIndex, rows: Sequence[tuple[int, str]]
-    ) -> None:
-        """Put texts (in index form) into an FTS5 table; empty ones are left out."""
-        told = [row for row in rows if row[1]]
-        if told:
-            await session.run_many(f"INSERT INTO {index.fts} (rowid, text) VALUES (?, ?)", told)
-
-    async def remove_text(
-        self, session: Session, index: TextIndex, rows: Sequence[tuple[int, str]]
-    ) -> None:
-        """Take texts out of an FTS5 table; each must be what was put in."""
-        told = [row for row in rows if row[1]]
-        if told:
-            await session.run_many(
-                f"INSERT INTO {index.fts} ({index.fts}, rowid, text) VALUES ('delete', ?, ?)", told
-            )
-
-    async def _add_vectors(
+    def _add_vectors(
         self, session: Session, index: NounIndex, rows: Sequence[tuple[int, int, Vector]]
     ) -> None:
         if not rows:
@@ -168,13 +162,13 @@ class Indexes:
         made = [
             (seq, agent_seq, to_int8(vector), to_bits(vector)) for seq, agent_seq, vector in rows
         ]
-        await session.run_many(
+        session.run_many(
             f"INSERT OR REPLACE INTO {index.vectors} (seq, vector, signs, indexed) "
             "VALUES (?, ?, ?, ?)",
             [(seq, vector, signs, self.has_vec) for seq, _, vector, signs in made],
         )
         if self.has_vec:
-            await session.run_many(
+            session.run_many(
                 f"INSERT INTO {index.vec} (seq, agent, signs) VALUES (?, ?, vec_bit(?))",
                 [(seq, agent_seq, signs) for seq, agent_seq, _, signs in made],
             )
@@ -183,89 +177,87 @@ class Indexes:
         """Rows that wait for a vector, oldest first."""
         if not self.vectors_usable:
             return []
-        async with self._database.reader() as session:
-            messages = await session.all(_UNEMBEDDED_MESSAGES, (limit,))
-            passages = await session.all(_UNEMBEDDED_PASSAGES, (limit - len(messages),))
+        messages = await self._database.read(
+            lambda session: session.all(_UNEMBEDDED_MESSAGES, (limit,))
+        )
+        passages = await self._database.read(
+            lambda session: session.all(_UNEMBEDDED_PASSAGES, (limit - len(messages),))
+        )
         return [
             Unembedded("message", seq, text_to_embed(name or role, from_iso(at), content))
             for seq, role, name, at, content in messages
         ] + [
-            Unembedded(
-                "passage", seq, passage_text_to_embed(content, from_iso(at) if at else None)
-            )
+            Unembedded("passage", seq, passage_text_to_embed(content, from_iso(at) if at else None))
             for seq, content, at in passages
         ]
 
     async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Vector]) -> None:
         """Give rows their vectors. Rows that got one meanwhile, or were forgotten, are left."""
         by_place = {(row.noun, row.seq): vector for row, vector in zip(rows, vectors, strict=True)}
-        async with self._database.transaction() as session:
+
+        def add(session: Session) -> None:
             for index in NOUNS:
                 places = [seq for noun, seq in by_place if noun == index.noun]
-                waiting = await session.all(
-                    f"SELECT row.seq, row.agent_seq FROM waiting w "
-                    f"JOIN {index.table} row ON row.seq = w.seq "
-                    "WHERE w.noun = ? AND w.seq IN (SELECT value FROM json_each(?))",
-                    (index.noun, json.dumps(places)),
-                )
-                await self._add_vectors(
-                    session, index, [(seq, agent, by_place[index.noun, seq]) for seq, agent in waiting]
-                )
-                await session.run_many(
+                waiting = session.all(_STILL_WAITING[index], (index.noun, json.dumps(places)))
+                found = [(seq, agent, by_place[index.noun, seq]) for seq, agent in waiting]
+                self._add_vectors(session, index, found)
+                session.run_many(
                     "DELETE FROM waiting WHERE noun = ? AND seq = ?",
                     [(index.noun, seq) for seq in places],
                 )
+
+        await self._database.write(add)
 
     async def index_signs(self, limit: int) -> int:
         """Bring into vec0 what a process without the extension stored; how many rows."""
         if not (self.has_vec and self.vectors_usable):
             return 0
-        done = 0
-        for index in NOUNS:
-            waiting = f"SELECT seq FROM {index.vectors} WHERE indexed = 0 LIMIT ?"
-            async with self._database.reader() as session:
-                if await session.value(waiting, (limit,)) is None:
-                    continue
-            async with self._database.transaction() as session:
-                rows = await session.all(
-                    f"SELECT v.seq, row.agent_seq, v.signs FROM {index.vectors} v "
-                    f"JOIN {index.table} row ON row.seq = v.seq WHERE v.indexed = 0 LIMIT ?",
-                    (limit,),
-                )
-                await session.run_many(
+
+        def bring(session: Session) -> int:
+            done = 0
+            for index in NOUNS:
+                rows = session.all(_NOT_INDEXED[index], (limit,))
+                session.run_many(
                     f"INSERT INTO {index.vec} (seq, agent, signs) VALUES (?, ?, vec_bit(?))", rows
                 )
-                await session.run_many(
+                session.run_many(
                     f"UPDATE {index.vectors} SET indexed = 1 WHERE seq = ?",
                     [(seq,) for seq, _, _ in rows],
                 )
                 done += len(rows)
-        return done
+            return done
+
+        def lacks(session: Session) -> bool:
+            return any(session.all(_NOT_INDEXED[index], (1,)) for index in NOUNS)
+
+        return await self._database.write(bring) if await self._database.read(lacks) else 0
 
     async def rebuild(self) -> None:
         """Make every derived table anew from the canonical text; vectors are made again after.
 
         The store's vectors become this process's embedder's.
         """
-        async with self._database.transaction() as session:
-            await self._make_texts(session)
+
+        def make_anew(session: Session) -> None:
+            self._make_texts(session)
             for index in NOUNS:
                 if self.has_vec:
-                    await session.run(f"DROP TABLE IF EXISTS {index.vec}")
-                await session.run(f"DELETE FROM {index.vectors}")
-                await session.run(
+                    session.run(f"DROP TABLE IF EXISTS {index.vec}")
+                session.run(f"DELETE FROM {index.vectors}")
+                session.run(
                     f"INSERT OR IGNORE INTO waiting SELECT ?, seq FROM {index.table}", (index.noun,)
                 )
-            await self._adopt(session)
+            self._adopt(session)
+
+        await self._database.write(make_anew)
 
     async def state(self) -> IndexState:
         """How search is made up right now."""
-        async with self._database.reader() as session:
-            return await self.state_in(session)
+        return await self._database.read(self.state_in)
 
-    async def state_in(self, session: Session) -> IndexState:
+    def state_in(self, session: Session) -> IndexState:
         """As `state`, on a connection at hand."""
-        waiting = await session.value("SELECT count(*) FROM waiting")
+        waiting = session.value("SELECT count(*) FROM waiting")
         note = None
         if self._embedder is None:
             note = "no embedder is set: search is by words only"
@@ -282,52 +274,64 @@ class Indexes:
             note=note,
         )
 
-    async def _adopt(self, session: Session) -> None:
+    def _adopt(self, session: Session) -> None:
         """Let the store's vectors be those of this process's embedder from now on."""
         if self._embedder is None:
-            await session.run("DELETE FROM settings WHERE name = 'embedder'")
+            session.run("DELETE FROM settings WHERE name = 'embedder'")
         else:
-            await session.run(_SET, ("embedder", self._embedder))
+            session.run(_SET, ("embedder", self._embedder))
         self._store_embedder = self._embedder
-        await self._make_vec(session)
+        self._make_vec(session)
 
-    async def _make_vec(self, session: Session) -> None:
+    def _make_vec(self, session: Session) -> None:
         if not (self.vectors_usable and self.has_vec):
             return
         for index in NOUNS:
-            await session.run(
+            session.run(
                 f"CREATE VIRTUAL TABLE IF NOT EXISTS {index.vec} USING vec0("
                 f"seq INTEGER PRIMARY KEY, agent INTEGER PARTITION KEY, signs bit[{self._dims}])"
             )
 
-    async def _make_texts(self, session: Session) -> None:
+    def _make_texts(self, session: Session) -> None:
         for index in TEXTS:
-            await session.run(f"DROP TABLE IF EXISTS {index.fts}")
-            await session.run(
+            session.run(f"DROP TABLE IF EXISTS {index.fts}")
+            session.run(
                 f"CREATE VIRTUAL TABLE {index.fts} USING fts5("
                 f"text, content='', tokenize='{_TOKENIZER}')"
             )
-        async for index, rows in every_text(session):
-            await self.add_text(session, index, rows)
-        await session.run(_SET, ("index_recipe", RECIPE))
+        for index, rows in every_text(session):
+            add_text(session, index, rows)
+        session.run(_SET, ("index_recipe", RECIPE))
 
 
-async def _setting(session: Session, name: str) -> str | None:
-    return await session.value("SELECT value FROM settings WHERE name = ?", (name,))
+def add_text(session: Session, index: TextIndex, rows: Sequence[tuple[int, str]]) -> None:
+    """Put texts (in index form) into an FTS5 table; empty ones are left out."""
+    sql = f"INSERT INTO {index.fts} (rowid, text) VALUES (?, ?)"
+    session.run_many(sql, [row for row in rows if row[1]])
 
 
-async def every_text(session: Session) -> AsyncIterator[tuple[TextIndex, list[tuple[int, str]]]]:
+def remove_text(session: Session, index: TextIndex, rows: Sequence[tuple[int, str]]) -> None:
+    """Take texts out of an FTS5 table; each must be what was put in."""
+    sql = f"INSERT INTO {index.fts} ({index.fts}, rowid, text) VALUES ('delete', ?, ?)"
+    session.run_many(sql, [row for row in rows if row[1]])
+
+
+def _setting(session: Session, name: str) -> str | None:
+    return session.value("SELECT value FROM settings WHERE name = ?", (name,))
+
+
+def every_text(session: Session) -> Iterator[tuple[TextIndex, list[tuple[int, str]]]]:
     """All that the FTS5 tables hold, from the canonical rows, some hundred rows at a time."""
     for sql, index, in_index_form in (
         (_EVERY_MESSAGE, MESSAGES, _message_text),
         (_EVERY_PASSAGE, PASSAGES, _passage_text),
     ):
         last = 0
-        while rows := await session.all(sql, (last, REBUILD_ROWS)):
+        while rows := session.all(sql, (last, REBUILD_ROWS)):
             last = rows[-1][0]
             yield index, [(row[0], in_index_form(row)) for row in rows]
-    for (conversation,) in await session.all("SELECT seq FROM conversations ORDER BY seq"):
-        run = await session.all(_CONVERSATION_CONTENTS, (conversation,))
+    for (conversation,) in session.all("SELECT seq FROM conversations ORDER BY seq"):
+        run = session.all(_CONVERSATION_CONTENTS, (conversation,))
         contents = [content for _, content in run]
         yield (
             MESSAGES_NEIGHBOURS,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from memory_mcp.domain.errors import ConversationNotFound
@@ -19,15 +19,23 @@ from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Appended, Candidate, Clock, MessageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database, Row, Session
-from memory_mcp.storage.sqlite.indexes import MESSAGES, MESSAGES_NEIGHBOURS, Indexes, neighbours_at
+from memory_mcp.storage.sqlite.indexes import (
+    COUNT_ALL,
+    MESSAGES,
+    MESSAGES_NEIGHBOURS,
+    Indexes,
+    add_text,
+    neighbours_at,
+    remove_text,
+)
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import Filter, lexical_leg, merged, vector_leg
 
-_COLUMNS = """m.id, m.seq, c.id, c.external_id, m.role, m.name, m.content, m.created_at,
-    m.external_id"""
-_FROM = "FROM messages m JOIN conversations c ON c.seq = m.conversation_seq"
-_BY_SEQ = f"SELECT {_COLUMNS} {_FROM} WHERE m.seq IN (SELECT value FROM json_each(?))"
-_OF_CONVERSATION = f"SELECT {_COLUMNS} {_FROM} WHERE m.conversation_seq = ? ORDER BY m.seq"
+_COLUMNS = """row.id, row.seq, c.id, c.external_id, row.role, row.name, row.content,
+    row.created_at, row.external_id"""
+_FROM = "FROM messages row JOIN conversations c ON c.seq = row.conversation_seq"
+_BY_SEQ = f"SELECT {_COLUMNS} {_FROM} WHERE row.seq IN (SELECT value FROM json_each(?))"
+_OF_CONVERSATION = f"SELECT {_COLUMNS} {_FROM} WHERE row.conversation_seq = ? ORDER BY row.seq"
 _NEIGHBOURS = """
 SELECT hit.value,
     (SELECT max(b.seq) FROM messages b
@@ -66,9 +74,17 @@ class _Stored:
     """A message just inserted, with what the indexes need of it."""
 
     seq: int
-    conversation_seq: int
     message: NewMessage
     vector: Vector | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A conversation being added to: its last messages so far (place, content), and the new."""
+
+    conversation_seq: int
+    tail: list[tuple[int, str]]
+    new: list[_Stored] = field(default_factory=list[_Stored])
 
 
 class SqliteMessages:
@@ -87,129 +103,114 @@ class SqliteMessages:
         host: str | None,
     ) -> Appended:
         """Store messages in order, once each by external id."""
-        async with self._database.transaction() as session:
-            agent_seq = await seq_of(session, agent_id)
-            conversations: dict[str, int] = {}
-            tails: dict[int, list[tuple[int, str]]] = {}
-            stored: list[_Stored] = []
+
+        def store(session: Session) -> Appended:
+            agent_seq = seq_of(session, agent_id)
+            runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             for message, vector in zip(messages, vectors, strict=True):
-                conversation = conversations.get(message.conversation)
-                if conversation is None:
-                    conversation = await _conversation(session, agent_seq, message, host)
-                    conversations[message.conversation] = conversation
-                    tails[conversation] = await _tail(session, conversation)
-                message_id = new_id("message")
-                seq = await session.value(
-                    _INSERT, _insert_row(message_id, agent_seq, conversation, message)
+                run = runs.get(message.conversation)
+                if run is None:
+                    run = runs[message.conversation] = _run(session, agent_seq, message, host)
+                message_id = MessageId(new_id("message"))
+                row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
+                if (seq := session.value(_INSERT, row)) is not None:
+                    run.new.append(_Stored(seq, message, vector))
+                    ids.append(message_id)
+            for run in runs.values():
+                self._index(session, agent_seq, run)
+            if ids:
+                now = to_iso(self._clock.now())
+                record_change(
+                    session, now, "message", ids[-1], "appended", [agent_id], messages=len(ids)
                 )
-                if seq is not None:
-                    stored.append(_Stored(seq, conversation, message, vector))
-                    ids.append(MessageId(message_id))
-            if stored:
-                await self._index(session, agent_seq, stored, tails)
-                await record_change(
-                    session, to_iso(self._clock.now()), "message", ids[-1], "appended",
-                    [agent_id], messages=len(ids), conversations=sorted(conversations)[:20],
-                )  # fmt: skip
-        return Appended(ids, len(messages) - len(ids))
+            return Appended(ids, len(messages) - len(ids))
 
-    async def _index(
-        self,
-        session: Session,
-        agent_seq: int,
-        stored: Sequence[_Stored],
-        tails: dict[int, list[tuple[int, str]]],
-    ) -> None:
+        return await self._database.write(store)
+
+    def _index(self, session: Session, agent_seq: int, run: "_Run") -> None:
+        if not run.new:
+            return
         rows = [
             (row.seq, index_form(_embedded_text(row.message)), agent_seq, row.vector)
-            for row in stored
+            for row in run.new
         ]
-        await self._indexes.add(session, MESSAGES, rows)
-        for conversation, tail in tails.items():
-            new = [
-                (row.seq, row.message.content)
-                for row in stored
-                if row.conversation_seq == conversation
-            ]
-            if new:
-                await self._index_neighbours(session, tail, new)
-
-    async def _index_neighbours(
-        self, session: Session, tail: list[tuple[int, str]], new: list[tuple[int, str]]
-    ) -> None:
-        """Index the new messages' neighbours, and the last old one's again: it has one more."""
-        run = tail + new
-        contents = [content for _, content in run]
-        if tail:
-            last = len(tail) - 1
-            old = neighbours_at(contents[: last + 1], last)
-            await self._indexes.remove_text(session, MESSAGES_NEIGHBOURS, [(run[last][0], old)])
-        first = max(0, len(tail) - 1)
+        self._indexes.add(session, MESSAGES, rows)
+        # The last old message gets a neighbour more, so it is indexed again with the new ones.
+        places = [*run.tail, *((row.seq, row.message.content) for row in run.new)]
+        contents = [content for _, content in places]
+        first = max(0, len(run.tail) - 1)
+        if run.tail:
+            old = neighbours_at(contents[: len(run.tail)], first)
+            remove_text(session, MESSAGES_NEIGHBOURS, [(places[first][0], old)])
         texts = [
-            (run[place][0], neighbours_at(contents, place)) for place in range(first, len(run))
+            (places[place][0], neighbours_at(contents, place))
+            for place in range(first, len(places))
         ]
-        await self._indexes.add_text(session, MESSAGES_NEIGHBOURS, texts)
+        add_text(session, MESSAGES_NEIGHBOURS, texts)
 
     async def search(
         self, agent_id: AgentId, question: Question, only: MessageFilter
     ) -> list[Candidate]:
         """The best rows of each leg, filters applied before ranking."""
-        async with self._database.reader() as session:
-            rows = _filter(await seq_of(session, agent_id), only)
-            lexical = await lexical_leg(session, MESSAGES, question.terms, rows)
-            context = await lexical_leg(session, MESSAGES_NEIGHBOURS, question.terms, rows)
-            cosine = await vector_leg(session, self._indexes, MESSAGES, question.vector, rows)
-        return merged(lexical, context, cosine)
+
+        def legs(session: Session) -> list[Candidate]:
+            rows = _filter(seq_of(session, agent_id), only)
+            return merged(
+                lexical_leg(session, MESSAGES, question.terms, rows),
+                lexical_leg(session, MESSAGES_NEIGHBOURS, question.terms, rows),
+                vector_leg(session, self._indexes, MESSAGES, question.vector, rows),
+            )
+
+        return await self._database.read(legs)
 
     async def latest(
         self, agent_id: AgentId, only: MessageFilter, limit: int, before_seq: int | None
     ) -> list[Message]:
         """The newest messages, newest first, older than `before_seq` if given."""
-        async with self._database.reader() as session:
-            rows = _filter(await seq_of(session, agent_id), only)
+
+        def newest(session: Session) -> list[Row]:
+            rows = _filter(seq_of(session, agent_id), only)
             sql = f"""
                 SELECT {_COLUMNS} {_FROM}
-                WHERE {rows.sql.replace("row.", "m.")} AND (:before IS NULL OR m.seq < :before)
-                ORDER BY m.seq DESC LIMIT :limit
+                WHERE {rows.sql} AND (:before IS NULL OR row.seq < :before)
+                ORDER BY row.seq DESC LIMIT :limit
             """
-            found = await session.all(
-                sql, {**rows.parameters, "before": before_seq, "limit": limit}
-            )
-        return [_from_row(row) for row in found]
+            return session.all(sql, {**rows.parameters, "before": before_seq, "limit": limit})
+
+        return [_from_row(row) for row in await self._database.read(newest)]
 
     async def get(self, seqs: Sequence[int]) -> dict[int, Message]:
         """Messages by place; places of forgotten ones are missing."""
-        async with self._database.reader() as session:
-            return await _get(session, seqs)
+        return await self._database.read(lambda session: _get(session, seqs))
 
     async def neighbours(self, seqs: Sequence[int]) -> dict[int, tuple[Message | None, ...]]:
         """For each place the message before and the one after it in its conversation."""
-        async with self._database.reader() as session:
-            places = await session.all(_NEIGHBOURS, (json.dumps(list(seqs)),))
-            wanted = [seq for _, before, after in places for seq in (before, after) if seq]
-            found = await _get(session, wanted)
-        return {seq: (found.get(before), found.get(after)) for seq, before, after in places}
+
+        def around(session: Session) -> dict[int, tuple[Message | None, ...]]:
+            places = session.all(_NEIGHBOURS, (json.dumps(list(seqs)),))
+            found = _get(session, [seq for _, *pair in places for seq in pair if seq])
+            return {seq: (found.get(before), found.get(after)) for seq, before, after in places}
+
+        return await self._database.read(around)
 
     async def count(self, agent_id: AgentId, only: MessageFilter) -> int:
         """How many messages the filter admits."""
-        async with self._database.reader() as session:
-            agent_seq = await seq_of(session, agent_id)
-            if not only.roles and only.window.is_open:
-                return await session.value(
-                    "SELECT coalesce(sum(n), 0) FROM counts "
-                    "WHERE agent_seq = ? AND noun = 'message'",
-                    (agent_seq,),
-                )
-            rows = _filter(agent_seq, only)
+
+        def count(session: Session) -> int:
+            rows = _filter(seq_of(session, agent_id), only)
+            if not rows.narrow:
+                return session.value(COUNT_ALL, (rows.agent_seq, "message"))
             sql = f"SELECT count(*) FROM messages row WHERE {rows.sql}"
-            return await session.value(sql, rows.parameters)
+            return session.value(sql, rows.parameters)
+
+        return await self._database.read(count)
 
     async def conversations(self, agent_id: AgentId, limit: int) -> list[Conversation]:
         """The agent's conversations, latest first."""
-        async with self._database.reader() as session:
-            agent_seq = await seq_of(session, agent_id)
-            rows = await session.all(_CONVERSATIONS, (agent_seq, limit))
+        rows = await self._database.read(
+            lambda session: session.all(_CONVERSATIONS, (seq_of(session, agent_id), limit))
+        )
         return [_conversation_from_row(row) for row in rows]
 
     async def conversation(
@@ -220,16 +221,19 @@ class SqliteMessages:
         Raises:
             ConversationNotFound: the agent has no such conversation.
         """
-        async with self._database.reader() as session:
-            agent_seq = await seq_of(session, agent_id)
-            row = await session.one(_CONVERSATION, (agent_seq, conversation_id))
+
+        def whole(session: Session) -> tuple[Conversation, list[Message]]:
+            agent_seq = seq_of(session, agent_id)
+            row = session.one(_CONVERSATION, (agent_seq, conversation_id))
             if row is None:
                 raise ConversationNotFound(
                     f"there is no conversation {conversation_id!r}. "
                     "memory://conversations lists those there are."
                 )
-            messages = await session.all(_OF_CONVERSATION, (row[7],))
-        return _conversation_from_row(row[:7]), [_from_row(message) for message in messages]
+            messages = session.all(_OF_CONVERSATION, (row[7],))
+            return _conversation_from_row(row[:7]), [_from_row(message) for message in messages]
+
+        return await self._database.read(whole)
 
 
 def _filter(agent_seq: int, only: MessageFilter) -> Filter:
@@ -247,25 +251,19 @@ def _embedded_text(message: NewMessage) -> str:
     return text_to_embed(message.name or message.role, message.created_at, message.content)
 
 
-async def _conversation(
-    session: Session, agent_seq: int, message: NewMessage, host: str | None
-) -> int:
-    seq = await session.value(_FIND_CONVERSATION, (agent_seq, message.conversation))
+def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None) -> _Run:
+    """The conversation a message belongs to, made if need be, with the messages at its end."""
+    seq = session.value(_FIND_CONVERSATION, (agent_seq, message.conversation))
     if seq is None:
         at = to_iso(message.created_at)
         row = (new_id("conversation"), agent_seq, message.conversation, host, at, at)
-        seq = await session.value(_INSERT_CONVERSATION, row)
-    return seq
+        seq = session.value(_INSERT_CONVERSATION, row)
+    tail = session.all(_TAIL, (seq, NEIGHBOURS_BEFORE + 1))
+    return _Run(seq, [(place, content) for place, content in reversed(tail)])
 
 
-async def _tail(session: Session, conversation: int) -> list[tuple[int, str]]:
-    """The last messages of a conversation, oldest first: what the next ones have for neighbours."""
-    rows = await session.all(_TAIL, (conversation, NEIGHBOURS_BEFORE + 1))
-    return [(seq, content) for seq, content in reversed(rows)]
-
-
-async def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:
-    rows = await session.all(_BY_SEQ, (json.dumps(list(seqs)),))
+def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:
+    rows = session.all(_BY_SEQ, (json.dumps(list(seqs)),))
     return {row[1]: _from_row(row) for row in rows}
 
 

@@ -17,7 +17,7 @@ WHERE seq > ? ORDER BY seq LIMIT 1000
 """
 
 
-async def record_change(
+def record_change(
     session: Session,
     at: str,
     noun: str,
@@ -28,7 +28,7 @@ async def record_change(
 ) -> None:
     """Add a line to the outbox, inside the transaction that makes the change."""
     row = (at, noun, noun_id, operation, json.dumps(list(agent_ids)), json.dumps(details))
-    await session.run(_INSERT, row)
+    session.run(_INSERT, row)
 
 
 class SqliteOutbox:
@@ -39,13 +39,13 @@ class SqliteOutbox:
 
     async def last_seq(self) -> int:
         """The newest change there is; 0 without one."""
-        async with self._database.reader() as session:
-            return await session.value("SELECT coalesce(max(seq), 0) FROM changes")
+        return await self._database.read(
+            lambda session: session.value("SELECT coalesce(max(seq), 0) FROM changes")
+        )
 
     async def since(self, seq: int) -> list[Change]:
         """Changes after `seq`, oldest first, at most a thousand."""
-        async with self._database.reader() as session:
-            rows = await session.all(_SINCE, (seq,))
+        rows = await self._database.read(lambda session: session.all(_SINCE, (seq,)))
         return [
             Change(
                 seq=place,
@@ -59,6 +59,5 @@ class SqliteOutbox:
         ]
 
     async def pulse(self) -> int:
-        """`PRAGMA data_version` of one reading connection: it moves with every other commit."""
-        async with self._database.pulse_reader() as session:
-            return await session.value("PRAGMA data_version")
+        """A number that differs whenever any process has committed since the last call."""
+        return await self._database.pulse()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.ids import AgentId, PassageId, new_id
@@ -11,7 +12,14 @@ from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database, Row, Session
-from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
+from memory_mcp.storage.sqlite.indexes import (
+    COUNT_ALL,
+    PASSAGES,
+    IndexedRow,
+    Indexes,
+    add_text,
+    remove_text,
+)
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import Filter, lexical_leg, merged, vector_leg
 
@@ -38,7 +46,6 @@ _INSERT_TAG = "INSERT OR IGNORE INTO passage_tags VALUES (?, ?, ?)"
 _TOP_TAGS = """
 SELECT tag, n FROM counts WHERE agent_seq = ? AND noun = 'tag' ORDER BY n DESC, tag LIMIT ?
 """
-_COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = 'passage'"
 _TAGGED_ANY = """row.seq IN (SELECT passage_seq FROM passage_tags
     WHERE agent_seq = :agent AND tag IN (SELECT value FROM json_each(:tags)))"""
 _TAGGED_ALL = """row.seq IN (SELECT passage_seq FROM passage_tags
@@ -61,75 +68,54 @@ class SqlitePassages:
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
         """Store passages; the same text (or external id) again refreshes the one there."""
-        filed: list[tuple[int, bool]] = []
-        async with self._database.transaction() as session:
-            agent_seq = await seq_of(session, agent_id)
+
+        def store(session: Session) -> list[Filed]:
+            agent_seq = seq_of(session, agent_id)
             now = to_iso(self._clock.now())
-            rows: list[tuple[int, str, int, Vector | None]] = []
+            new: list[IndexedRow] = []
+            filed: list[tuple[int, bool]] = []
             last_id = ""
             for passage, vector in zip(passages, vectors, strict=True):
                 digest = content_hash(passage.content)
-                same = await session.value(_SAME, (agent_seq, digest, passage.external_id))
+                same = session.value(_SAME, (agent_seq, digest, passage.external_id))
                 if same is not None:
-                    await self._refresh(session, agent_seq, same, passage, now)
+                    _refresh(session, agent_seq, same, passage, now)
                     filed.append((same, True))
                     continue
                 last_id = new_id("passage")
-                seq = await session.value(
-                    _INSERT,
-                    (
-                        last_id,
-                        agent_seq,
-                        passage.content,
-                        digest,
-                        to_iso(passage.occurred_at) if passage.occurred_at else None,
-                        now,
-                        now,
-                        passage.origin,
-                        passage.external_id,
-                        json.dumps(passage.metadata) if passage.metadata else None,
-                    ),
-                )
-                await _tag(session, agent_seq, seq, passage.tags)
+                seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
+                _tag(session, agent_seq, seq, passage.tags)
                 text = lexical_text(passage.content, passage.tags, passage.occurred_at)
-                rows.append((seq, index_form(text), agent_seq, vector))
+                new.append((seq, index_form(text), agent_seq, vector))
                 filed.append((seq, False))
-            if rows:
-                await self._indexes.add(session, PASSAGES, rows)
-                await record_change(
-                    session, now, "passage", last_id, "filed", [agent_id], passages=len(rows)
+            if new:
+                self._indexes.add(session, PASSAGES, new)
+                record_change(
+                    session, now, "passage", last_id, "filed", [agent_id], passages=len(new)
                 )
-            found = await _get(session, [seq for seq, _ in filed])
-        return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+            found = _get(session, [seq for seq, _ in filed])
+            return [Filed(found[seq], refreshed) for seq, refreshed in filed]
 
-    async def _refresh(
-        self, session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str
-    ) -> None:
-        """Note that the text came again; tags add up, a date fills in or corrects."""
-        before = (await _get(session, [seq]))[seq]
-        occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
-        await session.run(_REFRESH, (now, occurred_at, passage.external_id, seq))
-        await _tag(session, agent_seq, seq, passage.tags)
-        after = (await _get(session, [seq]))[seq]
-        old, new = _indexed_text(before), _indexed_text(after)
-        if old != new:
-            await self._indexes.remove_text(session, PASSAGES, [(seq, old)])
-            await self._indexes.add_text(session, PASSAGES, [(seq, new)])
+        return await self._database.write(store)
 
     async def search(
         self, agent_id: AgentId, question: Question, only: PassageFilter
     ) -> list[Candidate]:
         """The best rows of each leg, filters applied before ranking."""
-        async with self._database.reader() as session:
-            rows = _filter(await seq_of(session, agent_id), only)
-            lexical = await lexical_leg(session, PASSAGES, question.terms, rows)
-            cosine = await vector_leg(session, self._indexes, PASSAGES, question.vector, rows)
-        return merged(lexical, {}, cosine)
+
+        def legs(session: Session) -> list[Candidate]:
+            rows = _filter(seq_of(session, agent_id), only)
+            return merged(
+                lexical_leg(session, PASSAGES, question.terms, rows),
+                {},
+                vector_leg(session, self._indexes, PASSAGES, question.vector, rows),
+            )
+
+        return await self._database.read(legs)
 
     async def get(self, seqs: Sequence[int]) -> dict[int, Passage]:
         """Passages by place; places of forgotten ones are missing."""
-        async with self._database.reader() as session:
-            return await _get(session, seqs)
+        return await self._database.read(lambda session: _get(session, seqs))
 
     async def by_id(self, agent_id: AgentId, passage_id: PassageId) -> Passage:
         """One passage.
@@ -137,8 +123,9 @@ class SqlitePassages:
         Raises:
             PassageNotFound: the agent has no such passage.
         """
-        async with self._database.reader() as session:
-            row = await session.one(_BY_ID, (await seq_of(session, agent_id), passage_id))
+        row = await self._database.read(
+            lambda session: session.one(_BY_ID, (seq_of(session, agent_id), passage_id))
+        )
         if row is None:
             raise PassageNotFound(
                 f"there is no passage {passage_id!r}. archival_search answers with the ids."
@@ -147,19 +134,21 @@ class SqlitePassages:
 
     async def count(self, agent_id: AgentId, only: PassageFilter) -> int:
         """How many passages the filter admits."""
-        async with self._database.reader() as session:
-            agent_seq = await seq_of(session, agent_id)
-            if not only.tags and only.window.is_open:
-                return await session.value(_COUNT_ALL, (agent_seq,))
-            rows = _filter(agent_seq, only)
-            return await session.value(
-                f"SELECT count(*) FROM passages row WHERE {rows.sql}", rows.parameters
-            )
+
+        def count(session: Session) -> int:
+            rows = _filter(seq_of(session, agent_id), only)
+            if not rows.narrow:
+                return session.value(COUNT_ALL, (rows.agent_seq, "passage"))
+            sql = f"SELECT count(*) FROM passages row WHERE {rows.sql}"
+            return session.value(sql, rows.parameters)
+
+        return await self._database.read(count)
 
     async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
         """The most used tags with their numbers of passages."""
-        async with self._database.reader() as session:
-            rows = await session.all(_TOP_TAGS, (await seq_of(session, agent_id), limit))
+        rows = await self._database.read(
+            lambda session: session.all(_TOP_TAGS, (seq_of(session, agent_id), limit))
+        )
         return [(tag, count) for tag, count in rows]
 
 
@@ -175,17 +164,46 @@ def _filter(agent_seq: int, only: PassageFilter) -> Filter:
     return made
 
 
-async def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
+def _insert_row(
+    passage_id: str, agent_seq: int, digest: bytes, passage: NewPassage, now: str
+) -> tuple[Any, ...]:
+    return (
+        passage_id,
+        agent_seq,
+        passage.content,
+        digest,
+        to_iso(passage.occurred_at) if passage.occurred_at else None,
+        now,
+        now,
+        passage.origin,
+        passage.external_id,
+        json.dumps(passage.metadata) if passage.metadata else None,
+    )
+
+
+def _refresh(session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str) -> None:
+    """Note that the text came again; tags add up, a date fills in or corrects."""
+    before = _get(session, [seq])[seq]
+    occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
+    session.run(_REFRESH, (now, occurred_at, passage.external_id, seq))
+    _tag(session, agent_seq, seq, passage.tags)
+    old, new = _indexed_text(before), _indexed_text(_get(session, [seq])[seq])
+    if old != new:
+        remove_text(session, PASSAGES, [(seq, old)])
+        add_text(session, PASSAGES, [(seq, new)])
+
+
+def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
     if tags:
-        await session.run_many(_INSERT_TAG, [(agent_seq, tag, seq) for tag in tags])
+        session.run_many(_INSERT_TAG, [(agent_seq, tag, seq) for tag in tags])
 
 
 def _indexed_text(passage: Passage) -> str:
     return index_form(lexical_text(passage.content, passage.tags, passage.occurred_at))
 
 
-async def _get(session: Session, seqs: Sequence[int]) -> dict[int, Passage]:
-    rows = await session.all(_BY_SEQ, (json.dumps(list(seqs)),))
+def _get(session: Session, seqs: Sequence[int]) -> dict[int, Passage]:
+    rows = session.all(_BY_SEQ, (json.dumps(list(seqs)),))
     return {row[1]: _from_row(row) for row in rows}
 
 

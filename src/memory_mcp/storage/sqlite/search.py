@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anyio import to_thread
-
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
 from memory_mcp.storage.sqlite.database import Row, Session
@@ -25,7 +23,7 @@ class Filter:
 
     agent_seq: int
     sql: str = "row.agent_seq = :agent"
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     narrow: bool = False
     """Whether it asks for more than the agent."""
 
@@ -39,7 +37,7 @@ class Filter:
         self.narrow = True
 
 
-async def lexical_leg(
+def lexical_leg(
     session: Session, index: TextIndex, terms: Sequence[str], rows: Filter
 ) -> dict[int, float]:
     """The best rows by BM25 (higher is better), of those the filter admits."""
@@ -51,24 +49,22 @@ async def lexical_leg(
         WHERE {index.fts} MATCH :terms AND {rows.sql}
         ORDER BY score DESC LIMIT :leg_rows
     """
-    found = await session.all(
-        sql, {**rows.parameters, "terms": " OR ".join(terms), "leg_rows": LEG_ROWS}
-    )
+    found = session.all(sql, {**rows.parameters, "terms": " OR ".join(terms), "leg_rows": LEG_ROWS})
     return dict(found)
 
 
-async def vector_leg(
+def vector_leg(
     session: Session, indexes: Indexes, index: NounIndex, vector: Vector | None, rows: Filter
 ) -> dict[int, float]:
     """The nearest rows by cosine, of those the filter admits."""
     if vector is None or not indexes.vectors_usable:
         return {}
     if indexes.has_vec:
-        return await _nearest_by_vec(session, index, vector, rows)
-    return await _nearest_by_scan(session, index, vector, rows)
+        return _nearest_by_vec(session, index, vector, rows)
+    return _nearest_by_scan(session, index, vector, rows)
 
 
-async def _nearest_by_vec(
+def _nearest_by_vec(
     session: Session, index: NounIndex, vector: Vector, rows: Filter
 ) -> dict[int, float]:
     admitted = f"AND seq IN (SELECT row.seq FROM {index.table} row WHERE {rows.sql})"
@@ -87,20 +83,20 @@ async def _nearest_by_vec(
         "nearest": NEAREST_BY_SIGNS,
         "leg_rows": LEG_ROWS,
     }
-    return dict(await session.all(sql, {**rows.parameters, **asked}))
+    return dict(session.all(sql, {**rows.parameters, **asked}))
 
 
-async def _nearest_by_scan(
+def _nearest_by_scan(
     session: Session, index: NounIndex, vector: Vector, rows: Filter
 ) -> dict[int, float]:
-    """The same without the extension: signs are compared in Python, off the event loop."""
-    signs = await session.all(
+    """The same without the extension: signs are compared in Python."""
+    signs = session.all(
         f"SELECT v.seq, v.signs FROM {index.vectors} v JOIN {index.table} row ON row.seq = v.seq "
         f"WHERE {rows.sql}",
         rows.parameters,
     )
-    nearest = await to_thread.run_sync(_nearest_signs, signs, to_bits(vector))
-    exact = await session.all(
+    nearest = _nearest_signs(signs, to_bits(vector))
+    exact = session.all(
         f"SELECT seq, vector FROM {index.vectors} WHERE seq IN (SELECT value FROM json_each(?))",
         (json.dumps(nearest),),
     )

@@ -41,18 +41,17 @@ class SqliteStatistics:
 
     async def of_agent(self, agent_id: AgentId) -> Statistics:
         """One agent's memory in numbers."""
-        async with self._database.reader() as session:
-            return await self._gather(session, agent_id)
+        return await self._database.read(lambda session: self._gather(session, agent_id))
 
-    async def _gather(self, session: Session, agent_id: AgentId) -> Statistics:
-        agent = await session.one(_AGENT, (agent_id,))
+    def _gather(self, session: Session, agent_id: AgentId) -> Statistics:
+        agent = session.one(_AGENT, (agent_id,))
         assert agent is not None, "statistics are asked for agents that were chosen"
         seq, name, agents = agent
-        messages = await session.one(_MESSAGES, (seq,)) or (0, 0, None, None)
-        passages = await session.one(_PASSAGES, (seq,)) or (0, None, None)
-        tags = await session.all(_TAGS, (seq, TAGS_SHOWN))
-        blocks = await session.all(_BLOCKS, (seq,))
-        state: IndexState = await self._indexes.state_in(session)
+        messages = session.one(_MESSAGES, (seq,)) or (0, 0, None, None)
+        passages = session.one(_PASSAGES, (seq,)) or (0, None, None)
+        tags = session.all(_TAGS, (seq, TAGS_SHOWN))
+        blocks = session.all(_BLOCKS, (seq,))
+        state: IndexState = self._indexes.state_in(session)
         path = self._database.path
         return Statistics(
             agent=name,

@@ -56,9 +56,7 @@ def split_statements(script: str) -> list[str]:
     return statements
 
 
-async def migrate(
-    session: "Session", path: Path, migrations: Sequence[Migration] | None = None
-) -> None:
+def migrate(session: "Session", path: Path, migrations: Sequence[Migration] | None = None) -> None:
     """Bring the store to the newest schema.
 
     Raises:
@@ -66,7 +64,7 @@ async def migrate(
     """
     steps = known_migrations() if migrations is None else migrations
     newest = steps[-1].version
-    version: int = await session.value("PRAGMA user_version")
+    version: int = session.value("PRAGMA user_version")
     if version > newest:
         raise StoreTooNew(
             f"{path} was made by a newer memory-mcp (schema {version}; this one knows {newest}). "
@@ -75,29 +73,26 @@ async def migrate(
     if version == newest:
         return
     if version:
-        await _back_up(session, path, version)
+        _back_up(session, path, version)
     for step in steps:
-        await _apply(session, step)
+        _apply(session, step)
 
 
-async def _apply(session: "Session", step: Migration) -> None:
-    await session.run("BEGIN IMMEDIATE")
-    try:
+def _apply(session: "Session", step: Migration) -> None:
+    def apply(session: "Session") -> None:
         # Read inside the lock: another process may have applied it while we waited.
-        if await session.value("PRAGMA user_version") < step.version:
+        if session.value("PRAGMA user_version") < step.version:
             for statement in step.statements:
-                await session.run(statement)
-            await session.run(f"PRAGMA application_id={APPLICATION_ID}")
-            await session.run(f"PRAGMA user_version={step.version}")
-        await session.run("COMMIT")
-    except BaseException:
-        await session.run("ROLLBACK")
-        raise
+                session.run(statement)
+            session.run(f"PRAGMA application_id={APPLICATION_ID}")
+            session.run(f"PRAGMA user_version={step.version}")
+
+    session.in_transaction(apply)
 
 
-async def _back_up(session: "Session", path: Path, version: int) -> None:
+def _back_up(session: "Session", path: Path, version: int) -> None:
     backup = path.with_name(f"{path.name}.before-schema-{version + 1}")
     if not backup.exists():
-        await session.run("VACUUM INTO ?", (str(backup),))
+        session.run("VACUUM INTO ?", (str(backup),))
         backup.chmod(0o600)
         logger.info("the store was copied to %s before its schema was changed", backup)
