@@ -57,9 +57,7 @@ async def open_services(
         embedder = StaticEmbedder()
     database = await Database.open(settings.database)
     try:
-        indexes = Indexes(
-            database, embedder.name if embedder else None, embedder.dims if embedder else 0
-        )
+        indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
         indexing = Indexing(indexes, embedder)
         blocks = SqliteBlocks(database, clock)

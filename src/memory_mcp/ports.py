@@ -91,8 +91,6 @@ class Candidate:
 
     seq: int
     lexical: float = 0.0
-    context: float = 0.0
-    """Lexical score of the neighbouring messages."""
     cosine: float | None = None
 
 
@@ -311,10 +309,6 @@ class IndexStore(Protocol):
 
     async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Vector]) -> None:
         """Give rows their vectors."""
-        ...
-
-    async def index_signs(self, limit: int) -> int:
-        """Index vectors that are stored but not indexed yet; how many, at most `limit` a noun."""
         ...
 
     async def rebuild(self) -> None:

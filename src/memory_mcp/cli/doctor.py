@@ -55,9 +55,9 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
         ),
         Finding(
             True,
-            "vectors are searched by sqlite-vec"
+            "vectors are compared by sqlite-vec"
             if build.loads_extensions
-            else "no extension can be loaded: vectors are scanned in Python, which finds the same",
+            else "no extension can be loaded: vectors are compared in Python, which is slower",
         ),
     ]
     async with open_services(settings) as services:

@@ -42,7 +42,7 @@ def _rows(told: Statistics) -> Iterator[tuple[str, str, str]]:
         yield "block", block.label, f"{block.chars:,} of {block.limit_chars:,} characters"
     yield "agents", f"{told.agents:,}", ""
     waiting = f"{index.embedder}; {index.waiting:,} waiting for a vector"
-    yield "search", index.vector_index, index.note or waiting
+    yield "search", index.vectors_scored_by or "words only", index.note or waiting
     yield "store", f"{told.database_bytes / 1e6:,.1f} MB", told.database
 
 

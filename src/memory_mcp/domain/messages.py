@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import ConversationId, MessageId
+from memory_mcp.domain.times import in_words
 
 Role = Literal["user", "assistant", "tool", "system"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -77,23 +78,43 @@ def text_to_embed(speaker: str, created_at: datetime, content: str) -> str:
 
     The prefix lifts turn recall of a static embedder from .42 to .53 on LoCoMo.
     """
-    return f"[{created_at:%d %B %Y}] {speaker}: {content}"
+    return f"[{in_words(created_at)}] {speaker}: {content}"
 
 
 NEIGHBOURS_BEFORE = 2
 NEIGHBOURS_AFTER = 1
-# Only short turns take context from their neighbours ("Yes, last May!" says nothing alone), and
-# only the head of each neighbour: long replies would swamp the length norm of BM25.
-_SHORT_TURN_CHARS = 400
+# A short turn ("Yes, last May!") says little alone, so it is found by its neighbours' words too,
+# at half weight; by the heads of them only, as long replies would swamp BM25's length norm. Long
+# turns have an index of their own, for the same reason, and a weight found on LoCoMo with long
+# replies put between the turns: more favours the replies, less the short turns around them.
+SHORT_TURN_CHARS = 400
+LONG_TURN_WEIGHT = 0.65
+NEIGHBOUR_WEIGHT = 0.5
 _NEIGHBOUR_CHARS = 300
 
 
-def neighbour_text(content: str, neighbours: Sequence[str]) -> str:
-    """What the neighbour index holds for a message: the head of each neighbour, in order.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the lexical index needs of a message."""
 
-    Empty for a message long enough to speak for itself. `neighbours` are the two messages before
-    it and the one after, as far as there are any.
-    """
-    if len(content) > _SHORT_TURN_CHARS:
-        return ""
-    return "\n".join(text[:_NEIGHBOUR_CHARS] for text in neighbours)
+    seq: int
+    speaker: str
+    created_at: datetime
+    content: str
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is found by its neighbours as well."""
+        return len(self.content) <= SHORT_TURN_CHARS
+
+    @property
+    def head(self) -> str:
+        """What its neighbours are found by."""
+        return f"{self.speaker}: {self.content[:_NEIGHBOUR_CHARS]}"
+
+
+def neighbours_of(run: Sequence[Turn], place: int) -> str:
+    """The heads of the turns around the one at `place`: two before it, one after it."""
+    before = run[max(0, place - NEIGHBOURS_BEFORE) : place]
+    after = run[place + 1 : place + 1 + NEIGHBOURS_AFTER]
+    return "\n".join(turn.head for turn in (*before, *after))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from memory_mcp.domain.ids import PassageId
+from memory_mcp.domain.times import in_words
 
 TagMatch = Literal["any", "all"]
 
@@ -54,10 +55,10 @@ def lexical_text(content: str, tags: Sequence[str], occurred_at: datetime | None
     """What the lexical index holds of a passage: its words, its tags, when it happened."""
     parts = [content, *sorted(tags)]
     if occurred_at:
-        parts.append(f"{occurred_at:%d %B %Y}")
+        parts.append(in_words(occurred_at))
     return "\n".join(parts)
 
 
 def text_to_embed(content: str, occurred_at: datetime | None) -> str:
     """What the embedder sees of a passage."""
-    return f"[{occurred_at:%d %B %Y}] {content}" if occurred_at else content
+    return f"[{in_words(occurred_at)}] {content}" if occurred_at else content

@@ -29,8 +29,8 @@ class IndexState:
     """The embedder that makes this process's vectors; `None` when search is lexical only."""
     store_embedder: str | None
     """The embedder the store's vectors were made by."""
-    vector_index: str
-    """`vec0`, `scan` (no extension can be loaded) or `off`."""
+    vectors_scored_by: str | None
+    """`sqlite-vec`, or `python` where no extension can be loaded; `None` when search is lexical."""
     waiting: int
     """Messages and passages of the store that have no vector yet."""
     note: str | None = None

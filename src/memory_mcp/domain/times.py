@@ -92,3 +92,8 @@ def for_reading(moment: datetime) -> str:
     if (utc.hour, utc.minute, utc.second, utc.microsecond) == (0, 0, 0, 0):
         return f"{utc:%Y-%m-%d}"
     return f"{utc:%Y-%m-%d %H:%M}"
+
+
+def in_words(moment: datetime) -> str:
+    """`8 May 2023`: how dates are indexed, as people write and ask for them."""
+    return f"{moment.day} {moment:%B %Y}"

@@ -50,8 +50,6 @@ class Indexing:
                 break
             await self._store.add_vectors(rows, vectors)
             made += len(rows)
-        while await self._store.index_signs(BATCH_ROWS):
-            pass
         return made
 
     async def rebuild(self) -> int:

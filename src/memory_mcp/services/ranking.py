@@ -7,8 +7,7 @@ from memory_mcp.ports import Candidate
 
 # Weighted scores, not reciprocal ranks: with k = 60 ranks let the weaker leg pull the stronger one
 # down (SciFact nDCG@10 .611 against .671; BM25 alone .685).
-COSINE_WEIGHT = 0.4
-CONTEXT_WEIGHT = 1.0
+COSINE_WEIGHT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +19,20 @@ class Ranked:
 
 
 def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
-    """All candidates, best first: 0.4 · cosine (min to max as 0 to 1) + 0.6 · BM25 (of its best).
+    """All candidates, best first: 0.25 · cosine (min to max as 0 to 1) + 0.75 · BM25 (of its best).
 
     A leg that found nothing leaves its weight to the other. Equal scores keep the newer row first.
     """
-    lexical = [row.lexical + CONTEXT_WEIGHT * row.context for row in candidates]
-    best = max(lexical, default=0.0)
+    best = max((row.lexical for row in candidates), default=0.0)
     cosines = [row.cosine for row in candidates if row.cosine is not None]
     low, high = (min(cosines), max(cosines)) if cosines else (0.0, 0.0)
     weight = 0.0 if not cosines else 1.0 if best == 0 else COSINE_WEIGHT
 
-    def score(row: Candidate, words: float) -> float:
+    def score(row: Candidate) -> float:
         meaning = 0.0
         if row.cosine is not None:
             meaning = (row.cosine - low) / (high - low) if high > low else 1.0
-        return weight * meaning + (1 - weight) * (words / best if best else 0.0)
+        return weight * meaning + (1 - weight) * (row.lexical / best if best else 0.0)
 
-    ranked = [
-        Ranked(row.seq, score(row, words)) for row, words in zip(candidates, lexical, strict=True)
-    ]
+    ranked = [Ranked(row.seq, score(row)) for row in candidates]
     return sorted(ranked, key=lambda row: (-row.score, -row.seq))

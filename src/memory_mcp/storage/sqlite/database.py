@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -98,8 +98,7 @@ class _Connection(aiosqlite.Connection):
 
     async def run(self, job: Job[Result]) -> Result:
         # Protected, but the only door to a whole job in the connection's thread (aiosqlite 0.22).
-        execute: Callable[..., Awaitable[Any]] = self._execute  # pyright: ignore[reportUnknownMemberType]
-        return await execute(job, Session(self._conn))
+        return await self._execute(job, Session(self._conn))  # pyright: ignore[reportUnknownMemberType]
 
 
 class Database:

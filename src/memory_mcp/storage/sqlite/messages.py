@@ -8,28 +8,20 @@ from typing import Any
 from memory_mcp.domain.errors import ConversationNotFound
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, new_id
 from memory_mcp.domain.messages import (
-    NEIGHBOURS_BEFORE,
+    LONG_TURN_WEIGHT,
     Conversation,
     Message,
     NewMessage,
-    text_to_embed,
+    Turn,
 )
-from memory_mcp.domain.query import index_form
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Appended, Candidate, Clock, MessageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database, Row, Session
-from memory_mcp.storage.sqlite.indexes import (
-    COUNT_ALL,
-    MESSAGES,
-    MESSAGES_NEIGHBOURS,
-    Indexes,
-    add_text,
-    neighbours_at,
-    remove_text,
-)
+from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.search import Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
 
 _COLUMNS = """row.id, row.seq, c.id, c.external_id, row.role, row.name, row.content,
     row.created_at, row.external_id"""
@@ -56,9 +48,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent_seq, conversation_seq, external_id) WHERE external_id IS NOT NULL DO NOTHING
 RETURNING seq
 """
-_TAIL = """
-SELECT seq, content FROM messages WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
-"""
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages FROM conversations
 WHERE agent_seq = ? ORDER BY last_at DESC, seq DESC LIMIT ?
@@ -70,21 +59,14 @@ WHERE agent_seq = ? AND id = ?
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """A message just inserted, with what the indexes need of it."""
-
-    seq: int
-    message: NewMessage
-    vector: Vector | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
-    """A conversation being added to: its last messages so far (place, content), and the new."""
+    """A conversation being added to: its last turns so far, and the new messages."""
 
     conversation_seq: int
-    tail: list[tuple[int, str]]
-    new: list[_Stored] = field(default_factory=list[_Stored])
+    tail: list[Turn]
+    new: list[tuple[int, NewMessage, Vector | None]] = field(
+        default_factory=list[tuple[int, NewMessage, Vector | None]]
+    )
 
 
 class SqliteMessages:
@@ -115,7 +97,7 @@ class SqliteMessages:
                 message_id = MessageId(new_id("message"))
                 row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
                 if (seq := session.value(_INSERT, row)) is not None:
-                    run.new.append(_Stored(seq, message, vector))
+                    run.new.append((seq, message, vector))
                     ids.append(message_id)
             for run in runs.values():
                 self._index(session, agent_seq, run)
@@ -129,25 +111,13 @@ class SqliteMessages:
         return await self._database.write(store)
 
     def _index(self, session: Session, agent_seq: int, run: "_Run") -> None:
-        if not run.new:
-            return
-        rows = [
-            (row.seq, index_form(_embedded_text(row.message)), agent_seq, row.vector)
-            for row in run.new
+        turns = [
+            Turn(seq, message.name or message.role, message.created_at, message.content)
+            for seq, message, _ in run.new
         ]
-        self._indexes.add(session, MESSAGES, rows)
-        # The last old message gets a neighbour more, so it is indexed again with the new ones.
-        places = [*run.tail, *((row.seq, row.message.content) for row in run.new)]
-        contents = [content for _, content in places]
-        first = max(0, len(run.tail) - 1)
-        if run.tail:
-            old = neighbours_at(contents[: len(run.tail)], first)
-            remove_text(session, MESSAGES_NEIGHBOURS, [(places[first][0], old)])
-        texts = [
-            (places[place][0], neighbours_at(contents, place))
-            for place in range(first, len(places))
-        ]
-        add_text(session, MESSAGES_NEIGHBOURS, texts)
+        index_turns(session, run.tail, turns)
+        vectors = [(seq, agent_seq, vector) for seq, _, vector in run.new]
+        self._indexes.add_vectors_to(session, MESSAGES, vectors)
 
     async def search(
         self, agent_id: AgentId, question: Question, only: MessageFilter
@@ -156,10 +126,11 @@ class SqliteMessages:
 
         def legs(session: Session) -> list[Candidate]:
             rows = _filter(seq_of(session, agent_id), only)
+            words = lexical_leg(session, SHORT_TURNS, question.terms, rows)
+            for seq, score in lexical_leg(session, LONG_TURNS, question.terms, rows).items():
+                words[seq] = LONG_TURN_WEIGHT * score
             return merged(
-                lexical_leg(session, MESSAGES, question.terms, rows),
-                lexical_leg(session, MESSAGES_NEIGHBOURS, question.terms, rows),
-                vector_leg(session, self._indexes, MESSAGES, question.vector, rows),
+                words, vector_leg(session, self._indexes, MESSAGES, question.vector, rows)
             )
 
         return await self._database.read(legs)
@@ -237,7 +208,7 @@ class SqliteMessages:
 
 
 def _filter(agent_seq: int, only: MessageFilter) -> Filter:
-    made = Filter(agent_seq)
+    made = Filter(agent_seq, "message")
     if only.roles:
         made.add("row.role IN (SELECT value FROM json_each(:roles))", roles=json.dumps(only.roles))
     if only.window.start:
@@ -247,10 +218,6 @@ def _filter(agent_seq: int, only: MessageFilter) -> Filter:
     return made
 
 
-def _embedded_text(message: NewMessage) -> str:
-    return text_to_embed(message.name or message.role, message.created_at, message.content)
-
-
 def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None) -> _Run:
     """The conversation a message belongs to, made if need be, with the messages at its end."""
     seq = session.value(_FIND_CONVERSATION, (agent_seq, message.conversation))
@@ -258,8 +225,7 @@ def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None
         at = to_iso(message.created_at)
         row = (new_id("conversation"), agent_seq, message.conversation, host, at, at)
         seq = session.value(_INSERT_CONVERSATION, row)
-    tail = session.all(_TAIL, (seq, NEIGHBOURS_BEFORE + 1))
-    return _Run(seq, [(place, content) for place, content in reversed(tail)])
+    return _Run(seq, tail_of(session, seq))
 
 
 def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:

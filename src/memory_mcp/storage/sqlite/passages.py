@@ -6,22 +6,16 @@ from typing import Any
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.ids import AgentId, PassageId, new_id
-from memory_mcp.domain.passages import NewPassage, Passage, content_hash, lexical_text
-from memory_mcp.domain.query import index_form
+from memory_mcp.domain.passages import NewPassage, Passage, content_hash
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database, Row, Session
-from memory_mcp.storage.sqlite.indexes import (
-    COUNT_ALL,
-    PASSAGES,
-    IndexedRow,
-    Indexes,
-    add_text,
-    remove_text,
-)
+from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes, VectorRow
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.search import Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
+from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, remove_texts
 
 _COLUMNS = """p.id, p.seq, p.content,
     (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
@@ -46,9 +40,9 @@ _INSERT_TAG = "INSERT OR IGNORE INTO passage_tags VALUES (?, ?, ?)"
 _TOP_TAGS = """
 SELECT tag, n FROM counts WHERE agent_seq = ? AND noun = 'tag' ORDER BY n DESC, tag LIMIT ?
 """
-_TAGGED_ANY = """row.seq IN (SELECT passage_seq FROM passage_tags
+_TAGGED_ANY = """+row.seq IN (SELECT passage_seq FROM passage_tags
     WHERE agent_seq = :agent AND tag IN (SELECT value FROM json_each(:tags)))"""
-_TAGGED_ALL = """row.seq IN (SELECT passage_seq FROM passage_tags
+_TAGGED_ALL = """+row.seq IN (SELECT passage_seq FROM passage_tags
     WHERE agent_seq = :agent AND tag IN (SELECT value FROM json_each(:tags))
     GROUP BY passage_seq HAVING count(*) = :tag_count)"""
 
@@ -72,7 +66,7 @@ class SqlitePassages:
         def store(session: Session) -> list[Filed]:
             agent_seq = seq_of(session, agent_id)
             now = to_iso(self._clock.now())
-            new: list[IndexedRow] = []
+            new: list[VectorRow] = []
             filed: list[tuple[int, bool]] = []
             last_id = ""
             for passage, vector in zip(passages, vectors, strict=True):
@@ -85,11 +79,12 @@ class SqlitePassages:
                 last_id = new_id("passage")
                 seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
                 _tag(session, agent_seq, seq, passage.tags)
-                text = lexical_text(passage.content, passage.tags, passage.occurred_at)
-                new.append((seq, index_form(text), agent_seq, vector))
+                texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
+                add_texts(session, PASSAGE_TEXTS, [(seq, texts)])
+                new.append((seq, agent_seq, vector))
                 filed.append((seq, False))
             if new:
-                self._indexes.add(session, PASSAGES, new)
+                self._indexes.add_vectors_to(session, PASSAGES, new)
                 record_change(
                     session, now, "passage", last_id, "filed", [agent_id], passages=len(new)
                 )
@@ -106,8 +101,7 @@ class SqlitePassages:
         def legs(session: Session) -> list[Candidate]:
             rows = _filter(seq_of(session, agent_id), only)
             return merged(
-                lexical_leg(session, PASSAGES, question.terms, rows),
-                {},
+                lexical_leg(session, PASSAGE_TEXTS, question.terms, rows),
                 vector_leg(session, self._indexes, PASSAGES, question.vector, rows),
             )
 
@@ -153,7 +147,7 @@ class SqlitePassages:
 
 
 def _filter(agent_seq: int, only: PassageFilter) -> Filter:
-    made = Filter(agent_seq)
+    made = Filter(agent_seq, "passage")
     if only.tags:
         tagged = _TAGGED_ALL if only.tag_match == "all" else _TAGGED_ANY
         made.add(tagged, tags=json.dumps(only.tags), tag_count=len(only.tags))
@@ -187,10 +181,10 @@ def _refresh(session: Session, agent_seq: int, seq: int, passage: NewPassage, no
     occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
     session.run(_REFRESH, (now, occurred_at, passage.external_id, seq))
     _tag(session, agent_seq, seq, passage.tags)
-    old, new = _indexed_text(before), _indexed_text(_get(session, [seq])[seq])
+    old, new = _texts(before), _texts(_get(session, [seq])[seq])
     if old != new:
-        remove_text(session, PASSAGES, [(seq, old)])
-        add_text(session, PASSAGES, [(seq, new)])
+        remove_texts(session, PASSAGE_TEXTS, [(seq, old)])
+        add_texts(session, PASSAGE_TEXTS, [(seq, new)])
 
 
 def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
@@ -198,8 +192,8 @@ def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> Non
         session.run_many(_INSERT_TAG, [(agent_seq, tag, seq) for tag in tags])
 
 
-def _indexed_text(passage: Passage) -> str:
-    return index_form(lexical_text(passage.content, passage.tags, passage.occurred_at))
+def _texts(passage: Passage) -> Texts:
+    return passage_texts(passage.content, passage.tags, passage.occurred_at)
 
 
 def _get(session: Session, seqs: Sequence[int]) -> dict[int, Passage]:

@@ -2,7 +2,8 @@
 
 from memory_mcp.storage.sqlite.database import Database, Session
 from memory_mcp.storage.sqlite.driver import sqlite_module
-from memory_mcp.storage.sqlite.indexes import NOUNS, TEXTS
+from memory_mcp.storage.sqlite.indexes import VECTORS
+from memory_mcp.storage.sqlite.texts import TEXTS
 
 
 async def problems(database: Database) -> list[str]:
@@ -15,7 +16,7 @@ def _in_rows(session: Session) -> list[str]:
     found = [f"SQLite: {line}" for line in checked if line != "ok"]
     if broken := session.all("PRAGMA foreign_key_check"):
         found.append(f"{len(broken):,} rows point to rows that are not there")
-    for index in NOUNS:
+    for index in VECTORS:
         lost = session.value(
             f"SELECT count(*) FROM {index.vectors} v "
             f"WHERE NOT EXISTS (SELECT 1 FROM {index.table} row WHERE row.seq = v.seq)"

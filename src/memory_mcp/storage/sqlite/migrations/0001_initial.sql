@@ -1,4 +1,4 @@
--- Canonical text. Everything searched through (FTS5, vec0) is derived and lives in indexes.py.
+-- Canonical text. What is searched through is derived: FTS5 tables (indexes.py), vectors.
 -- Times are UTC, ISO 8601 with milliseconds. `seq` is a row's place; ids are what others see.
 
 CREATE TABLE settings (
@@ -134,22 +134,28 @@ CREATE TABLE passage_tags (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX passage_tags_passage ON passage_tags (passage_seq);
 
--- Exact vectors (int8, unit length times 127) and their signs (one bit a dimension).
--- `indexed` says whether the vec0 index has the row; a process without the extension leaves it 0.
+-- Exact vectors (int8, unit length times 127) by row, and their signs (one bit a dimension) in the
+-- order they came, so that a process that holds signs in memory reads only what is new.
 CREATE TABLE message_vectors (
-    seq     INTEGER PRIMARY KEY,
-    vector  BLOB NOT NULL,
-    signs   BLOB NOT NULL,
-    indexed INTEGER NOT NULL DEFAULT 0
+    seq    INTEGER PRIMARY KEY,
+    vector BLOB NOT NULL
 ) STRICT;
-CREATE INDEX message_vectors_waiting ON message_vectors (seq) WHERE indexed = 0;
+CREATE TABLE message_signs (
+    stamp     INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq       INTEGER NOT NULL,
+    agent_seq INTEGER NOT NULL,
+    signs     BLOB NOT NULL
+) STRICT;
 CREATE TABLE passage_vectors (
-    seq     INTEGER PRIMARY KEY,
-    vector  BLOB NOT NULL,
-    signs   BLOB NOT NULL,
-    indexed INTEGER NOT NULL DEFAULT 0
+    seq    INTEGER PRIMARY KEY,
+    vector BLOB NOT NULL
 ) STRICT;
-CREATE INDEX passage_vectors_waiting ON passage_vectors (seq) WHERE indexed = 0;
+CREATE TABLE passage_signs (
+    stamp     INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq       INTEGER NOT NULL,
+    agent_seq INTEGER NOT NULL,
+    signs     BLOB NOT NULL
+) STRICT;
 
 -- Rows that have no vector yet: finding them must not mean looking at all.
 CREATE TABLE waiting (

@@ -1,0 +1,150 @@
+"""The lexical indexes: FTS5 tables, derived from the canonical text.
+
+They are contentless: they hold the index, not a second copy of the text, so taking a row out needs
+the very text that was put in. Whatever is put in is therefore made by the functions here alone.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from memory_mcp.domain.messages import (
+    NEIGHBOUR_WEIGHT,
+    NEIGHBOURS_BEFORE,
+    Turn,
+    neighbours_of,
+    text_to_embed,
+)
+from memory_mcp.domain.passages import lexical_text
+from memory_mcp.domain.query import index_form
+from memory_mcp.domain.times import from_iso
+from memory_mcp.storage.sqlite.database import Row, Session
+
+RECIPE = "1"
+"""Changes whenever indexed text is made differently; an index of another recipe is made anew."""
+
+REBUILD_ROWS = 500
+_TOKENIZER = "porter unicode61 remove_diacritics 2"
+
+Texts = tuple[str, ...]
+"""What a row is indexed by, a text for each column."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextIndex:
+    """An FTS5 table, the table whose rows it finds, and how it scores them (lower is better)."""
+
+    fts: str
+    table: str
+    columns: tuple[str, ...]
+    score: str
+
+
+SHORT_TURNS = TextIndex(
+    "messages_short_fts",
+    "messages",
+    ("text", "neighbours"),
+    f"bm25(messages_short_fts, 1.0, {NEIGHBOUR_WEIGHT})",
+)
+LONG_TURNS = TextIndex("messages_long_fts", "messages", ("text",), "bm25(messages_long_fts)")
+PASSAGES = TextIndex("passages_fts", "passages", ("text",), "bm25(passages_fts)")
+TEXTS = (SHORT_TURNS, LONG_TURNS, PASSAGES)
+
+_EVERY_PASSAGE = """
+SELECT p.seq, p.content,
+    (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq), p.occurred_at
+FROM passages p WHERE p.seq > ? ORDER BY p.seq LIMIT ?
+"""
+_TURNS = """
+SELECT seq, coalesce(name, role), created_at, content FROM messages
+WHERE conversation_seq = ? ORDER BY seq
+"""
+_TAIL = """
+SELECT seq, coalesce(name, role), created_at, content FROM messages
+WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
+"""
+
+
+def make_texts(session: Session) -> None:
+    """Make the lexical indexes anew from the canonical rows."""
+    for index in TEXTS:
+        session.run(f"DROP TABLE IF EXISTS {index.fts}")
+        session.run(
+            f"CREATE VIRTUAL TABLE {index.fts} USING fts5("
+            f"{', '.join(index.columns)}, content='', tokenize='{_TOKENIZER}')"
+        )
+    for (conversation,) in session.all("SELECT seq FROM conversations ORDER BY seq"):
+        index_turns(session, [], [_turn(row) for row in session.all(_TURNS, (conversation,))])
+    for rows in _every_passage(session):
+        add_texts(session, PASSAGES, rows)
+
+
+def tail_of(session: Session, conversation_seq: int) -> list[Turn]:
+    """The last turns of a conversation, oldest first: what the next ones have for neighbours."""
+    rows = session.all(_TAIL, (conversation_seq, NEIGHBOURS_BEFORE + 1))
+    return [_turn(row) for row in reversed(rows)]
+
+
+def index_turns(session: Session, tail: Sequence[Turn], new: Sequence[Turn]) -> None:
+    """Index new turns that follow `tail`; its last turn, which gains a neighbour, once more."""
+    run = [*tail, *new]
+    if tail and new:
+        last = len(tail) - 1
+        if run[last].is_short:
+            remove_texts(session, SHORT_TURNS, [_short(tail, last)])
+            add_texts(session, SHORT_TURNS, [_short(run, last)])
+    places = range(len(tail), len(run))
+    add_texts(session, SHORT_TURNS, [_short(run, at) for at in places if run[at].is_short])
+    add_texts(session, LONG_TURNS, [_long(run[at]) for at in places if not run[at].is_short])
+
+
+def passage_texts(content: str, tags: Sequence[str], occurred_at: datetime | None) -> Texts:
+    """What a passage is indexed by."""
+    return (index_form(lexical_text(content, tags, occurred_at)),)
+
+
+def add_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, Texts]]) -> None:
+    """Put rows into an index."""
+    sql = (
+        f"INSERT INTO {index.fts} (rowid, {', '.join(index.columns)}) "
+        f"VALUES (?{', ?' * len(index.columns)})"
+    )
+    session.run_many(sql, [(seq, *texts) for seq, texts in rows])
+
+
+def remove_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, Texts]]) -> None:
+    """Take rows out of an index; each must be what was put in."""
+    sql = (
+        f"INSERT INTO {index.fts} ({index.fts}, rowid, {', '.join(index.columns)}) "
+        f"VALUES ('delete', ?{', ?' * len(index.columns)})"
+    )
+    session.run_many(sql, [(seq, *texts) for seq, texts in rows])
+
+
+def _short(run: Sequence[Turn], place: int) -> tuple[int, Texts]:
+    turn = run[place]
+    return turn.seq, (_words(turn), index_form(neighbours_of(run, place)))
+
+
+def _long(turn: Turn) -> tuple[int, Texts]:
+    return turn.seq, (_words(turn),)
+
+
+def _words(turn: Turn) -> str:
+    return index_form(text_to_embed(turn.speaker, turn.created_at, turn.content))
+
+
+def _turn(row: Row) -> Turn:
+    seq, speaker, created_at, content = row
+    return Turn(seq, speaker, from_iso(created_at), content)
+
+
+def _every_passage(session: Session) -> Iterator[list[tuple[int, Texts]]]:
+    last = 0
+    while rows := session.all(_EVERY_PASSAGE, (last, REBUILD_ROWS)):
+        last = rows[-1][0]
+        yield [
+            (seq, passage_texts(content, json.loads(tags), from_iso(at) if at else None))
+            for seq, content, tags, at in rows
+        ]
