@@ -7,7 +7,7 @@ from memory_mcp.ports import Candidate
 
 # Weighted scores, not reciprocal ranks: with k = 60 ranks let the weaker leg pull the stronger one
 # down (SciFact nDCG@10 .611 against .671; BM25 alone .685).
-COSINE_WEIGHT = 0.25
+COSINE_WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Ranked:
 
 
 def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
-    """All candidates, best first: 0.25 · cosine (min to max as 0 to 1) + 0.75 · BM25 (of its best).
+    """All candidates, best first: 0.2 · cosine (min to max as 0 to 1) + 0.8 · BM25 (of its best).
 
     A leg that found nothing leaves its weight to the other. Equal scores keep the newer row first.
     """
