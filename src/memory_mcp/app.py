@@ -104,3 +104,12 @@ async def check_store(settings: Settings) -> list[str]:
         return await problems(database)
     finally:
         await database.close()
+
+
+def check_embedder() -> None:
+    """Compare the embedding table with its checksum.
+
+    Raises:
+        EmbedderError: it is missing or damaged.
+    """
+    StaticEmbedder().verify()

@@ -15,7 +15,7 @@ from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
-from memory_mcp.domain.statistics import IndexState, Statistics
+from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.times import Window
 
 if TYPE_CHECKING:
@@ -164,14 +164,6 @@ class AgentStore(Protocol):
         """The agent a choice means, made with its blocks if it isn't there yet."""
         ...
 
-    async def named(self, name: str) -> Agent:
-        """The agent with that name or id.
-
-        Raises:
-            AgentNotFound: there is none; the text lists those there are.
-        """
-        ...
-
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
         ...
@@ -313,10 +305,6 @@ class IndexStore(Protocol):
 
     async def rebuild(self) -> None:
         """Make every derived table anew from the canonical text; vectors follow."""
-        ...
-
-    async def state(self) -> IndexState:
-        """How search is made up right now."""
         ...
 
 

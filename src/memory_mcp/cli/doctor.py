@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from memory_mcp.app import check_store, open_services, sqlite_build
+from memory_mcp.app import check_embedder, check_store, open_services, sqlite_build
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.errors import EmbedderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
+def _embedder() -> Finding:
+    try:
+        check_embedder()
+    except EmbedderError as error:
+        return Finding(False, str(error))
+    return Finding(True, "the embedding table is whole")
+
+
 async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
     build = sqlite_build()
     findings = [
@@ -60,6 +69,7 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
             else "no extension can be loaded: vectors are compared in Python, which is slower",
         ),
     ]
+    findings.append(_embedder())
     async with open_services(settings) as services:
         findings.append(Finding(True, f"the store {settings.database} can be opened and written"))
         if rebuild:

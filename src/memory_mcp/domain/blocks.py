@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from memory_mcp.domain.errors import BlockLimitExceeded, EditMismatch, InvalidInput, ReadOnlyBlock
+from memory_mcp.domain.errors import (
+    BlockLimitExceeded,
+    Conflict,
+    EditMismatch,
+    InvalidInput,
+    ReadOnlyBlock,
+)
 from memory_mcp.domain.ids import BlockId
 from memory_mcp.domain.texts import check_text, require_text
 
@@ -119,16 +125,25 @@ def replace_text(old_content: str, new_content: str) -> Edit:
     return edit
 
 
-def rethink(new_content: str) -> Edit:
-    """Rewrite the whole block; empty clears it."""
+def rethink(new_content: str, based_on: int | None = None) -> Edit:
+    """Rewrite the whole block; empty clears it.
+
+    With `based_on`, the version the writer has seen, the rewrite is refused when the block has
+    moved on since: what others added in between must not go unread.
+    """
     check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
     _refuse_line_numbers(new_content)
-    return lambda block: _with_value(block, new_content)
 
+    def edit(block: Block) -> Block:
+        if based_on is not None and block.version != based_on and block.value != new_content:
+            raise Conflict(
+                f"block {block.label!r} was changed elsewhere since you last saw it (version "
+                f"{block.version} now, {based_on} then), so it was not rewritten. Take in what it "
+                f"says now, then send the whole block again. It reads:\n{block.value}"
+            )
+        return _with_value(block, new_content)
 
-def with_line_numbers(value: str) -> str:
-    """The value as shown with line numbers, `1→ …`; for display only."""
-    return "\n".join(f"{n}→ {line}" for n, line in enumerate(value.split("\n"), 1))
+    return edit
 
 
 def _with_value(block: Block, value: str) -> Block:

@@ -14,7 +14,7 @@ ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 PassageId = NewType("PassageId", str)
 
-Noun = Literal["agent", "block", "conversation", "message", "passage"]
+Noun = Literal["agent", "block", "conversation", "message", "passage", "session"]
 
 
 def new_id(noun: Noun) -> str:

@@ -6,6 +6,7 @@ number (`PRAGMA data_version`) says that some process committed, the changes tab
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from memory_mcp.server.connections import CURRENT, Connection
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+SUBSCRIPTIONS_MAX = 1_000
 
 Listener = Callable[[ServerEvent], None]
 
@@ -31,7 +33,7 @@ class Announcements:
 
     def __init__(self) -> None:
         self._listeners: dict[object, tuple[Connection | None, Listener]] = {}
-        self._subscribed: dict[tuple[Connection | None, str], Any] = {}
+        self._subscribed: OrderedDict[tuple[Connection | None, str], Any] = OrderedDict()
         self._wanted = anyio.Event()
 
     # The SDK's SubscriptionBus.
@@ -56,6 +58,8 @@ class Announcements:
     ) -> EmptyResult:
         """`resources/subscribe`."""
         self._subscribed[CURRENT.get(None), str(params.uri)] = ctx.session
+        if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of clients that left without a word
+            self._subscribed.popitem(last=False)
         self._wanted.set()
         return EmptyResult()
 

@@ -33,13 +33,18 @@ class Connection:
 
     choice: AgentChoice
     agent: Agent | None = None
-    conversation: str = field(default_factory=lambda: new_id("conversation"))
+    conversation: str = field(default_factory=lambda: new_id("session"))
     """The conversation that captured messages go to when none is named."""
     _seen: dict[str, Block] | None = None
 
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""
         self._seen = {block.id: block for block in blocks}
+
+    def seen_version(self, label: str) -> int | None:
+        """The version of a block the peer has seen; `None` when it was shown none."""
+        blocks = (self._seen or {}).values()
+        return next((block.version for block in blocks if block.label == label), None)
 
     def unseen(self, blocks: Sequence[Block]) -> list[BlockChange]:
         """What changed since the peer last saw it; from now on it has seen it.

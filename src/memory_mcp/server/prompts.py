@@ -11,6 +11,7 @@ from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.tools.tool import Surface
 
 COMPLETIONS_MAX = 100
+PROMPTS = ("memory",)
 
 
 def register_prompts(server: MCPServer[Any], surface: Surface) -> None:

@@ -6,14 +6,15 @@ from typing import Any
 
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
-from mcp_types import SubscribeRequestParams, UnsubscribeRequestParams
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, SubscribeRequestParams, UnsubscribeRequestParams
 
 from memory_mcp import __version__
 from memory_mcp.domain.compile import LEAD
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT
-from memory_mcp.server.prompts import register_prompts
+from memory_mcp.server.prompts import PROMPTS, register_prompts
 from memory_mcp.server.resources import register_resources
 from memory_mcp.server.tools import tools_of
 from memory_mcp.server.tools.tool import Surface
@@ -45,6 +46,7 @@ def build_server(
     register_resources(server, surface)
     register_prompts(server, surface)
     server.middleware.append(_instructions(surface))
+    server.middleware.append(_refuse_unknown_prompts)
     # The SDK has no public place for the handshake era's subscriptions (mcp 2.3).
     lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     lowlevel.add_request_handler(
@@ -54,6 +56,17 @@ def build_server(
         "resources/unsubscribe", UnsubscribeRequestParams, announcements.on_unsubscribe
     )
     return server, announcements
+
+
+async def _refuse_unknown_prompts(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Middleware: the SDK takes an unknown prompt for a crash and logs a traceback."""
+    name = (ctx.params or {}).get("name")
+    if ctx.method == "prompts/get" and isinstance(name, str) and name not in PROMPTS:
+        text = f"there is no prompt {name[:40]!r}. There is: {', '.join(PROMPTS)}."
+        raise MCPError(code=INVALID_PARAMS, message=text)
+    return await call_next(ctx)
 
 
 def _instructions(surface: Surface) -> Any:

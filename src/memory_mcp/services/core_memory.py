@@ -25,16 +25,23 @@ class CoreMemory:
         return await self._store.edit(agent_id, label, blocks.append(content))
 
     async def replace(
-        self, agent_id: AgentId, label: str, new_content: str, old_content: str | None
+        self,
+        agent_id: AgentId,
+        label: str,
+        new_content: str,
+        old_content: str | None,
+        based_on: int | None = None,
     ) -> Edited:
         """Replace the one place where `old_content` stands; without it, rewrite the block.
 
+        `based_on` is the version of the block that a rewriting caller has seen, if known.
+
         Raises:
-            BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, EditMismatch, InvalidInput: nothing
-                was changed.
+            BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, EditMismatch, Conflict,
+                InvalidInput: nothing was changed.
         """
         if old_content is None:
-            edit = blocks.rethink(new_content)
+            edit = blocks.rethink(new_content, based_on)
         else:
             edit = blocks.replace_text(old_content, new_content)
         return await self._store.edit(agent_id, label, edit)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from memory_mcp.domain.errors import Conflict
 from memory_mcp.ports import Edited
 from memory_mcp.server.answers import Answer, edit_answer
 from memory_mcp.server.tools.tool import Call, ToolSpec
@@ -36,7 +37,12 @@ async def core_memory_replace(
 ) -> Answer:
     """Correct, shorten or delete text in a core memory block. Call it when a fact changed, rather
     than adding a second, or when a block gets full. Returns the block."""
-    edited = await call.services.core_memory.replace(call.agent_id, label, new_content, old_content)
+    service, seen = call.services.core_memory, call.connection.seen_version(label)
+    try:
+        edited = await service.replace(call.agent_id, label, new_content, old_content, seen)
+    except Conflict:  # its text shows the block as it is now
+        call.connection.has_seen(await service.blocks(call.agent_id))
+        raise
     return _edited(call, edited)
 
 

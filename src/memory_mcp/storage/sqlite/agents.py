@@ -61,22 +61,6 @@ class SqliteAgents:
             lambda session: self._find_or_make(session, name, choice.project)
         )
 
-    async def named(self, name: str) -> Agent:
-        """The agent with that name or id.
-
-        Raises:
-            AgentNotFound: there is none; the text lists those there are.
-        """
-        agents = await self.all()
-        for agent in agents:
-            if name == agent.id or name.casefold() == agent.name.casefold():
-                return agent
-        names = sorted(agent.name for agent in agents)
-        raise AgentNotFound(
-            f"there is no agent {name!r}. "
-            + (f"There are: {', '.join(names)}." if names else "There are none yet.")
-        )
-
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
         rows = await self._database.read(lambda session: session.all(_ALL))

@@ -172,12 +172,8 @@ class Indexes:
         await self._database.write(make_anew)
         self._store_embedder = self._embedder
 
-    async def state(self) -> IndexState:
+    def state(self, session: Session) -> IndexState:
         """How search is made up right now."""
-        return await self._database.read(self.state_in)
-
-    def state_in(self, session: Session) -> IndexState:
-        """As `state`, on a session at hand."""
         note = None
         if self._embedder is None:
             note = "no embedder is set: search is by words only"

@@ -66,13 +66,13 @@ def lexical_leg(
         WHERE {index.fts} MATCH :terms {"" if everything else f"AND {rows.sql}"}
         ORDER BY score DESC LIMIT :leg_rows
     """
-    asked = {"terms": " OR ".join(_rarest(session, index, terms, rows)), "leg_rows": LEG_ROWS}
+    asked = {"terms": " OR ".join(_rarest(session, index, terms)), "leg_rows": LEG_ROWS}
     return dict(session.all(sql, {**rows.parameters, **asked}))
 
 
-def _rarest(session: Session, index: TextIndex, terms: Sequence[str], rows: Filter) -> list[str]:
+def _rarest(session: Session, index: TextIndex, terms: Sequence[str]) -> list[str]:
     """The terms to ask for: all in a small store, in a large one the rarest that fit the bound."""
-    stored = session.value(COUNT_ALL, (rows.agent_seq, rows.noun))
+    stored = session.value(f"SELECT coalesce(max(seq), 0) FROM {index.table}")
     if stored <= POSTINGS_MAX or len(terms) == 1:
         return list(terms)
     counted = f"SELECT count(*) FROM (SELECT 1 FROM {index.fts} WHERE {index.fts} MATCH ? LIMIT ?)"

@@ -51,7 +51,7 @@ class SqliteStatistics:
         passages = session.one(_PASSAGES, (seq,)) or (0, None, None)
         tags = session.all(_TAGS, (seq, TAGS_SHOWN))
         blocks = session.all(_BLOCKS, (seq,))
-        state: IndexState = self._indexes.state_in(session)
+        state: IndexState = self._indexes.state(session)
         path = self._database.path
         return Statistics(
             agent=name,
