@@ -12,8 +12,9 @@ from memory_mcp.domain.errors import AgentNotFound
 from memory_mcp.domain.ids import AgentId, new_id
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
-from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.session import Row, Session
 
 _COLUMNS = "id, name, description, project, created_at"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"

@@ -5,8 +5,9 @@ from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, Edited
-from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.session import Row, Session
 
 _OF_AGENT = """
 SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,

@@ -11,11 +11,11 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiosqlite
 import anyio
@@ -28,6 +28,7 @@ from memory_mcp.storage.sqlite.driver import (
     vec_extension,
 )
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate
+from memory_mcp.storage.sqlite.session import Job, Result, Session
 
 logger = logging.getLogger(__name__)
 
@@ -42,55 +43,6 @@ _PRAGMAS = (
     "trusted_schema=OFF",
     "cache_size=-8000",
 )
-
-Row = tuple[Any, ...]
-Parameters = Sequence[Any] | Mapping[str, Any]
-Result = TypeVar("Result")
-
-
-class Session:
-    """A connection, for the time one job has it. Lives in the connection's thread."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """Run one statement and fetch every row."""
-        return self._connection.execute(sql, parameters).fetchall()
-
-    def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        """The first row, if there is one."""
-        rows = self.all(sql, parameters)
-        return rows[0] if rows else None
-
-    def value(self, sql: str, parameters: Parameters = ()) -> Any:
-        """The first value of the first row, `None` without one."""
-        row = self.one(sql, parameters)
-        return row[0] if row else None
-
-    def run(self, sql: str, parameters: Parameters = ()) -> None:
-        """Run one statement."""
-        self._connection.execute(sql, parameters)
-
-    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
-        """Run one statement once for each row of parameters."""
-        self._connection.executemany(sql, rows)
-
-    def in_transaction(self, job: "Job[Result]") -> Result:
-        """Run a job whose changes are committed at its end, or not made at all."""
-        self.run("BEGIN IMMEDIATE")
-        try:
-            result = job(self)
-            self.run("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self.run("ROLLBACK")
-            raise
-        return result
-
-
-Job = Callable[[Session], Result]
-"""What to do with a connection; runs in its thread, whole."""
 
 
 class _Connection(aiosqlite.Connection):

@@ -11,7 +11,8 @@ from memory_mcp.domain.statistics import IndexState
 from memory_mcp.domain.times import from_iso
 from memory_mcp.domain.vectors import to_bits, to_int8
 from memory_mcp.ports import Unembedded, Vector
-from memory_mcp.storage.sqlite.database import Database, Session
+from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.signs import Signs
 from memory_mcp.storage.sqlite.texts import RECIPE, make_texts
 

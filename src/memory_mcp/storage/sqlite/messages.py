@@ -17,10 +17,11 @@ from memory_mcp.domain.messages import (
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Appended, Candidate, Clock, MessageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
-from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.session import Row, Session
 from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
 
 _COLUMNS = """row.id, row.seq, c.id, c.external_id, row.role, row.name, row.content,

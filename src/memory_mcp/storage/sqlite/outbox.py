@@ -6,7 +6,8 @@ from typing import Any
 
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import Change
-from memory_mcp.storage.sqlite.database import Database, Session
+from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.session import Session
 
 _INSERT = """
 INSERT INTO changes (at, noun, noun_id, operation, agent_ids, details) VALUES (?, ?, ?, ?, ?, ?)

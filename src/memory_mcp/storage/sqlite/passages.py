@@ -10,10 +10,11 @@ from memory_mcp.domain.passages import NewPassage, Passage, content_hash
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
-from memory_mcp.storage.sqlite.database import Database, Row, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes, VectorRow
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.session import Row, Session
 from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
 from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, remove_texts
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
-from memory_mcp.storage.sqlite.database import Session
 from memory_mcp.storage.sqlite.indexes import Indexes, VectorIndex
+from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.texts import TextIndex
 
 LEG_ROWS = 100

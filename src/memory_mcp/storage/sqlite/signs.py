@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from memory_mcp.storage.sqlite.database import Session
+from memory_mcp.storage.sqlite.session import Session
 
 if TYPE_CHECKING:
     Places = array[int]

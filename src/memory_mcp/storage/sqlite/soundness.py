@@ -1,8 +1,9 @@
 """Is the store sound: what SQLite and FTS5 themselves can tell."""
 
-from memory_mcp.storage.sqlite.database import Database, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.storage.sqlite.indexes import VECTORS
+from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.texts import TEXTS
 
 

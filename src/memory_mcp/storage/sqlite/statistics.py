@@ -5,8 +5,9 @@ from pathlib import Path
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.statistics import BlockFill, IndexState, Statistics, TagCount
 from memory_mcp.domain.times import from_iso
-from memory_mcp.storage.sqlite.database import Database, Session
+from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
+from memory_mcp.storage.sqlite.session import Session
 
 TAGS_SHOWN = 20
 

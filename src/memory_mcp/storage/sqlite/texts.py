@@ -19,7 +19,7 @@ from memory_mcp.domain.messages import (
 from memory_mcp.domain.passages import lexical_text
 from memory_mcp.domain.query import index_form
 from memory_mcp.domain.times import from_iso
-from memory_mcp.storage.sqlite.database import Row, Session
+from memory_mcp.storage.sqlite.session import Row, Session
 
 RECIPE = "1"
 """Changes whenever indexed text is made differently; an index of another recipe is made anew."""

@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from memory_mcp.domain.errors import StoreTooNew
-
-if TYPE_CHECKING:
-    from memory_mcp.storage.sqlite.database import Session
+from memory_mcp.storage.sqlite.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +53,7 @@ def split_statements(script: str) -> list[str]:
     return statements
 
 
-def migrate(session: "Session", path: Path, migrations: Sequence[Migration] | None = None) -> None:
+def migrate(session: Session, path: Path, migrations: Sequence[Migration] | None = None) -> None:
     """Bring the store to the newest schema.
 
     Raises:
@@ -78,8 +75,8 @@ def migrate(session: "Session", path: Path, migrations: Sequence[Migration] | No
         _apply(session, step)
 
 
-def _apply(session: "Session", step: Migration) -> None:
-    def apply(session: "Session") -> None:
+def _apply(session: Session, step: Migration) -> None:
+    def apply(session: Session) -> None:
         # Read inside the lock: another process may have applied it while we waited.
         if session.value("PRAGMA user_version") < step.version:
             for statement in step.statements:
@@ -90,7 +87,7 @@ def _apply(session: "Session", step: Migration) -> None:
     session.in_transaction(apply)
 
 
-def _back_up(session: "Session", path: Path, version: int) -> None:
+def _back_up(session: Session, path: Path, version: int) -> None:
     backup = path.with_name(f"{path.name}.before-schema-{version + 1}")
     if not backup.exists():
         session.run("VACUUM INTO ?", (str(backup),))
