@@ -66,7 +66,7 @@ async def open_services(
             core_memory=CoreMemory(blocks),
             recall=Recall(SqliteMessages(database, indexes, clock), indexing),
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
-            view=View(blocks, SqliteStatistics(database, indexes), clock),
+            view=View(blocks, SqliteStatistics(database, indexes), indexing, clock),
             indexing=indexing,
             outbox=SqliteOutbox(database),
             tokens=Tokens(),

@@ -99,7 +99,10 @@ def _as_project(folder: Path) -> str | None:
         home = Path.home().resolve()
     except (OSError, RuntimeError):
         return None
-    return None if resolved == home or resolved == Path(resolved.anchor) else str(resolved)
+    if resolved == home or resolved == Path(resolved.anchor):
+        return None
+    # A folder's name may be no UTF-8; the store holds text.
+    return os.fsencode(resolved).decode("utf-8", "backslashreplace")
 
 
 def _git_root(folder: Path) -> Path | None:

@@ -10,6 +10,7 @@ from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.texts import require_name
 
 DEFAULT_AGENT = "default"
+_RESERVED = "/\\?#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +40,16 @@ def require_agent_name(name: str) -> str:
         InvalidInput: it is none.
     """
     trimmed = require_name(name, "the agent's name")
-    if any(char in trimmed for char in "/\\?#"):
+    if any(char in trimmed for char in _RESERVED):
         raise InvalidInput(f"the agent's name {trimmed!r} may not hold / \\ ? or #.")
     return trimmed
 
 
 def project_agent_names(project: str) -> tuple[str, str]:
     """The name an agent for the folder `project` gets, and the one it gets if that is taken."""
-    folder = PurePath(project).name or "project"
-    plain = "".join(char for char in folder if char not in "/\\?#")[:80].strip() or "project"
-    digest = hashlib.sha256(project.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    usable = [
+        char for char in PurePath(project).name if char.isprintable() and char not in _RESERVED
+    ]
+    plain = "".join(usable)[:80].strip() or "project"
+    digest = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()[:6]
     return plain, f"{plain}-{digest}"

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.statistics import Statistics
-from memory_mcp.domain.texts import counted
+from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading
 
 INSTRUCTIONS_CHARS_MAX = 2_000
@@ -31,6 +31,10 @@ _INTRODUCTION = (
     "Core memory: what is kept in view across all conversations. "
     "Edit it with core_memory_append and core_memory_replace."
 )
+
+
+_LEFT_OUT = "\n\n[cut: {}, see memory://context]"
+_LEFT_OUT_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +62,17 @@ def compile_instructions(context: Context) -> str:
     that have been unchanged longest are cut first, and the cut is said.
     """
     head = f"{LEAD}\n\n{_out_of_view(context.statistics)}"
-    budget = INSTRUCTIONS_CHARS_MAX - len(head)
+    budget = INSTRUCTIONS_CHARS_MAX - len(head) - _LEFT_OUT_CHARS
     shown: dict[str, str] = {}
-    for block in sorted(context.blocks, key=lambda block: block.updated_at, reverse=True):
-        if block.value and (text := _block_within(block, budget)):
+    filled = [block for block in context.blocks if block.value]
+    for block in sorted(filled, key=lambda block: block.updated_at, reverse=True):
+        if text := _block_within(block, budget):
             shown[block.label] = text
             budget -= len(text)
-    return head + "".join(shown[block.label] for block in context.blocks if block.label in shown)
+    body = "".join(shown[block.label] for block in filled if block.label in shown)
+    left_out = [block.label for block in filled if block.label not in shown]
+    names = clip(", ".join(left_out), _LEFT_OUT_CHARS - len(_LEFT_OUT))
+    return head + body + (_LEFT_OUT.format(names) if left_out else "")
 
 
 def _block(block: Block) -> str:

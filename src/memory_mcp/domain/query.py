@@ -47,12 +47,12 @@ def search_terms(question: str) -> list[str]:
     Stop words are left out unless there is nothing else. The result is safe to join with OR: no
     character of the question reaches FTS5 outside quotes.
     """
-    folded = unicodedata.normalize("NFKC", question).lower()
-    words: dict[str, None] = {}
-    for run in _RUN.findall(folded):
-        words.update(dict.fromkeys(_pairs(run) if _ONE_SPACELESS.match(run) else [run]))
-    telling = [word for word in words if word not in STOP_WORDS]
-    return [f'"{word}"' for word in (telling or words)][:TERMS_MAX]
+    words: dict[str, str] = {}  # by lower case; FTS5 folds the rest by tables of its own
+    for run in _RUN.findall(unicodedata.normalize("NFKC", question)):
+        for word in _pairs(run) if _ONE_SPACELESS.match(run) else [run]:
+            words.setdefault(word.lower(), word.lower() if word.isascii() else word)
+    telling = [word for lower, word in words.items() if lower not in STOP_WORDS]
+    return [f'"{word}"' for word in (telling or words.values())][:TERMS_MAX]
 
 
 def _pairs(run: str) -> list[str]:

@@ -7,8 +7,12 @@ that scanners can find them). A password in plain words is not recognised.
 import re
 
 _SHAPES = {
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    "API key": r"\bsk-(?:ant-|proj-|or-|live-)?[A-Za-z0-9_-]{20,}",
+    "private key": (
+        r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+        r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    ),
+    # Digits in it tell a key from a name like `sk-fading-circle-with-twelve-dots`.
+    "API key": r"\bsk-(?=(?:[A-Za-z_-]*[0-9]){3})[A-Za-z0-9_-]{20,}",
     "Stripe key": r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
     "GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_[A-Za-z0-9_]{50,}",
     "GitLab token": r"\bglpat-[A-Za-z0-9_-]{20,}",

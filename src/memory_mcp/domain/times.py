@@ -3,19 +3,15 @@
 The stored form `2026-11-22T14:05:00.000Z` sorts as text, so windows are compared as text.
 """
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from memory_mcp.domain.errors import InvalidInput
-
-_DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def to_iso(moment: datetime) -> str:
     """The stored form of `moment` (an aware datetime): UTC, milliseconds, `Z`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_iso(stored: str) -> datetime:
@@ -62,8 +58,7 @@ def parse_window(start_date: str | None, end_date: str | None) -> Window:
     start = parse_moment(start_date, "start_date") if start_date else None
     end = parse_moment(end_date, "end_date") if end_date else None
     if end is not None and end_date is not None:
-        whole_day = _DATE_ONLY.fullmatch(end_date.strip()) is not None
-        step = timedelta(days=1) if whole_day else timedelta(milliseconds=1)
+        step = timedelta(days=1) if _is_whole_day(end_date) else timedelta(milliseconds=1)
         try:
             end += step
         except OverflowError:
@@ -73,6 +68,14 @@ def parse_window(start_date: str | None, end_date: str | None) -> Window:
             f"end_date {end_date} lies before start_date {start_date}. Swap them, or leave one out."
         )
     return Window(to_iso(start) if start else None, to_iso(end) if end else None)
+
+
+def _is_whole_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def age(moment: datetime, now: datetime) -> str:
@@ -90,8 +93,8 @@ def for_reading(moment: datetime) -> str:
     """`2026-11-22 14:05`, UTC: how dates stand in answers; midnight sharp means only the day."""
     utc = moment.astimezone(UTC)
     if (utc.hour, utc.minute, utc.second, utc.microsecond) == (0, 0, 0, 0):
-        return f"{utc:%Y-%m-%d}"
-    return f"{utc:%Y-%m-%d %H:%M}"
+        return utc.date().isoformat()
+    return f"{utc.date().isoformat()} {utc:%H:%M}"
 
 
 def in_words(moment: datetime) -> str:

@@ -7,7 +7,7 @@ number (`PRAGMA data_version`) says that some process committed, the changes tab
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import anyio
@@ -31,9 +31,10 @@ Listener = Callable[[ServerEvent], None]
 class Announcements:
     """The SDK's subscription bus, by agent, with the older era's subscriptions beside it."""
 
-    def __init__(self) -> None:
-        self._listeners: dict[object, tuple[Connection | None, Listener]] = {}
-        self._subscribed: OrderedDict[tuple[Connection | None, str], Any] = OrderedDict()
+    def __init__(self, agent_of: Callable[[Connection], Awaitable[AgentId]]) -> None:
+        self._agent_of = agent_of
+        self._listeners: dict[object, tuple[Connection, Listener]] = {}
+        self._subscribed: OrderedDict[tuple[Connection, str], Any] = OrderedDict()
         self._wanted = anyio.Event()
 
     # The SDK's SubscriptionBus.
@@ -47,7 +48,7 @@ class Announcements:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Register a listen stream of the connection at hand; returns how to end it."""
         token = object()
-        self._listeners[token] = (CURRENT.get(None), listener)
+        self._listeners[token] = (CURRENT.get(), listener)
         self._wanted.set()
         return lambda: self._listeners.pop(token, None) and None
 
@@ -57,7 +58,7 @@ class Announcements:
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
         """`resources/subscribe`."""
-        self._subscribed[CURRENT.get(None), str(params.uri)] = ctx.session
+        self._subscribed[CURRENT.get(), str(params.uri)] = ctx.session
         if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of clients that left without a word
             self._subscribed.popitem(last=False)
         self._wanted.set()
@@ -67,7 +68,7 @@ class Announcements:
         self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
     ) -> EmptyResult:
         """`resources/unsubscribe`."""
-        self._subscribed.pop((CURRENT.get(None), str(params.uri)), None)
+        self._subscribed.pop((CURRENT.get(), str(params.uri)), None)
         return EmptyResult()
 
     async def watch(self, outbox: Outbox) -> None:
@@ -93,13 +94,16 @@ class Announcements:
         for uri in uris_of(change):
             event = ResourceUpdated(uri=uri)
             for connection, listener in list(self._listeners.values()):
-                if _concerns(change, connection):
+                if await self._concerns(change, connection):
                     listener(event)
             for (connection, wanted), session in list(self._subscribed.items()):
-                if wanted == uri and _concerns(change, connection):
+                if wanted == uri and await self._concerns(change, connection):
                     await self._notify(connection, uri, session)
 
-    async def _notify(self, connection: Connection | None, uri: str, session: Any) -> None:
+    async def _concerns(self, change: Change, connection: Connection) -> bool:
+        return change.noun == "agent" or await self._agent_of(connection) in change.agent_ids
+
+    async def _notify(self, connection: Connection, uri: str, session: Any) -> None:
         try:
             await session.send_resource_updated(uri)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -125,9 +129,3 @@ def uris_of(change: Change) -> Iterable[str]:
             return ("memory://agents", "memory://stats")
         case _:
             return ()
-
-
-def _concerns(change: Change, connection: Connection | None) -> bool:
-    if change.noun == "agent" or connection is None or connection.agent is None:
-        return True
-    return AgentId(connection.agent.id) in change.agent_ids

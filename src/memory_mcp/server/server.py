@@ -31,7 +31,7 @@ def build_server(
     Requests must come on a transport that sets `CURRENT`.
     """
     surface = Surface(services, result_tokens)
-    announcements = Announcements()
+    announcements = Announcements(surface.agent_of)
     server: MCPServer[Any] = MCPServer(
         "memory-mcp",
         title="Memory",

@@ -60,7 +60,9 @@ class Archival:
         checked = [checked_passage(passage) for passage in passages]
         texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
         vectors = await self._indexing.for_write(texts)
-        return await self._store.file(agent_id, checked, vectors)
+        filed = await self._store.file(agent_id, checked, vectors)
+        self._indexing.stored(vectors)
+        return filed
 
     async def search(
         self,

@@ -25,13 +25,19 @@ class Indexing:
         self._store = store
         self._embedder = embedder
         self._wake = anyio.Event()
+        self.problem: str | None = None
+        """Why the embedder cannot run, once it could not."""
 
     async def for_write(self, texts: Sequence[str]) -> Sequence[Vector | None]:
         """Vectors to store with these texts; `None` where they follow later."""
         if self._embedder is None or not self._embedder.inline:
-            self._wake.set()
             return [None] * len(texts)
         return await self._embed(texts) or [None] * len(texts)
+
+    def stored(self, vectors: Sequence[Vector | None]) -> None:
+        """Rows were committed with these vectors; those without get theirs soon."""
+        if None in vectors:
+            self._wake.set()
 
     async def for_question(self, text: str) -> Vector | None:
         """The question's vector; `None` when search goes on lexically."""
@@ -72,6 +78,7 @@ class Indexing:
         try:
             return await to_thread.run_sync(self._embedder.embed, texts)
         except EmbedderError as error:
-            logger.error("search is lexical only: %s", error)
+            logger.error("search is by words only: %s", error)
+            self.problem = f"search is by words only: {error}"
             self._embedder = None
             return None

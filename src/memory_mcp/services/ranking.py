@@ -34,5 +34,6 @@ def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
             meaning = (row.cosine - low) / (high - low) if high > low else 1.0
         return weight * meaning + (1 - weight) * (row.lexical / best if best else 0.0)
 
-    ranked = [Ranked(row.seq, score(row)) for row in candidates]
-    return sorted(ranked, key=lambda row: (-row.score, -row.seq))
+    scored = [(score(row), row) for row in candidates]
+    scored.sort(key=lambda pair: (-pair[0], -pair[1].lexical, -(pair[1].cosine or 0), -pair[1].seq))
+    return [Ranked(row.seq, number) for number, row in scored]

@@ -1,5 +1,6 @@
 """Recall: storing messages, and finding what was said."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -19,9 +20,9 @@ from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
     MESSAGE_CHARS_MAX,
-    NAME_CHARS_MAX,
     QUERY_CHARS_MAX,
     check_text,
+    require_name,
     require_text,
 )
 from memory_mcp.domain.times import parse_window
@@ -74,7 +75,9 @@ class Recall:
             for message in checked
         ]
         vectors = await self._indexing.for_write(texts)
-        return await self._store.append(agent_id, checked, vectors, host)
+        appended = await self._store.append(agent_id, checked, vectors, host)
+        self._indexing.stored(vectors)
+        return appended
 
     async def search(
         self,
@@ -125,12 +128,11 @@ class Recall:
         before = place_of(cursor, *search)
         found = await self._store.latest(agent_id, only, limit + 1, before)
         hits = [MessageHit(message, 0.0) for message in found[:limit]]
-        follows = [True] * (len(hits) - 1) + [len(found) > limit]
         return MessagePage(
             hits=hits,
             cursors=[
-                cursor_at(hit.message.seq, *search) if more else None
-                for hit, more in zip(hits, follows, strict=True)
+                cursor_at(hit.message.seq, *search) if place < len(found) else None
+                for place, hit in enumerate(hits, 1)
             ],
             total=await self._store.count(agent_id, only),
             ranked=False,
@@ -164,8 +166,11 @@ def checked_message(message: NewMessage) -> NewMessage:
     if message.external_id is not None:
         require_text(message.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
     if message.name is not None:
-        require_text(message.name, "name", NAME_CHARS_MAX)
+        require_name(message.name, "name")
     # The index is made from stored rows, whose times are UTC: dates must read the same here.
     return replace(
-        message, content=redact(message.content), created_at=message.created_at.astimezone(UTC)
+        message,
+        content=redact(message.content),
+        metadata=json.loads(redact(json.dumps(message.metadata))) if message.metadata else None,
+        created_at=message.created_at.astimezone(UTC),
     )

@@ -14,7 +14,7 @@ from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.session import Row, Session
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 _COLUMNS = "id, name, description, project, created_at"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
@@ -57,9 +57,10 @@ class SqliteAgents:
     async def choose(self, choice: AgentChoice) -> Agent:
         """The agent a choice means, made with its blocks if it isn't there yet."""
         name = require_agent_name(choice.name) if choice.name else None
-        found = await self._database.read(lambda session: _find(session, name, choice.project))
+        project = as_key(choice.project) if choice.project else None
+        found = await self._database.read(lambda session: _find(session, name, project))
         return found or await self._database.write(
-            lambda session: self._find_or_make(session, name, choice.project)
+            lambda session: self._find_or_make(session, name, project)
         )
 
     async def all(self) -> list[Agent]:
@@ -73,7 +74,8 @@ class SqliteAgents:
             return found
         if session.value("SELECT count(*) FROM agents") == 0:
             default = self._make(session, DEFAULT_AGENT, None)
-            if (name is None and project is None) or name == DEFAULT_AGENT:
+            asked = name.casefold() if name else None
+            if asked == DEFAULT_AGENT or (asked is None and project is None):
                 return default
         if name is None and project is not None:
             plain, distinct = project_agent_names(project)

@@ -3,6 +3,7 @@
 from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, Edited
 from memory_mcp.storage.sqlite.database import Database
@@ -69,7 +70,7 @@ def _labelled(blocks: list[Block], label: str) -> Block:
         if block.label == label:
             return block
     labels = ", ".join(block.label for block in blocks)
-    raise BlockNotFound(f"there is no block {label!r}. The blocks are: {labels}.")
+    raise BlockNotFound(f"there is no block {clip(label, 60)!r}. The blocks are: {labels}.")
 
 
 def _from_row(row: Row) -> Block:

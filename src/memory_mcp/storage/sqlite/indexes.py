@@ -102,6 +102,17 @@ class Indexes:
         later = [(index.noun, seq) for seq, _, _ in rows if seq not in done]
         session.run_many("INSERT OR IGNORE INTO waiting VALUES (?, ?)", later)
 
+    def replace_vector(self, session: Session, index: VectorIndex, row: VectorRow) -> None:
+        """Give a row another vector, as the text it is embedded by has changed."""
+        session.run(f"DELETE FROM {index.vectors} WHERE seq = ?", (row[0],))
+        session.run(f"DELETE FROM {index.signs} WHERE seq = ?", (row[0],))
+        self.add_vectors_to(session, index, [row])
+
+    def is_usable(self, session: Session) -> bool:
+        """As `vectors_usable`, asked anew: another process may have rebuilt the store."""
+        self._store_embedder = _setting(session, "embedder")
+        return self.vectors_usable
+
     def _put(
         self, session: Session, index: VectorIndex, rows: Sequence[tuple[int, int, Vector]]
     ) -> None:
@@ -139,6 +150,8 @@ class Indexes:
         by_place = {(row.noun, row.seq): vector for row, vector in zip(rows, vectors, strict=True)}
 
         def add(session: Session) -> None:
+            if not self.is_usable(session):
+                return
             for index in VECTORS:
                 places = [seq for noun, seq in by_place if noun == index.noun]
                 waiting = session.all(_STILL_WAITING[index], (index.noun, json.dumps(places)))

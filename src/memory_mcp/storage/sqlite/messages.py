@@ -14,6 +14,7 @@ from memory_mcp.domain.messages import (
     NewMessage,
     Turn,
 )
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Appended, Candidate, Clock, MessageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
@@ -21,7 +22,7 @@ from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
-from memory_mcp.storage.sqlite.session import Row, Session
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
 
 _COLUMNS = """row.id, row.seq, c.id, c.external_id, row.role, row.name, row.content,
@@ -145,8 +146,9 @@ class SqliteMessages:
             rows = _filter(seq_of(session, agent_id), only)
             sql = f"""
                 SELECT {_COLUMNS} {_FROM}
-                WHERE {rows.sql} AND (:before IS NULL OR row.seq < :before)
-                ORDER BY row.seq DESC LIMIT :limit
+                WHERE {rows.sql} AND (:before IS NULL OR (row.created_at, row.seq) <
+                    (SELECT created_at, seq FROM messages WHERE seq = :before))
+                ORDER BY row.created_at DESC, row.seq DESC LIMIT :limit
             """
             return session.all(sql, {**rows.parameters, "before": before_seq, "limit": limit})
 
@@ -196,10 +198,10 @@ class SqliteMessages:
 
         def whole(session: Session) -> tuple[Conversation, list[Message]]:
             agent_seq = seq_of(session, agent_id)
-            row = session.one(_CONVERSATION, (agent_seq, conversation_id))
+            row = session.one(_CONVERSATION, (agent_seq, as_key(conversation_id)))
             if row is None:
                 raise ConversationNotFound(
-                    f"there is no conversation {conversation_id!r}. "
+                    f"there is no conversation {clip(conversation_id, 60)!r}. "
                     "memory://conversations lists those there are."
                 )
             messages = session.all(_OF_CONVERSATION, (row[7],))

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.ids import AgentId, PassageId, new_id
 from memory_mcp.domain.passages import NewPassage, Passage, content_hash
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
@@ -14,7 +16,7 @@ from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes, VectorRow
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
-from memory_mcp.storage.sqlite.session import Row, Session
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
 from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, remove_texts
 
@@ -34,8 +36,11 @@ INSERT INTO passages (id, agent_seq, content, content_hash, occurred_at, created
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
 """
 _REFRESH = """
-UPDATE passages SET refreshed_at = ?, occurred_at = coalesce(?, occurred_at),
-    external_id = coalesce(external_id, ?) WHERE seq = ?
+UPDATE passages SET refreshed_at = :now, occurred_at = coalesce(:occurred_at, occurred_at),
+    external_id = coalesce(external_id, (SELECT :external_id WHERE NOT EXISTS (
+        SELECT 1 FROM passages other
+        WHERE other.agent_seq = passages.agent_seq AND other.external_id = :external_id)))
+WHERE seq = :seq
 """
 _INSERT_TAG = "INSERT OR IGNORE INTO passage_tags VALUES (?, ?, ?)"
 _TOP_TAGS = """
@@ -74,7 +79,12 @@ class SqlitePassages:
                 digest = content_hash(passage.content)
                 same = session.value(_SAME, (agent_seq, digest, passage.external_id))
                 if same is not None:
-                    _refresh(session, agent_seq, same, passage, now)
+                    refreshed = _refresh(session, agent_seq, same, passage, now)
+                    if refreshed.dated_anew:
+                        self._indexes.replace_vector(session, PASSAGES, (same, agent_seq, vector))
+                    record_change(
+                        session, now, "passage", refreshed.passage_id, "refreshed", [agent_id]
+                    )
                     filed.append((same, True))
                     continue
                 last_id = new_id("passage")
@@ -119,11 +129,12 @@ class SqlitePassages:
             PassageNotFound: the agent has no such passage.
         """
         row = await self._database.read(
-            lambda session: session.one(_BY_ID, (seq_of(session, agent_id), passage_id))
+            lambda session: session.one(_BY_ID, (seq_of(session, agent_id), as_key(passage_id)))
         )
         if row is None:
             raise PassageNotFound(
-                f"there is no passage {passage_id!r}. archival_search answers with the ids."
+                f"there is no passage {clip(passage_id, 60)!r}. "
+                "archival_search answers with the ids."
             )
         return _from_row(row)
 
@@ -176,16 +187,33 @@ def _insert_row(
     )
 
 
-def _refresh(session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Refreshed:
+    """A passage whose text came again; `dated_anew` when its vector must change with its date."""
+
+    passage_id: str
+    dated_anew: bool
+
+
+def _refresh(
+    session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str
+) -> _Refreshed:
     """Note that the text came again; tags add up, a date fills in or corrects."""
     before = _get(session, [seq])[seq]
     occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
-    session.run(_REFRESH, (now, occurred_at, passage.external_id, seq))
+    told = {
+        "now": now,
+        "occurred_at": occurred_at,
+        "external_id": passage.external_id,
+        "seq": seq,
+    }
+    session.run(_REFRESH, told)
     _tag(session, agent_seq, seq, passage.tags)
-    old, new = _texts(before), _texts(_get(session, [seq])[seq])
-    if old != new:
-        remove_texts(session, PASSAGE_TEXTS, [(seq, old)])
-        add_texts(session, PASSAGE_TEXTS, [(seq, new)])
+    after = _get(session, [seq])[seq]
+    if _texts(before) != _texts(after):
+        remove_texts(session, PASSAGE_TEXTS, [(seq, _texts(before))])
+        add_texts(session, PASSAGE_TEXTS, [(seq, _texts(after))])
+    return _Refreshed(before.id, before.occurred_at != after.occurred_at)
 
 
 def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:

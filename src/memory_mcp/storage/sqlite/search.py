@@ -92,7 +92,7 @@ def vector_leg(
     session: Session, indexes: Indexes, index: VectorIndex, vector: Vector | None, rows: Filter
 ) -> dict[int, float]:
     """The nearest rows by cosine, of those the filter admits."""
-    if vector is None or not indexes.vectors_usable:
+    if vector is None or not indexes.is_usable(session):
         return {}
     most = NEAREST_BY_SIGNS if indexes.has_vec else NEAREST_IN_PYTHON
     near: Sequence[int] | None = None

@@ -8,6 +8,11 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 Result = TypeVar("Result")
 
 
+def as_key(told: str) -> str:
+    """An id or name from outside as a parameter; what cannot be stored cannot be found."""
+    return told.encode("utf-8", "replace").decode()
+
+
 class Session:
     """A connection, for the time one job has it. Lives in the connection's thread."""
 

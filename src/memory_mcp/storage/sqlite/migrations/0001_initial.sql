@@ -146,6 +146,7 @@ CREATE TABLE message_signs (
     agent_seq INTEGER NOT NULL,
     signs     BLOB NOT NULL
 ) STRICT;
+CREATE INDEX message_signs_seq ON message_signs (seq);
 CREATE TABLE passage_vectors (
     seq    INTEGER PRIMARY KEY,
     vector BLOB NOT NULL
@@ -156,6 +157,8 @@ CREATE TABLE passage_signs (
     agent_seq INTEGER NOT NULL,
     signs     BLOB NOT NULL
 ) STRICT;
+
+CREATE INDEX passage_signs_seq ON passage_signs (seq);
 
 -- Rows that have no vector yet: finding them must not mean looking at all.
 CREATE TABLE waiting (
