@@ -63,6 +63,7 @@ class Database:
         self._idle_readers: list[_Connection] = []
         self._reader_slots = anyio.Semaphore(READERS_MAX)
         self._pulse: _Connection | None = None
+        self._pulse_lock = anyio.Lock()
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -110,7 +111,7 @@ class Database:
         async with self._reader_slots:
             with translated_errors(self.path):
                 reader = self._idle_readers.pop() if self._idle_readers else None
-                reader = reader or await _connect(self.path, _read_only)
+                reader = reader or await self._open_reader()
                 try:
                     return await reader.run(job)
                 finally:
@@ -119,9 +120,14 @@ class Database:
     async def pulse(self) -> int:
         """`PRAGMA data_version` of a connection nobody else uses: it moves when others commit."""
         with translated_errors(self.path):
-            if self._pulse is None:
-                self._pulse = await _connect(self.path, _read_only)
+            async with self._pulse_lock:
+                self._pulse = self._pulse or await self._open_reader()
             return await self._pulse.run(lambda session: session.value("PRAGMA data_version"))
+
+    async def _open_reader(self) -> _Connection:
+        # Shielded: a connection that nobody holds yet would not be closed.
+        with anyio.CancelScope(shield=True):
+            return await _connect(self.path, _read_only)
 
 
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
@@ -131,14 +137,25 @@ def _prepare_file(path: Path) -> None:
     """Make the folder (0700) and the file (0600), so that nobody else can read memory."""
     try:
         if not path.parent.is_dir():
+            if path.parent.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             path.parent.mkdir(mode=0o700, parents=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        elif path.is_file() and not _looks_like_sqlite(path):
+            raise StoreUnusable(_NO_DATABASE.format(path=path, reason="wrong first bytes"))
     except OSError as error:
         raise StoreUnusable(
             f"the store {path} cannot be made: {error.strerror or error}. "
             "Choose a place that can be written, with --database or MEMORY_MCP_DATABASE."
         ) from error
+
+
+def _looks_like_sqlite(path: Path) -> bool:
+    """SQLite itself takes a very short file for an empty database, and would write over it."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return head in (b"", b"SQLite format 3\0")
 
 
 async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connection:
@@ -218,6 +235,10 @@ def translated_errors(path: Path) -> Generator[None]:
         raise
 
 
+_NO_DATABASE = (
+    "{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
+    "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
+)
 _FULL = "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
 
 
@@ -231,10 +252,7 @@ def _translated(error: Exception, path: Path) -> Exception:
     if "is full" in text:
         return StoreFull(_FULL.format(path=path))
     if "not a database" in text or "malformed" in text:
-        return StoreUnusable(
-            f"{path} is not a SQLite database, or it is damaged ({text}); it was left alone. "
-            "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
-        )
+        return StoreUnusable(_NO_DATABASE.format(path=path, reason=text))
     if "readonly" in text or "unable to open" in text or "disk I/O" in text:
         return StoreUnusable(
             f"{path} cannot be written ({text}). Give yourself the right to write it, or choose "

@@ -93,7 +93,7 @@ class Indexes:
         self, session: Session, index: VectorIndex, rows: Sequence[VectorRow]
     ) -> None:
         """Index new rows by meaning; those without a vector will wait for one."""
-        usable = self.vectors_usable
+        usable = self.is_usable(session)
         here = [
             (seq, agent, vector) for seq, agent, vector in rows if vector is not None and usable
         ]

@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 def as_key(told: str) -> str:
     """An id or name from outside as a parameter; what cannot be stored cannot be found."""
-    return told.encode("utf-8", "replace").decode()
+    return told.encode("utf-8", "backslashreplace").decode()
 
 
 class Session:
