@@ -19,6 +19,7 @@ from typing import Any
 
 import aiosqlite
 import anyio
+from anyio import to_thread
 
 from memory_mcp.domain.errors import StoreBusy, StoreError, StoreFull, StoreUnusable
 from memory_mcp.storage.sqlite.driver import (
@@ -47,6 +48,15 @@ _PRAGMAS = (
 
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that takes whole jobs."""
+
+    async def open(self) -> None:
+        """Connect. When that fails the thread is waited for: it still has a word for the loop."""
+        try:
+            await self
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._thread.join)
+            raise
 
     async def run(self, job: Job[Result]) -> Result:
         # Protected, but the only door to a whole job in the connection's thread (aiosqlite 0.22).
@@ -121,13 +131,14 @@ class Database:
         """`PRAGMA data_version` of a connection nobody else uses: it moves when others commit."""
         with translated_errors(self.path):
             async with self._pulse_lock:
-                self._pulse = self._pulse or await self._open_reader()
-            return await self._pulse.run(lambda session: session.value("PRAGMA data_version"))
+                pulse = self._pulse = self._pulse or await self._open_reader()
+            return await pulse.run(lambda session: session.value("PRAGMA data_version"))
 
     async def _open_reader(self) -> _Connection:
         # Shielded: a connection that nobody holds yet would not be closed.
         with anyio.CancelScope(shield=True):
-            return await _connect(self.path, _read_only)
+            reader = await _connect(self.path, _read_only)
+        return reader
 
 
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
@@ -174,7 +185,7 @@ async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connectio
         return connection
 
     connection = _Connection(connect, iter_chunk_size=256)
-    await connection
+    await connection.open()
     return connection
 
 
