@@ -128,10 +128,10 @@ def _tool_sets(chosen: str | None) -> tuple[str, ...]:
 
 
 def _tokens(told: str | None) -> tuple[HttpToken, ...]:
-    """`secret` or `secret=agent|agent`, separated by commas."""
+    """`secret` or `secret:agent|agent`, separated by commas."""
     tokens: list[HttpToken] = []
     for part in (told or "").split(","):
-        secret, _, agents = part.strip().partition("=")
+        secret, _, agents = part.strip().partition(":")
         if not secret:
             continue
         if len(secret) < 16:

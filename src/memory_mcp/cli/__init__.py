@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from memory_mcp import __version__
-from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 
 # Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`.
 COMMANDS = {
@@ -21,12 +21,13 @@ COMMANDS = {
     "demo": ("demo", "see it remember, restart, recall and search, in a throwaway store"),
     "context": ("context", "print exactly what memory puts in view of the model"),
     "stats": ("stats", "print how much memory holds"),
-    "search": ("search", "search archival memory, or with --recall past conversations"),
+    "search": ("search", "search what was filed and what was said"),
     "blocks": ("blocks", "list core memory blocks, or print one"),
     "import": ("import_", "import messages or passages from JSON lines"),
     "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
 }
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EPILOG = """examples:
   memory-mcp                                   serve MCP on standard input and output (hosts do)
   memory-mcp serve --http                      serve on http://127.0.0.1:8765/mcp
@@ -38,9 +39,12 @@ EPILOG = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named in `argv`; returns the exit code."""
     arguments = _parse(list(sys.argv[1:] if argv is None else argv))
+    level = (os.environ.get("MEMORY_MCP_LOG_LEVEL") or "WARNING").upper()
+    if level not in LOG_LEVELS:
+        return _failed(InvalidInput(f"MEMORY_MCP_LOG_LEVEL may be {', '.join(LOG_LEVELS)}."))
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("MEMORY_MCP_LOG_LEVEL", "WARNING").upper(),
+        level=level,
         format="memory-mcp: %(levelname)s %(name)s: %(message)s",
     )
     # The SDK logs what tools refuse at INFO, and a refusal may quote a block.
@@ -85,7 +89,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"memory-mcp {__version__}")
     _add_common(parser, defaults=True)
-    named = next((word for word in argv if word in COMMANDS), None)
+    named = _command_in(argv)
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, (module, summary) in COMMANDS.items():
         child = commands.add_parser(
@@ -98,6 +102,17 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     if arguments.command is None:
         arguments.command, arguments.http = "serve", None
     return arguments
+
+
+def _command_in(argv: list[str]) -> str | None:
+    """The command, found without importing any: an agent may have a command's name."""
+    scout = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _add_common(scout, defaults=True)
+    try:
+        rest = scout.parse_known_args(argv)[1]
+    except argparse.ArgumentError:
+        return None  # the real parser will say what is wrong
+    return next((word for word in rest if word in COMMANDS), None)
 
 
 def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:

@@ -79,7 +79,7 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
         state = (await services.view.statistics(agent.id)).index
         findings.append(
             Finding(
-                state.note is None,
+                state.note is None or settings.embedder == "none",
                 state.note or f"search runs on {state.embedder}, {state.waiting:,} rows waiting",
             )
         )

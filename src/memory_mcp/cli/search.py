@@ -9,6 +9,7 @@ import anyio
 from memory_mcp.app import open_services
 from memory_mcp.cli.printing import print_json
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.server.answers import Answer, Budget, message_answer, passage_answer
 
 
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the hits."""
+    if arguments.tag and arguments.where == "recall":
+        raise InvalidInput("--tag is for passages; messages have no tags. Leave out --in recall.")
     settings = load_settings(database=arguments.database, agent=arguments.agent)
     answers: dict[str, Answer] = anyio.run(_search, settings, arguments)
     if arguments.json:

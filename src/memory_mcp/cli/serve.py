@@ -60,6 +60,14 @@ async def _serve_http(server: MCPServer[Any], settings: Settings, address: str) 
 
     # A service belongs to no project: without a name it speaks for `default`.
     default = AgentChoice(name=settings.agent.name)
-    where = Address.parse(address)
-    print(f"memory-mcp: http://{where.host}:{where.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
-    await serve_http(server, where, default=default, tokens=settings.http_tokens)
+
+    def started(at: Address) -> None:
+        print(f"memory-mcp: http://{at.host}:{at.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
+
+    await serve_http(
+        server,
+        Address.parse(address),
+        default=default,
+        tokens=settings.http_tokens,
+        started=started,
+    )

@@ -7,7 +7,7 @@ number (`PRAGMA data_version`) says that some process committed, the changes tab
 
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anyio
@@ -16,7 +16,6 @@ from mcp.server import ServerRequestContext
 from mcp.server.subscriptions import ResourceUpdated, ServerEvent
 from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 
-from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server.connections import CURRENT, Connection
 
@@ -31,8 +30,7 @@ Listener = Callable[[ServerEvent], None]
 class Announcements:
     """The SDK's subscription bus, by agent, with the older era's subscriptions beside it."""
 
-    def __init__(self, agent_of: Callable[[Connection], Awaitable[AgentId]]) -> None:
-        self._agent_of = agent_of
+    def __init__(self) -> None:
         self._listeners: dict[object, tuple[Connection, Listener]] = {}
         self._subscribed: OrderedDict[tuple[Connection, str], Any] = OrderedDict()
         self._wanted = anyio.Event()
@@ -78,30 +76,28 @@ class Announcements:
             await self._watch_while_wanted(outbox)
 
     async def _watch_while_wanted(self, outbox: Outbox) -> None:
+        pulse = await outbox.pulse()  # first, or a commit in between would be passed over
         last = await outbox.last_seq()
-        pulse = await outbox.pulse()
         while self._listeners or self._subscribed:
             await anyio.sleep(POLL_SECONDS)
             if (now := await outbox.pulse()) == pulse:
                 continue
             pulse = now
-            for change in await outbox.since(last):
-                last = change.seq
-                await self._announce(change)
+            while changes := await outbox.since(last):
+                last = changes[-1].seq
+                for change in changes:
+                    await self._announce(change)
         self._wanted = anyio.Event()
 
     async def _announce(self, change: Change) -> None:
         for uri in uris_of(change):
             event = ResourceUpdated(uri=uri)
             for connection, listener in list(self._listeners.values()):
-                if await self._concerns(change, connection):
+                if _concerns(change, connection):
                     listener(event)
             for (connection, wanted), session in list(self._subscribed.items()):
-                if wanted == uri and await self._concerns(change, connection):
+                if wanted == uri and _concerns(change, connection):
                     await self._notify(connection, uri, session)
-
-    async def _concerns(self, change: Change, connection: Connection) -> bool:
-        return change.noun == "agent" or await self._agent_of(connection) in change.agent_ids
 
     async def _notify(self, connection: Connection, uri: str, session: Any) -> None:
         try:
@@ -129,3 +125,9 @@ def uris_of(change: Change) -> Iterable[str]:
             return ("memory://agents", "memory://stats")
         case _:
             return ()
+
+
+def _concerns(change: Change, connection: Connection) -> bool:
+    """Whether its agent's memory changed; every connection that listens has its agent by then."""
+    agent = connection.agent
+    return change.noun == "agent" or (agent is not None and agent.id in change.agent_ids)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import anyio
+
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import new_id
@@ -35,11 +37,19 @@ class Connection:
     agent: Agent | None = None
     conversation: str = field(default_factory=lambda: new_id("session"))
     """The conversation that captured messages go to when none is named."""
+    view: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held from an edit to its note here, and from reading blocks to telling what changed, so that
+    calls under way at once on one connection don't take each other's edits for somebody else's."""
     _seen: dict[str, Block] | None = None
 
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""
         self._seen = {block.id: block for block in blocks}
+
+    def has_seen_block(self, label: str, blocks: Sequence[Block]) -> None:
+        """The peer was shown the value of this one."""
+        shown = {block.id: block for block in blocks if block.label == label}
+        self._seen = {**(self._seen or {}), **shown}
 
     def seen_version(self, label: str) -> int | None:
         """The version of a block the peer has seen; `None` when it was shown none."""
@@ -57,7 +67,7 @@ class Connection:
         changes = [
             BlockChange(block.label, seen.value, block.value, block.version)
             for block in blocks
-            if (seen := self._seen.get(block.id)) is not None and seen.version != block.version
+            if (seen := self._seen.get(block.id)) is not None and seen.value != block.value
         ]
         self.has_seen(blocks)
         return changes

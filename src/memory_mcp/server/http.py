@@ -5,7 +5,8 @@ connect; with tokens, each says which agents it opens. DNS rebinding is refused 
 """
 
 import hmac
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -135,11 +136,13 @@ async def serve_http(
     *,
     default: AgentChoice,
     tokens: Sequence[HttpToken],
+    started: Callable[[Address], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; `started` is called once clients may connect.
 
     Raises:
-        InvalidInput: the address can be reached from other machines, and there are no tokens.
+        InvalidInput: the address is taken or none of this machine's, or it can be reached from
+            other machines and there are no tokens.
     """
     if not address.is_local and not tokens:
         raise InvalidInput(
@@ -147,11 +150,15 @@ async def serve_http(
             "Set MEMORY_MCP_HTTP_TOKENS, or serve on 127.0.0.1."
         )
     app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
-    config = uvicorn.Config(
-        Door(app, default, tokens),
-        host=address.host,
-        port=address.port,
-        log_config=None,
-        access_log=False,
-    )
-    await uvicorn.Server(config).serve()
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listening = socket.create_server((address.host, address.port), family=family)
+    except OSError as error:
+        raise InvalidInput(
+            f"{address.host}:{address.port} cannot be listened on: {error.strerror or error}. "
+            "Choose another with --http HOST:PORT."
+        ) from error
+    with listening:
+        started(address)
+        config = uvicorn.Config(Door(app, default, tokens), log_config=None, access_log=False)
+        await uvicorn.Server(config).serve(sockets=[listening])

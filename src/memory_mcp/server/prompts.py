@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
-from mcp_types import Completion, CompletionArgument, CompletionContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, Completion, CompletionArgument, CompletionContext
 from pydantic import Field
 
+from memory_mcp.domain.errors import MemoryMCPError
 from memory_mcp.server.answers import passage_answer
 from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.tools.tool import Surface
@@ -31,7 +33,10 @@ def register_prompts(server: MCPServer[Any], surface: Surface) -> None:
         view = await services.view.context(agent_id)
         if not topic.strip():
             return view
-        page = await services.archival.search(agent_id, topic)
+        try:
+            page = await services.archival.search(agent_id, topic)
+        except MemoryMCPError as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         found = passage_answer(page, topic, surface.budget, services.clock.now())
         return f"{view}\n\nFiled about {topic!r}:\n{found.text}"
 

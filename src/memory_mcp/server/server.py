@@ -7,7 +7,12 @@ from typing import Any
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, SubscribeRequestParams, UnsubscribeRequestParams
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
 
 from memory_mcp import __version__
 from memory_mcp.domain.compile import LEAD
@@ -31,7 +36,7 @@ def build_server(
     Requests must come on a transport that sets `CURRENT`.
     """
     surface = Surface(services, result_tokens)
-    announcements = Announcements(surface.agent_of)
+    announcements = Announcements()
     server: MCPServer[Any] = MCPServer(
         "memory-mcp",
         title="Memory",
@@ -47,6 +52,7 @@ def build_server(
     register_prompts(server, surface)
     server.middleware.append(_instructions(surface))
     server.middleware.append(_refuse_unknown_prompts)
+    server.middleware.append(_choose_agent(surface))
     # The SDK has no public place for the handshake era's subscriptions (mcp 2.3).
     lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     lowlevel.add_request_handler(
@@ -56,6 +62,20 @@ def build_server(
         "resources/unsubscribe", UnsubscribeRequestParams, announcements.on_unsubscribe
     )
     return server, announcements
+
+
+def _choose_agent(surface: Surface) -> Any:
+    """Middleware: a connection that listens must have its agent before something changes."""
+
+    async def choose(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.method in ("resources/subscribe", "subscriptions/listen"):
+            try:
+                await surface.agent_of(CURRENT.get())
+            except StoreError as error:
+                raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
+        return await call_next(ctx)
+
+    return choose
 
 
 async def _refuse_unknown_prompts(

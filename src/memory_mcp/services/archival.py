@@ -61,7 +61,7 @@ class Archival:
         texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
         vectors = await self._indexing.for_write(texts)
         filed = await self._store.file(agent_id, checked, vectors)
-        self._indexing.stored(vectors)
+        self._indexing.stored(vectors, again=any(one.refreshed for one in filed))
         return filed
 
     async def search(

@@ -34,9 +34,12 @@ class Indexing:
             return [None] * len(texts)
         return await self._embed(texts) or [None] * len(texts)
 
-    def stored(self, vectors: Sequence[Vector | None]) -> None:
-        """Rows were committed with these vectors; those without get theirs soon."""
-        if None in vectors:
+    def stored(self, vectors: Sequence[Vector | None], *, again: bool = False) -> None:
+        """Rows were committed with these vectors; those without get theirs soon.
+
+        `again`: some were there already, and may wait for another vector.
+        """
+        if again or None in vectors:
             self._wake.set()
 
     async def for_question(self, text: str) -> Vector | None:

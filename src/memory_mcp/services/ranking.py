@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from memory_mcp.ports import Candidate
 
 # Weighted scores, not reciprocal ranks: with k = 60 ranks let the weaker leg pull the stronger one
-# down (SciFact nDCG@10 .611 against .671; BM25 alone .685).
+# down (SciFact nDCG@10 .611 by ranks, .696 by these weights; BM25 alone .685).
 COSINE_WEIGHT = 0.2
 
 

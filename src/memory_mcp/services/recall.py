@@ -1,9 +1,9 @@
 """Recall: storing messages, and finding what was said."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from typing import Any, cast
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, ConversationId
@@ -153,6 +153,18 @@ class Recall:
         return await self._store.conversation(agent_id, conversation_id)
 
 
+def _redacted(told: Any) -> Any:
+    """A JSON value with every text in it redacted."""
+    if isinstance(told, str):
+        return redact(told)
+    if isinstance(told, list):
+        return [_redacted(part) for part in cast("list[Any]", told)]
+    if isinstance(told, dict):
+        parts = cast("dict[str, Any]", told).items()
+        return {redact(name): _redacted(part) for name, part in parts}
+    return told
+
+
 def checked_message(message: NewMessage) -> NewMessage:
     """The message as it may be stored: secrets redacted, its time in UTC.
 
@@ -171,6 +183,6 @@ def checked_message(message: NewMessage) -> NewMessage:
     return replace(
         message,
         content=redact(message.content),
-        metadata=json.loads(redact(json.dumps(message.metadata))) if message.metadata else None,
+        metadata=_redacted(message.metadata),
         created_at=message.created_at.astimezone(UTC),
     )

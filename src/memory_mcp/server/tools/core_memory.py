@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 from memory_mcp.domain.errors import Conflict
-from memory_mcp.ports import Edited
 from memory_mcp.server.answers import Answer, edit_answer
 from memory_mcp.server.tools.tool import Call, ToolSpec
 
@@ -21,8 +20,10 @@ async def core_memory_append(
     """Add lines to a core memory block, which is in view in every conversation. Call it the moment
     you learn something lasting about the user (human), yourself (persona) or the work (project):
     one short fact a line, dated where it may change. Returns the block."""
-    edited = await call.services.core_memory.append(call.agent_id, label, content)
-    return _edited(call, edited)
+    async with call.connection.view:
+        edited = await call.services.core_memory.append(call.agent_id, label, content)
+        call.connection.edited(edited.before, edited.after)
+    return edit_answer(edited)
 
 
 async def core_memory_replace(
@@ -37,17 +38,15 @@ async def core_memory_replace(
 ) -> Answer:
     """Correct, shorten or delete text in a core memory block. Call it when a fact changed, rather
     than adding a second, or when a block gets full. Returns the block."""
-    service, seen = call.services.core_memory, call.connection.seen_version(label)
-    try:
-        edited = await service.replace(call.agent_id, label, new_content, old_content, seen)
-    except Conflict:  # its text shows the block as it is now
-        call.connection.has_seen(await service.blocks(call.agent_id))
-        raise
-    return _edited(call, edited)
-
-
-def _edited(call: Call, edited: Edited) -> Answer:
-    call.connection.edited(edited.before, edited.after)
+    service, connection = call.services.core_memory, call.connection
+    async with connection.view:
+        seen = connection.seen_version(label)
+        try:
+            edited = await service.replace(call.agent_id, label, new_content, old_content, seen)
+        except Conflict:  # its text shows the block as it is now
+            connection.has_seen_block(label, await service.blocks(call.agent_id))
+            raise
+        connection.edited(edited.before, edited.after)
     return edit_answer(edited)
 
 

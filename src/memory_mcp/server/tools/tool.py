@@ -131,7 +131,8 @@ class MemoryTool(Tool):
         agent_id = await surface.agent_of(connection)
         call = Call(agent_id, connection, surface.services, surface.budget, _host(context))
         answer: Answer = await self.fn(call=call, **given)
-        changes = connection.unseen(await surface.services.core_memory.blocks(agent_id))
+        async with connection.view:
+            changes = connection.unseen(await surface.services.core_memory.blocks(agent_id))
         if not changes:
             return answer
         changed = [{"label": change.label, "version": change.version} for change in changes]

@@ -136,9 +136,10 @@ class Database:
 
     async def _open_reader(self) -> _Connection:
         # Shielded: a connection that nobody holds yet would not be closed.
-        with anyio.CancelScope(shield=True):
-            reader = await _connect(self.path, _read_only)
-        return reader
+        scope = anyio.CancelScope(shield=True)
+        with scope:
+            return await _connect(self.path, _read_only)
+        raise AssertionError("a shielded scope is never left by cancellation")
 
 
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"

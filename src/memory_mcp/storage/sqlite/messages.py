@@ -56,7 +56,7 @@ WHERE agent_seq = ? ORDER BY last_at DESC, seq DESC LIMIT ?
 """
 _CONVERSATION = """
 SELECT id, external_id, host, project, started_at, last_at, messages, seq FROM conversations
-WHERE agent_seq = ? AND id = ?
+WHERE agent_seq = ?1 AND (id = ?2 OR external_id = ?2) ORDER BY id = ?2 DESC
 """
 
 

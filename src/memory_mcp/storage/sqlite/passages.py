@@ -81,7 +81,9 @@ class SqlitePassages:
                 if same is not None:
                     refreshed = _refresh(session, agent_seq, same, passage, now)
                     if refreshed.dated_anew:
-                        self._indexes.replace_vector(session, PASSAGES, (same, agent_seq, vector))
+                        # Known by its external id, it may read otherwise than what came now.
+                        fits = vector if refreshed.content == passage.content else None
+                        self._indexes.replace_vector(session, PASSAGES, (same, agent_seq, fits))
                     record_change(
                         session, now, "passage", refreshed.passage_id, "refreshed", [agent_id]
                     )
@@ -192,6 +194,7 @@ class _Refreshed:
     """A passage whose text came again; `dated_anew` when its vector must change with its date."""
 
     passage_id: str
+    content: str
     dated_anew: bool
 
 
@@ -213,7 +216,7 @@ def _refresh(
     if _texts(before) != _texts(after):
         remove_texts(session, PASSAGE_TEXTS, [(seq, _texts(before))])
         add_texts(session, PASSAGE_TEXTS, [(seq, _texts(after))])
-    return _Refreshed(before.id, before.occurred_at != after.occurred_at)
+    return _Refreshed(before.id, before.content, before.occurred_at != after.occurred_at)
 
 
 def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
