@@ -1,11 +1,12 @@
 """Settings: read once, from the command line first, then the environment, then defaults."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 
 RESULT_TOKENS_DEFAULT = 1_500
@@ -85,7 +86,7 @@ def _database(chosen: str | None) -> Path:
 def _agent(name: str | None, given: Mapping[str, str], folder: Path | None) -> AgentChoice:
     """The agent by name; else by project: the host's word for it, or the git root around us."""
     if name:
-        return AgentChoice(name=name)
+        return AgentChoice(name=require_agent_name(name))
     if told := given.get("CLAUDE_PROJECT_DIR"):
         return AgentChoice(project=_as_project(Path(told)))
     root = _git_root(folder) if folder else None
@@ -128,10 +129,11 @@ def _tool_sets(chosen: str | None) -> tuple[str, ...]:
 
 
 def _tokens(told: str | None) -> tuple[HttpToken, ...]:
-    """`secret` or `secret:agent|agent`, separated by commas."""
+    """`secret` or `secret=agent|agent`, separated by commas; a secret may end in `=` (base64)."""
     tokens: list[HttpToken] = []
     for part in (told or "").split(","):
-        secret, _, agents = part.strip().partition(":")
+        found = re.fullmatch(r"(.*?=*)(?:=([^=]+))?", part.strip())
+        secret, agents = (found[1], found[2] or "") if found else ("", "")
         if not secret:
             continue
         if len(secret) < 16:

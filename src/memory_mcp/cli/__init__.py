@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(list(sys.argv[1:] if argv is None else argv))
     level = (os.environ.get("MEMORY_MCP_LOG_LEVEL") or "WARNING").upper()
     if level not in LOG_LEVELS:
-        return _failed(InvalidInput(f"MEMORY_MCP_LOG_LEVEL may be {', '.join(LOG_LEVELS)}."))
+        return _failed(
+            InvalidInput(f"MEMORY_MCP_LOG_LEVEL is {level!r}; it may be {', '.join(LOG_LEVELS)}.")
+        )
     logging.basicConfig(
         stream=sys.stderr,
         level=level,

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import ConversationId, MessageId
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import in_words
 
 Role = Literal["user", "assistant", "tool", "system"]
@@ -69,7 +70,7 @@ def require_roles(roles: list[str] | None) -> tuple[Role, ...]:
     """
     wrong = [role for role in roles or () if role not in ROLES]
     if wrong:
-        raise InvalidInput(f"{wrong[0]!r} is no role; the roles are {', '.join(ROLES)}.")
+        raise InvalidInput(f"{clip(wrong[0], 40)!r} is no role; the roles are {', '.join(ROLES)}.")
     return cast("tuple[Role, ...]", tuple(dict.fromkeys(roles or ())))
 
 

@@ -13,7 +13,8 @@ from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.tools.tool import Surface
 
 COMPLETIONS_MAX = 100
-PROMPTS = ("memory",)
+PROMPTS = {"memory": ("topic",)}
+"""The prompts with their arguments."""
 
 
 def register_prompts(server: MCPServer[Any], surface: Surface) -> None:

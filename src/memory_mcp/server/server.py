@@ -17,6 +17,7 @@ from mcp_types import (
 from memory_mcp import __version__
 from memory_mcp.domain.compile import LEAD
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.texts import clip
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.prompts import PROMPTS, register_prompts
@@ -82,9 +83,15 @@ async def _refuse_unknown_prompts(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
     """Middleware: the SDK takes an unknown prompt for a crash and logs a traceback."""
-    name = (ctx.params or {}).get("name")
-    if ctx.method == "prompts/get" and isinstance(name, str) and name not in PROMPTS:
-        text = f"there is no prompt {name[:40]!r}. There is: {', '.join(PROMPTS)}."
+    params = ctx.params or {}
+    name, arguments = params.get("name"), params.get("arguments") or {}
+    if ctx.method != "prompts/get" or not isinstance(name, str):
+        return await call_next(ctx)
+    if name not in PROMPTS:
+        text = f"there is no prompt {clip(name, 40)!r}. There is: {', '.join(PROMPTS)}."
+        raise MCPError(code=INVALID_PARAMS, message=text)
+    if unknown := [argument for argument in arguments if argument not in PROMPTS[name]]:
+        text = f"the prompt {name} has no argument {clip(unknown[0], 40)!r}. It takes topic."
         raise MCPError(code=INVALID_PARAMS, message=text)
     return await call_next(ctx)
 

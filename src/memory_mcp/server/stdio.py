@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 LINE_BYTES_MAX = 64 * 1024 * 1024
 DRAIN_SECONDS = 10
+_CANCELLED = "notifications/cancelled"
 _NEVER_ANSWERED = "subscriptions/listen"
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
@@ -74,6 +75,12 @@ class _Wire:
         except ValidationError:
             await self._send(refusal(line))
             return
+        if isinstance(message, types.JSONRPCNotification) and _has_id(line):
+            # A request whose id is no id; as a notification it would never be answered.
+            await self._send(refusal(line))
+            return
+        if isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
+            self._answered((message.params or {}).get("requestId"))  # it will not be
         if isinstance(message, types.JSONRPCRequest) and message.method != _NEVER_ANSWERED:
             self._unanswered.add(message.id)
         await self._to_server.send(SessionMessage(message))
@@ -93,17 +100,21 @@ class _Wire:
                 message = item.message
                 await self._send(message)
                 if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
-                    self._unanswered.discard(message.id)  # type: ignore[arg-type]
-                    if not self._unanswered:
-                        self._all_answered.set()
+                    self._answered(message.id)
         except OSError as error:
             logger.info("the client has stopped reading (%s)", error)
             scope.cancel()
 
+    def _answered(self, request_id: Any) -> None:
+        self._unanswered.discard(request_id)
+        if not self._unanswered:
+            self._all_answered.set()
+
     async def _send(self, message: types.JSONRPCMessage) -> None:
         line = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
         async with self._write_lock:
-            await to_thread.run_sync(_write, self._out, line)
+            # A client that has stopped reading must not keep us from ending.
+            await to_thread.run_sync(_write, self._out, line, abandon_on_cancel=True)
 
 
 def refusal(line: bytes) -> types.JSONRPCMessage:
@@ -130,6 +141,10 @@ def refusal(line: bytes) -> types.JSONRPCMessage:
     content = [{"type": "text", "text": half}]
     result = {"content": content, "isError": True, "resultType": "complete"}
     return types.JSONRPCResponse(jsonrpc="2.0", id=request_id, result=result)
+
+
+def _has_id(line: bytes) -> bool:
+    return b'"id"' in line and "id" in json.loads(line)
 
 
 def _error(request_id: types.RequestId | None, code: int, text: str) -> types.JSONRPCError:

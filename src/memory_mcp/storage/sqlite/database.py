@@ -28,7 +28,7 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
-from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate
+from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
 from memory_mcp.storage.sqlite.session import Job, Result, Session
 
 logger = logging.getLogger(__name__)
@@ -217,6 +217,7 @@ def _set_up(session: Session, path: Path) -> None:
                 f"{path} is a SQLite database, but not a memory-mcp store; it was left alone. "
                 "Choose another file, with --database or MEMORY_MCP_DATABASE."
             )
+    refuse_newer(session, path)
     _switch_to_wal(session)
     migrate(session, path)
 

@@ -62,17 +62,28 @@ def migrate(session: Session, path: Path, migrations: Sequence[Migration] | None
     steps = known_migrations() if migrations is None else migrations
     newest = steps[-1].version
     version: int = session.value("PRAGMA user_version")
-    if version > newest:
-        raise StoreTooNew(
-            f"{path} was made by a newer memory-mcp (schema {version}; this one knows {newest}). "
-            "Upgrade memory-mcp, or choose another store with --database."
-        )
+    refuse_newer(session, path, newest)
     if version == newest:
         return
     if version:
         _back_up(session, path, version)
     for step in steps:
         _apply(session, step)
+
+
+def refuse_newer(session: Session, path: Path, newest: int | None = None) -> None:
+    """Leave the store of a newer memory-mcp as it is.
+
+    Raises:
+        StoreTooNew: it is one.
+    """
+    known = known_migrations()[-1].version if newest is None else newest
+    version: int = session.value("PRAGMA user_version")
+    if version > known:
+        raise StoreTooNew(
+            f"{path} was made by a newer memory-mcp (schema {version}; this one knows {known}). "
+            "Upgrade memory-mcp, or choose another store with --database."
+        )
 
 
 def _apply(session: Session, step: Migration) -> None:
