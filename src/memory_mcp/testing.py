@@ -10,16 +10,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.ports import Clock, Embedder, Vector
 from memory_mcp.services import Services
-
-if TYPE_CHECKING:
-    from memory_mcp.ports import Vector
 
 
 class ManualClock:
@@ -51,7 +49,7 @@ class HashEmbedder:
         self.inline = inline
         self.broken = False
 
-    def embed(self, texts: Sequence[str]) -> "list[Vector]":
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One unit vector for each text; zeros for a text without a letter.
 
         Raises:
@@ -61,7 +59,7 @@ class HashEmbedder:
             raise EmbedderError(f"{self.name} was told to be broken.")
         return [self._embed(text) for text in texts]
 
-    def _embed(self, text: str) -> "Vector":
+    def _embed(self, text: str) -> Vector:
         sums = [0.0] * self.dims
         for word in "".join(char if char.isalnum() else " " for char in text.lower()).split():
             for start in range(len(word) + 1):
@@ -79,15 +77,15 @@ _HASHED = HashEmbedder()
 async def open_memory(
     path: Path,
     *,
-    clock: ManualClock | None = None,
-    embedder: HashEmbedder | None = _HASHED,
+    clock: Clock | None = None,
+    embedder: Embedder | None = _HASHED,
     **settings: Any,
 ) -> AsyncGenerator[Services]:
     """Services on the store at `path`, made if it isn't there; `settings` as in `Settings`.
 
     With `embedder=None` search is lexical, unless the setting `embedder` names a real one.
     """
-    told = {"agent": AgentChoice(), "embedder": "none", **settings}
+    told: dict[str, Any] = {"agent": AgentChoice(), "embedder": "none", **settings}
     opened = open_services(
         Settings(database=path, **told), clock=clock or ManualClock(), embedder=embedder
     )

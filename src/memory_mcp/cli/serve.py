@@ -46,7 +46,7 @@ async def _serve(settings: Settings, http: str | None) -> None:
             services, tool_sets=settings.tool_sets, result_tokens=settings.result_tokens
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(announcements.watch, services.outbox)
+            tasks.start_soon(announcements.watch)
             tasks.start_soon(services.indexing.keep_up)
             if http is None:
                 await serve_stdio(server, Connection(settings.agent))

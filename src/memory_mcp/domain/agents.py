@@ -10,7 +10,7 @@ from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.texts import require_name
 
 DEFAULT_AGENT = "default"
-_RESERVED = "/\\?#"
+_RESERVED = "/\\?#%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def require_agent_name(name: str) -> str:
     """
     trimmed = require_name(name, "the agent's name")
     if any(char in trimmed for char in _RESERVED):
-        raise InvalidInput(f"the agent's name {trimmed!r} may not hold / \\ ? or #.")
+        raise InvalidInput(f"the agent's name {trimmed!r} may not hold / \\ ? # or %.")
     return trimmed
 
 

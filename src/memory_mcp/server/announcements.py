@@ -22,6 +22,8 @@ from memory_mcp.server.connections import CURRENT, Connection
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+IDLE_POLLS = 40
+"""Looks without a listener after which watching ends."""
 SUBSCRIPTIONS_MAX = 1_000
 
 Listener = Callable[[ServerEvent], None]
@@ -30,7 +32,11 @@ Listener = Callable[[ServerEvent], None]
 class Announcements:
     """The SDK's subscription bus, by agent, with the older era's subscriptions beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._pulse = 0
+        self._last: int | None = None
+        """The newest change announced; `None` while nobody listens."""
         self._listeners: dict[object, tuple[Connection, Listener]] = {}
         self._subscribed: OrderedDict[tuple[Connection, str], Any] = OrderedDict()
         self._wanted = anyio.Event()
@@ -47,7 +53,6 @@ class Announcements:
         """Register a listen stream of the connection at hand; returns how to end it."""
         token = object()
         self._listeners[token] = (CURRENT.get(), listener)
-        self._wanted.set()
         return lambda: self._listeners.pop(token, None) and None
 
     # The handshake era's requests.
@@ -59,7 +64,6 @@ class Announcements:
         self._subscribed[CURRENT.get(), str(params.uri)] = ctx.session
         if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of clients that left without a word
             self._subscribed.popitem(last=False)
-        self._wanted.set()
         return EmptyResult()
 
     async def on_unsubscribe(
@@ -69,25 +73,33 @@ class Announcements:
         self._subscribed.pop((CURRENT.get(), str(params.uri)), None)
         return EmptyResult()
 
-    async def watch(self, outbox: Outbox) -> None:
+    async def expect(self) -> None:
+        """Somebody is about to listen: what changes from now on will be announced."""
+        if self._last is None:
+            self._pulse = await self._outbox.pulse()  # first, or a commit in between is passed over
+            self._last = await self._outbox.last_seq()
+        self._wanted.set()
+
+    async def watch(self) -> None:
         """Announce changes as they come, for as long as the server runs."""
         while True:
             await self._wanted.wait()
-            await self._watch_while_wanted(outbox)
+            idle = 0
+            while idle < IDLE_POLLS:
+                idle = 0 if self._listeners or self._subscribed else idle + 1
+                await anyio.sleep(POLL_SECONDS)
+                await self._look()
+            self._wanted, self._last = anyio.Event(), None
 
-    async def _watch_while_wanted(self, outbox: Outbox) -> None:
-        pulse = await outbox.pulse()  # first, or a commit in between would be passed over
-        last = await outbox.last_seq()
-        while self._listeners or self._subscribed:
-            await anyio.sleep(POLL_SECONDS)
-            if (now := await outbox.pulse()) == pulse:
-                continue
-            pulse = now
-            while changes := await outbox.since(last):
-                last = changes[-1].seq
-                for change in changes:
-                    await self._announce(change)
-        self._wanted = anyio.Event()
+    async def _look(self) -> None:
+        pulse = await self._outbox.pulse()
+        if pulse == self._pulse or self._last is None:
+            return
+        self._pulse = pulse
+        while changes := await self._outbox.since(self._last):
+            self._last = changes[-1].seq
+            for change in changes:
+                await self._announce(change)
 
     async def _announce(self, change: Change) -> None:
         for uri in uris_of(change):

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import uvicorn
 from mcp.server import MCPServer
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory_mcp.config import HttpToken
 from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.server.connections import CURRENT, Connections
+from memory_mcp.server.connections import CURRENT, Connection, Connections
 
+SHUTDOWN_SECONDS = 2
+"""How long open streams may go on once we are told to end."""
 BODY_BYTES_MAX = 16 * 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -40,13 +43,19 @@ class Address:
         Raises:
             InvalidInput: the port is no port.
         """
-        host, colon, port = text.rpartition(":")
-        if not colon:
-            host, port = ("", text) if text.isdigit() else (text, "")
+        if text.startswith("["):
+            host, _, rest = text[1:].partition("]")
+            port = rest.removeprefix(":")
+        elif text.count(":") > 1:  # a bare IPv6 address
+            host, port = text, ""
+        else:
+            host, colon, port = text.partition(":")
+            if not colon and text.isdigit():
+                host, port = "", text
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
             raise InvalidInput(f"{port!r} is no port; give HOST:PORT, like 127.0.0.1:8765.")
         default = cls()
-        return cls(host.strip("[]") or default.host, int(port) if port else default.port)
+        return cls(host or default.host, int(port) if port else default.port)
 
     @property
     def is_local(self) -> bool:
@@ -70,7 +79,7 @@ class Door:
             return
         headers = Headers(scope=scope)
         try:
-            choice = self._choice(scope["path"])
+            choice = self._choice(scope.get("raw_path") or scope["path"].encode())
         except InvalidInput as error:
             await JSONResponse({"error": str(error)}, status_code=404)(scope, receive, send)
             return
@@ -78,7 +87,7 @@ class Door:
             await refusal(scope, receive, send)
             return
         session = headers.get("mcp-session-id")
-        connection = self._connections.get(session or _sessionless(scope, headers, choice), choice)
+        connection = self._connection(scope, headers, choice)
         if connection.choice != choice:
             text = "this session belongs to another agent; begin a new one at this address."
             await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
@@ -95,19 +104,27 @@ class Door:
         inner = {**scope, "path": "/mcp", "raw_path": b"/mcp"}
         await self._app(inner, receive, send_and_remember)
 
-    def _choice(self, path: str) -> AgentChoice:
-        match path.rstrip("/").split("/"):
+    def _connection(self, scope: Scope, headers: Headers, choice: AgentChoice) -> Connection:
+        if session := headers.get("mcp-session-id"):
+            return self._connections.get(session, choice)
+        if headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
+            return self._connections.get(_sessionless(scope, headers, choice), choice)
+        return Connection(choice)  # it may begin a session, and be known by it from then on
+
+    def _choice(self, path: bytes) -> AgentChoice:
+        match path.decode("ascii", "replace").rstrip("/").split("/"):
             case ["", "mcp"]:
                 return self._default
             case ["", "agents", name, "mcp"]:
-                return AgentChoice(name=require_agent_name(unquote(name)))
+                return AgentChoice(name=require_agent_name(_decoded(name)))
             case _:
                 raise InvalidInput("there is nothing here; the server is at /mcp.")
 
     def _refusal(self, authorization: str, choice: AgentChoice) -> JSONResponse | None:
         if not self._tokens:
             return None
-        shown = authorization.removeprefix("Bearer ").encode()
+        scheme, _, credentials = authorization.partition(" ")
+        shown = credentials.strip().encode() if scheme.lower() == "bearer" else b""
         # Every token is compared, so that the time taken tells nothing.
         fitting = [token for token in self._tokens if hmac.compare_digest(shown, token.secret)]
         if not fitting:
@@ -119,6 +136,13 @@ class Door:
         if not fitting[0].opens(choice.name or DEFAULT_AGENT):
             return JSONResponse({"error": "this token is for other agents."}, status_code=403)
         return None
+
+
+def _decoded(name: str) -> str:
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidInput("the agent's name in the address is not UTF-8.") from None
 
 
 def _sessionless(scope: Scope, headers: Headers, choice: AgentChoice) -> str:
@@ -160,5 +184,10 @@ async def serve_http(
         ) from error
     with listening:
         started(address)
-        config = uvicorn.Config(Door(app, default, tokens), log_config=None, access_log=False)
+        config = uvicorn.Config(
+            Door(app, default, tokens),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
         await uvicorn.Server(config).serve(sockets=[listening])

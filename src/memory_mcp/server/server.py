@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
@@ -37,7 +37,7 @@ def build_server(
     Requests must come on a transport that sets `CURRENT`.
     """
     surface = Surface(services, result_tokens)
-    announcements = Announcements()
+    announcements = Announcements(services.outbox)
     server: MCPServer[Any] = MCPServer(
         "memory-mcp",
         title="Memory",
@@ -53,7 +53,7 @@ def build_server(
     register_prompts(server, surface)
     server.middleware.append(_instructions(surface))
     server.middleware.append(_refuse_unknown_prompts)
-    server.middleware.append(_choose_agent(surface))
+    server.middleware.append(_prepare_to_listen(surface, announcements))
     # The SDK has no public place for the handshake era's subscriptions (mcp 2.3).
     lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     lowlevel.add_request_handler(
@@ -65,18 +65,19 @@ def build_server(
     return server, announcements
 
 
-def _choose_agent(surface: Surface) -> Any:
-    """Middleware: a connection that listens must have its agent before something changes."""
+def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
+    """Middleware: who listens must have its agent, and be heard, before something changes."""
 
-    async def choose(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def prepare(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method in ("resources/subscribe", "subscriptions/listen"):
             try:
                 await surface.agent_of(CURRENT.get())
+                await announcements.expect()
             except StoreError as error:
                 raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
         return await call_next(ctx)
 
-    return choose
+    return prepare
 
 
 async def _refuse_unknown_prompts(
@@ -84,7 +85,8 @@ async def _refuse_unknown_prompts(
 ) -> HandlerResult:
     """Middleware: the SDK takes an unknown prompt for a crash and logs a traceback."""
     params = ctx.params or {}
-    name, arguments = params.get("name"), params.get("arguments") or {}
+    name = params.get("name")
+    arguments = cast("dict[str, Any]", params.get("arguments") or {})
     if ctx.method != "prompts/get" or not isinstance(name, str):
         return await call_next(ctx)
     if name not in PROMPTS:

@@ -11,7 +11,9 @@ import asyncio
 import json
 import logging
 import os
+import select
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -113,8 +115,7 @@ class _Wire:
     async def _send(self, message: types.JSONRPCMessage) -> None:
         line = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
         async with self._write_lock:
-            # A client that has stopped reading must not keep us from ending.
-            await to_thread.run_sync(_write, self._out, line, abandon_on_cancel=True)
+            await _write(self._out, line)
 
 
 def refusal(line: bytes) -> types.JSONRPCMessage:
@@ -197,7 +198,22 @@ def _cancel_on_signals(scope: anyio.CancelScope) -> None:
             loop.add_signal_handler(number, scope.cancel)
 
 
-def _write(out: int, data: bytes) -> None:
+async def _write(out: int, data: bytes) -> None:
+    """Write it all; cancellable, as a client that stopped reading must not keep us from ending.
+
+    A pipe that is ready takes PIPE_BUF bytes without blocking (POSIX, write). What cannot be
+    waited for, a regular file or anything on Windows, is written in a thread.
+    """
+    if sys.platform == "win32" or stat.S_ISREG(os.fstat(out).st_mode):
+        await to_thread.run_sync(_write_blocking, out, data, abandon_on_cancel=True)
+        return
+    view = memoryview(data)
+    while view:
+        await anyio.wait_writable(out)
+        view = view[os.write(out, view[: select.PIPE_BUF]) :]
+
+
+def _write_blocking(out: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(out, view) :]
