@@ -79,7 +79,12 @@ def _database(chosen: str | None) -> Path:
             "MEMORY_MCP_DATABASE is a Postgres address; this version keeps its store in SQLite. "
             "Give it the path of a file."
         )
-    path = Path(chosen.removeprefix("sqlite:///")).expanduser()
+    try:
+        path = Path(chosen.removeprefix("sqlite:///")).expanduser()
+    except RuntimeError:
+        raise InvalidInput(
+            f"MEMORY_MCP_DATABASE is {chosen!r}; there is no such home folder. Give a whole path."
+        ) from None
     return path if path.is_absolute() else Path.cwd() / path
 
 
@@ -139,6 +144,8 @@ def _tokens(told: str | None) -> tuple[HttpToken, ...]:
         if len(secret) < 16:
             raise InvalidInput("MEMORY_MCP_HTTP_TOKENS: a token must have 16 characters or more.")
         allowed = frozenset(name.strip() for name in agents.split("|") if name.strip())
+        if agents and not allowed:
+            raise InvalidInput("MEMORY_MCP_HTTP_TOKENS: a token's agents are left blank.")
         tokens.append(HttpToken(secret.encode(), allowed or None))
     return tuple(tokens)
 

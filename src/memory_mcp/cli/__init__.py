@@ -38,7 +38,18 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named in `argv`; returns the exit code."""
-    arguments = _parse(list(sys.argv[1:] if argv is None else argv))
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `memory-mcp context | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: list[str]) -> int:
+    arguments = _parse(argv)
     level = (os.environ.get("MEMORY_MCP_LOG_LEVEL") or "WARNING").upper()
     if level not in LOG_LEVELS:
         return _failed(
@@ -64,9 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(next(_leaves(expected)))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `memory-mcp context | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _failed(error: BaseException) -> int:

@@ -1,15 +1,14 @@
 """How commands print for people; rich is imported only when something is printed."""
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import Any
+
+from memory_mcp.domain.plain import as_json
 
 
 def print_json(value: Any) -> None:
     """One JSON value, for `--json`."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    print()
+    print(as_json(value))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,10 +18,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # ours to deal with, not with exit code 1
+
     table = Table(title=title, title_justify="left", box=SIMPLE)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         # As plain text: square brackets in a memory are no markup.
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    Printer().print(table)

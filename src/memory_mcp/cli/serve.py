@@ -17,6 +17,8 @@ from memory_mcp.server.stdio import serve_stdio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
+    parser.description = "Serve MCP on standard input and output, or over HTTP."
+    parser.epilog = "example: memory-mcp serve --http 127.0.0.1:8765"
     parser.add_argument(
         "--http",
         nargs="?",

@@ -1,9 +1,7 @@
 """The resources: what memory holds, to read. The list is the same for every connection."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, TypeVar
 
 from mcp.server import MCPServer
@@ -14,6 +12,7 @@ from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError, NotFound
 from memory_mcp.domain.ids import AgentId, ConversationId, PassageId
 from memory_mcp.domain.messages import Conversation
+from memory_mcp.domain.plain import as_json
 from memory_mcp.domain.times import to_iso
 from memory_mcp.server.answers import block_structure, message_structure, passage_structure
 from memory_mcp.server.connections import CURRENT
@@ -120,11 +119,6 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         return as_json(passage_structure(found))
 
 
-def as_json(value: Any) -> str:
-    """Readable JSON; dates in the stored form."""
-    return json.dumps(value, ensure_ascii=False, indent=1, default=_plain)
-
-
 def agent_structure(agent: Agent) -> dict[str, Any]:
     """An agent for scripts."""
     return {
@@ -146,12 +140,6 @@ def conversation_structure(conversation: Conversation) -> dict[str, Any]:
         "last_at": to_iso(conversation.last_at),
         "messages": conversation.messages,
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_iso(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 async def _shown(result: Awaitable[Shown]) -> Shown:

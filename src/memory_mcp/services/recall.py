@@ -31,6 +31,8 @@ from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
 
+METADATA_DEPTH_MAX = 50
+
 
 @dataclass(frozen=True, slots=True)
 class MessageHit:
@@ -153,15 +155,17 @@ class Recall:
         return await self._store.conversation(agent_id, conversation_id)
 
 
-def _redacted(told: Any) -> Any:
+def _redacted(told: Any, depth: int = 0) -> Any:
     """A JSON value with every text in it redacted."""
+    if depth > METADATA_DEPTH_MAX:
+        raise InvalidInput(f"metadata is nested more than {METADATA_DEPTH_MAX} deep.")
     if isinstance(told, str):
         return redact(told)
     if isinstance(told, list):
-        return [_redacted(part) for part in cast("list[Any]", told)]
+        return [_redacted(part, depth + 1) for part in cast("list[Any]", told)]
     if isinstance(told, dict):
         parts = cast("dict[str, Any]", told).items()
-        return {redact(name): _redacted(part) for name, part in parts}
+        return {redact(name): _redacted(part, depth + 1) for name, part in parts}
     return told
 
 

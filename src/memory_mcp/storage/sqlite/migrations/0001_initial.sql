@@ -100,6 +100,15 @@ CREATE TRIGGER messages_never_change BEFORE UPDATE ON messages
 BEGIN
     SELECT RAISE(ABORT, 'a message never changes');
 END;
+-- REPLACE would delete the old row without asking the trigger below.
+CREATE TRIGGER messages_never_replaced BEFORE INSERT ON messages
+WHEN EXISTS (SELECT 1 FROM messages WHERE seq = NEW.seq OR id = NEW.id)
+    OR EXISTS (SELECT 1 FROM messages WHERE NEW.external_id IS NOT NULL
+        AND agent_seq = NEW.agent_seq AND conversation_seq = NEW.conversation_seq
+        AND external_id = NEW.external_id)
+BEGIN
+    SELECT RAISE(IGNORE);
+END;
 CREATE TRIGGER messages_only_forgotten BEFORE DELETE ON messages
 WHEN NOT EXISTS (SELECT 1 FROM forgotten WHERE id = OLD.id)
 BEGIN

@@ -1,0 +1,209 @@
+"""Migrations: in order, each whole, never without a copy of what was there."""
+
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.errors import StoreTooNew
+from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.migrations import (
+    APPLICATION_ID,
+    Migration,
+    known_migrations,
+    migrate,
+    split_statements,
+)
+from memory_mcp.storage.sqlite.session import Session
+
+FIRST = Migration(1, ["CREATE TABLE notes (text TEXT)", "INSERT INTO notes VALUES ('one')"])
+SECOND = Migration(2, ["ALTER TABLE notes ADD COLUMN tag TEXT", "UPDATE notes SET tag = 'old'"])
+FAILING = Migration(2, ["CREATE TABLE more (text TEXT)", "INSERT INTO nowhere VALUES (1)"])
+
+TRIGGER = "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM b; DELETE FROM c;\nEND;"
+
+
+@contextmanager
+def session_on(path: Path) -> Iterator[Session]:
+    connection = sqlite_module().connect(path, isolation_level=None, timeout=5)
+    try:
+        yield Session(connection)
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "memory.db"
+
+
+@pytest.fixture
+def session(path: Path) -> Iterator[Session]:
+    """A session on a new, empty store."""
+    with session_on(path) as session:
+        yield session
+
+
+def version(session: Session) -> int:
+    return session.value("PRAGMA user_version")
+
+
+def tables(session: Session) -> list[str]:
+    return [name for (name,) in session.all("SELECT name FROM sqlite_schema ORDER BY name")]
+
+
+def backups(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.glob("memory.db.*"))
+
+
+@pytest.mark.parametrize(
+    ("script", "statements"),
+    [
+        ("", []),
+        ("CREATE TABLE a (x);", ["CREATE TABLE a (x);"]),
+        ("CREATE TABLE a (x);\n\n", ["CREATE TABLE a (x);"]),
+        ("SELECT 1; SELECT 2", ["SELECT 1;", "SELECT 2;"]),
+        ("SELECT ';', \"a;b\" /* ; */;SELECT 2;", ["SELECT ';', \"a;b\" /* ; */;", "SELECT 2;"]),
+        ("-- one; two\nSELECT 1;", ["-- one; two\nSELECT 1;"]),
+        (
+            f"{TRIGGER}\nSELECT 1;\nCREATE TABLE b (x);",
+            [TRIGGER, "SELECT 1;", "CREATE TABLE b (x);"],
+        ),
+    ],
+    ids=[
+        "empty",
+        "one",
+        "blank-lines-after",
+        "no-last-semicolon",
+        "in-quotes",
+        "in-a-comment",
+        "trigger",
+    ],
+)
+def test_a_script_is_split_where_its_statements_end(script: str, statements: list[str]) -> None:
+    # What follows the last statement may come as an empty one.
+    assert [told for told in split_statements(script) if told != ";"] == statements
+
+
+def test_the_migrations_we_carry_are_numbered_without_a_gap_and_apply() -> None:
+    steps = known_migrations()
+
+    assert [step.version for step in steps] == list(range(1, len(steps) + 1))
+    with session_on(Path(":memory:")) as session:
+        migrate(session, Path(":memory:"))
+        assert version(session) == len(steps)
+        assert session.value("PRAGMA application_id") == APPLICATION_ID
+
+
+def test_steps_apply_in_order_and_only_once(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST, SECOND])
+    schema = session.all("SELECT * FROM sqlite_schema")
+    session.run("INSERT INTO notes VALUES ('two', 'new')")
+
+    migrate(session, path, [FIRST, SECOND])
+
+    assert session.all("SELECT * FROM notes") == [("one", "old"), ("two", "new")]
+    assert session.all("SELECT * FROM sqlite_schema") == schema
+    assert version(session) == 2
+
+
+def test_only_the_steps_that_are_missing_apply(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST])
+    migrate(session, path, [FIRST, SECOND])
+
+    assert session.all("SELECT * FROM notes") == [("one", "old")]
+
+
+def test_a_step_that_fails_leaves_the_store_as_the_last_whole_step_did(
+    session: Session, path: Path
+) -> None:
+    migrate(session, path, [FIRST])
+
+    with pytest.raises(sqlite_module().OperationalError, match="no such table: nowhere"):
+        migrate(session, path, [FIRST, FAILING])
+
+    assert tables(session) == ["notes"]
+    assert version(session) == 1
+    migrate(session, path, [FIRST, SECOND])
+    assert version(session) == 2
+
+
+def test_steps_before_one_that_fails_are_kept_on_a_new_store(session: Session, path: Path) -> None:
+    with pytest.raises(sqlite_module().OperationalError):
+        migrate(session, path, [FIRST, FAILING])
+
+    assert (tables(session), version(session)) == (["notes"], 1)
+
+
+def test_an_existing_store_is_copied_before_it_is_changed(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST])
+    session.run("INSERT INTO notes VALUES ('mine')")
+    assert backups(path) == []  # nothing to lose before the first step
+
+    migrate(session, path, [FIRST, SECOND])
+
+    assert backups(path) == ["memory.db.before-schema-2"]
+    copy = path.with_name("memory.db.before-schema-2")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with session_on(copy) as old:
+        assert old.all("SELECT * FROM notes") == [("one",), ("mine",)]
+        assert version(old) == 1
+        migrate(old, copy, [FIRST, SECOND])  # it is a store that can be gone back to
+        assert version(old) == 2
+
+
+def test_a_store_that_is_up_to_date_is_not_copied(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST])
+    migrate(session, path, [FIRST])
+
+    assert backups(path) == []
+
+
+def test_the_first_copy_is_kept_when_a_step_is_tried_again(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST])
+    for _ in range(2):
+        with pytest.raises(sqlite_module().OperationalError):
+            migrate(session, path, [FIRST, FAILING])
+        session.run("INSERT INTO notes VALUES ('later')")
+
+    with session_on(path.with_name("memory.db.before-schema-2")) as old:
+        assert old.all("SELECT * FROM notes") == [("one",)]
+
+
+def test_a_store_from_the_future_is_refused_and_left_alone(session: Session, path: Path) -> None:
+    migrate(session, path, [FIRST, SECOND])
+    before = path.read_bytes()
+
+    with pytest.raises(StoreTooNew, match=r"schema 2; this one knows 1.*Upgrade memory-mcp"):
+        migrate(session, path, [FIRST])
+
+    assert path.read_bytes() == before
+    assert backups(path) == []
+
+
+def test_processes_that_start_at_once_migrate_a_store_once(tmp_path: Path) -> None:
+    starters = 4
+    together = threading.Barrier(starters)
+
+    def start(path: Path) -> int:
+        with session_on(path) as session:
+            together.wait(5)
+            migrate(session, path, [FIRST, SECOND])
+            return version(session)
+
+    with ThreadPoolExecutor(starters) as pool:
+        for attempt in range(10):
+            path = tmp_path / f"{attempt}.db"
+            with session_on(path) as session:
+                session.run("PRAGMA journal_mode=WAL")
+                migrate(session, path, [FIRST])
+                session.run("INSERT INTO notes VALUES (zeroblob(4000000))")  # takes time to copy
+            started = [pool.submit(start, path) for _ in range(starters)]
+            assert [one.result(10) for one in started] == [2] * starters
+            with session_on(path.with_name(f"{path.name}.before-schema-2")) as old:
+                assert version(old) == 1
+                assert old.value("SELECT count(*) FROM notes") == 2

@@ -1,0 +1,181 @@
+"""Updates are announced in both eras, whichever connection or process made them."""
+
+from dataclasses import replace
+
+import anyio
+import pytest
+from mcp import MCPDeprecationWarning
+from tests.acceptance.processes import run
+from tests.server.connecting import (
+    LEGACY,
+    MODERN,
+    WAIT_SECONDS,
+    Connect,
+    Updates,
+    tell,
+    told_of,
+)
+
+from memory_mcp.ports import Change, Outbox
+
+
+async def test_a_change_by_another_connection_is_announced(connect: Connect) -> None:
+    uris = ["memory://blocks/project", "memory://context", "memory://conversations"]
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect.listening(*uris) as (_, updates), connect() as writer:
+            await tell(writer, "core_memory_append", label="project", content="News.")
+            await updates.until("memory://blocks/project", "memory://context")
+            assert "memory://conversations" not in updates.uris
+            await tell(writer, "conversation_append", role="user", content="Hello.")
+            await updates.until("memory://conversations")
+    assert set(updates.uris) == set(uris)
+
+
+async def test_a_change_by_a_command_in_another_process_is_announced(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    line = b'{"content": "A passage."}\n'
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect.listening("memory://stats") as (_, updates):
+            database = connect.database
+            imported = await anyio.to_thread.run_sync(
+                lambda: run(
+                    "--database", database, "import", "passages", "-",
+                    folder=database.parent, stdin=line,
+                )
+            )  # fmt: skip
+            assert imported.returncode == 0, imported.stderr
+            await updates.until("memory://stats")
+
+
+async def test_every_kind_of_change_is_announced_where_it_is_seen(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    nouns = ("blocks/human", "blocks", "context", "stats", "conversations", "agents")
+    uris = [f"memory://{noun}" for noun in nouns]
+    changes = {
+        "core_memory_append": {"label": "human", "content": "Name: Ana."},
+        "archival_insert": {"content": "A passage."},
+        "conversation_append": {"role": "user", "content": "Hello."},
+    }
+    announced: dict[str, set[str]] = {}
+    for tool, arguments in changes.items():
+        with anyio.fail_after(WAIT_SECONDS):
+            async with connect.listening(*uris) as (_, updates), connect() as writer:
+                await tell(writer, tool, **arguments)
+                await updates.until("memory://stats", "memory://context")
+                announced[tool] = set(updates.uris)
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect.listening(*uris) as (_, updates), connect("another"):
+            await updates.until("memory://agents", "memory://stats")
+    assert announced == {
+        "core_memory_append": {
+            "memory://blocks/human",
+            "memory://blocks",
+            "memory://context",
+            "memory://stats",
+        },
+        "archival_insert": {"memory://stats", "memory://context"},
+        "conversation_append": {"memory://conversations", "memory://stats", "memory://context"},
+    }
+
+
+async def test_what_another_agent_does_in_private_is_not_announced(
+    connect_in_memory: Connect,
+) -> None:
+    await hears_of_the_shared_block_only(connect_in_memory)
+
+
+@pytest.mark.parametrize(
+    "connect",
+    [(transport, MODERN) for transport in ("memory", "stdio", "http")],
+    indirect=True,
+    ids="-".join,
+)
+async def test_a_client_that_begins_with_its_subscription_hears_of_its_own_agent_only(
+    connect: Connect,
+) -> None:
+    # Without a greeting, which this era can do without, nothing was asked for the agent before.
+    await hears_of_the_shared_block_only(connect, mode=connect.era)
+
+
+async def hears_of_the_shared_block_only(connect: Connect, mode: str | None = None) -> None:
+    """Listen for one agent while another changes a block of its own, then the one they share."""
+    uris = ["memory://blocks/project", "memory://conversations", "memory://blocks/human"]
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("home") as home, connect("work"):
+            async with connect.listening(*uris, agent="work", mode=mode) as (_, updates):
+                await tell(home, "core_memory_append", label="project", content="A secret plan.")
+                await tell(home, "conversation_append", role="user", content="A secret.")
+                await tell(home, "core_memory_append", label="human", content="Name: Ana.")
+                await updates.until("memory://blocks/human")  # later than the others
+    assert set(updates.uris) == {"memory://blocks/human"}
+
+
+async def test_an_ended_subscription_is_told_nothing_more(connect_in_memory: Connect) -> None:
+    connect = connect_in_memory
+    if connect.era != LEGACY:
+        pytest.skip("there a subscription ends with its stream")
+    uris = "memory://blocks/project", "memory://blocks/human"
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect.listening(*uris) as (client, updates), connect() as writer:
+            with pytest.warns(MCPDeprecationWarning):
+                await client.unsubscribe_resource("memory://blocks/project")
+            await tell(writer, "core_memory_append", label="project", content="News.")
+            await tell(writer, "core_memory_append", label="human", content="Name: Ana.")
+            await updates.until("memory://blocks/human")
+    assert updates.uris == ["memory://blocks/human"]
+
+
+class HeldOutbox:
+    """A store's outbox behind a gate: held, it answers as late as on a busy disk."""
+
+    def __init__(self, outbox: Outbox, gate: list[anyio.Event]) -> None:
+        self._outbox = outbox
+        self._gate = gate
+
+    async def last_seq(self) -> int:
+        await self._gate[-1].wait()
+        return await self._outbox.last_seq()
+
+    async def since(self, seq: int) -> list[Change]:
+        await self._gate[-1].wait()
+        return await self._outbox.since(seq)
+
+    async def pulse(self) -> int:
+        await self._gate[-1].wait()
+        return await self._outbox.pulse()
+
+
+async def test_a_change_right_after_the_subscription_was_granted_is_announced(
+    connect_in_memory: Connect,
+) -> None:
+    gates = [anyio.Event()]
+    gates[-1].set()
+    connect = replace(connect_in_memory, watched=lambda outbox: HeldOutbox(outbox, gates))
+    updates, granted = Updates(), anyio.Event()
+
+    async def relent() -> None:
+        """A server may also grant nothing before its store has answered."""
+        with anyio.move_on_after(1) as waiting:
+            await granted.wait()
+        if waiting.cancelled_caught:
+            gates[-1].set()
+
+    with anyio.fail_after(WAIT_SECONDS):
+        async with (
+            connect(message_handler=updates.handle) as client,
+            connect() as writer,
+            anyio.create_task_group() as tasks,
+        ):
+            gates.append(anyio.Event())
+            tasks.start_soon(relent)
+            async with told_of(client, updates, ["memory://blocks/project"]):
+                granted.set()
+                await tell(writer, "core_memory_append", label="project", content="News.")
+                gates[-1].set()
+                with anyio.move_on_after(3):
+                    await updates.until("memory://blocks/project")
+    assert set(updates.uris) == {"memory://blocks/project"}

@@ -1,0 +1,246 @@
+"""Settings: which store, which agent, which limits; and what cannot be meant."""
+
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.config import HttpToken, Settings, load_settings
+from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.testing import open_memory
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder without anybody's settings; the working folder lies outside of it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    """A git project in the home folder."""
+    (home / "garden" / ".git").mkdir(parents=True)
+    (home / "garden" / "src" / "deep").mkdir(parents=True)
+    return home / "garden"
+
+
+def chosen(folder: Path, agent: str | None = None, **environment: str) -> AgentChoice:
+    return load_settings(agent=agent, environment=environment, folder=folder).agent
+
+
+def test_the_command_line_names_the_agent_before_all_else(project: Path) -> None:
+    by_flag = chosen(
+        project, "flag", MEMORY_MCP_AGENT="variable", CLAUDE_PROJECT_DIR=str(project / "src")
+    )
+
+    assert by_flag == AgentChoice(name="flag")
+
+
+def test_then_comes_the_environment_then_the_hosts_project_then_the_git_root(
+    project: Path,
+) -> None:
+    told = {"MEMORY_MCP_AGENT": "variable", "CLAUDE_PROJECT_DIR": str(project / "src")}
+
+    assert chosen(project, **told) == AgentChoice(name="variable")
+    del told["MEMORY_MCP_AGENT"]
+    assert chosen(project, **told) == AgentChoice(project=str(project / "src"))
+    assert chosen(project / "src" / "deep") == AgentChoice(project=str(project))
+
+
+def test_a_git_worktree_or_submodule_is_a_project_too(project: Path) -> None:
+    (project / "src" / ".git").write_text("gitdir: ../.git/modules/src")
+
+    assert chosen(project / "src" / "deep") == AgentChoice(project=str(project / "src"))
+
+
+def test_a_folder_outside_any_project_means_the_default_agent(home: Path) -> None:
+    assert chosen(home / "nowhere") == AgentChoice()
+
+
+def test_a_home_folder_and_the_root_are_no_projects(home: Path) -> None:
+    (home / ".git").mkdir()  # some keep their dot files so
+
+    assert chosen(home / "documents") == AgentChoice()
+    assert chosen(home, CLAUDE_PROJECT_DIR=str(home)) == AgentChoice()
+    assert chosen(home, CLAUDE_PROJECT_DIR="~") == AgentChoice()
+    assert chosen(home, CLAUDE_PROJECT_DIR=Path(home.anchor).as_posix()) == AgentChoice()
+
+
+def test_one_project_is_one_agent_by_whatever_way_its_folder_is_told(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(project)
+    monkeypatch.chdir(project)
+
+    ways = [
+        str(project),
+        f"{project}/",
+        f"{project}/src/..",
+        "~/garden",
+        str(tmp_path / "link"),
+        ".",
+    ]
+
+    assert {chosen(project, CLAUDE_PROJECT_DIR=way).project for way in ways} == {str(project)}
+
+
+def test_a_project_folder_whose_name_is_not_utf_8_is_told_as_text(home: Path) -> None:
+    project = home / "caf\udce9"  # as Python names the bytes b"caf\xe9"
+
+    told = chosen(home, CLAUDE_PROJECT_DIR=str(project)).project
+
+    assert told is not None
+    assert told.encode()
+    assert told != chosen(home, CLAUDE_PROJECT_DIR=str(home / "caf\udce8")).project
+
+
+def test_a_working_folder_that_was_removed_means_the_default_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    assert load_settings(environment={}).agent == AgentChoice()
+
+
+async def test_two_project_folders_of_one_name_get_two_agents_that_know_the_same_human(
+    home: Path, tmp_path: Path
+) -> None:
+    projects = [home / "work" / "app", home / "play" / "app"]
+    for project in projects:
+        (project / ".git").mkdir(parents=True)
+
+    async with open_memory(tmp_path / "memory.db") as services:
+        work, play = [await services.agents.choose(chosen(project)) for project in projects]
+        default = await services.agents.choose(chosen(tmp_path))
+        for label in ("persona", "human", "project"):
+            await services.core_memory.append(work.id, label, f"{label} from work")
+        seen = {
+            agent.id: {one.label: one.value for one in await services.core_memory.blocks(agent.id)}
+            for agent in (play, default)
+        }
+
+    assert (work.name, play.name[:4]) == ("app", "app-")
+    shared = {"persona": "persona from work", "human": "human from work", "project": ""}
+    assert seen == {play.id: shared, default.id: shared}
+
+
+def test_the_store_lies_in_the_platforms_folder_unless_said_otherwise(home: Path) -> None:
+    database = load_settings(environment={}, folder=home).database
+
+    assert database.is_relative_to(home)
+    assert database.parts[-2:] == ("memory-mcp", "memory.db")
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        ("/srv/memory.db", "/srv/memory.db"),
+        ("sqlite:////srv/memory.db", "/srv/memory.db"),
+        ("~/memory.db", "home/memory.db"),
+        ("notes/memory.db", "notes/memory.db"),
+        ("sqlite:///notes/memory.db", "notes/memory.db"),
+    ],
+)
+def test_a_store_may_be_told_as_a_path_or_an_address(tmp_path: Path, told: str, path: str) -> None:
+    by_variable = load_settings(environment={"MEMORY_MCP_DATABASE": told}, folder=tmp_path)
+    by_flag = load_settings(
+        database=told, environment={"MEMORY_MCP_DATABASE": "/elsewhere"}, folder=tmp_path
+    )
+
+    assert by_variable.database == by_flag.database == tmp_path / path
+
+
+def test_settings_have_defaults(tmp_path: Path) -> None:
+    settings = load_settings(database="/srv/m.db", environment={}, folder=tmp_path)
+
+    assert settings == Settings(
+        database=Path("/srv/m.db"),
+        agent=AgentChoice(),
+        embedder="static",
+        result_tokens=1_500,
+        tool_sets=("core",),
+        http_tokens=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "sets"),
+    [
+        ("", ("core",)),
+        ("core", ("core",)),
+        ("capture", ("core", "capture")),  # core is always there
+        (" capture , core,", ("core", "capture")),  # and first, so that the order is fixed
+    ],
+)
+def test_tool_sets_add_to_the_core(tmp_path: Path, told: str, sets: tuple[str, ...]) -> None:
+    by_variable = load_settings(environment={"MEMORY_MCP_TOOLS": told}, folder=tmp_path)
+    by_flag = load_settings(tools=told, environment={}, folder=tmp_path)
+
+    assert by_variable.tool_sets == by_flag.tool_sets == sets
+
+
+def tokens(told: str) -> tuple[HttpToken, ...]:
+    return load_settings(environment={"MEMORY_MCP_HTTP_TOKENS": told}, folder=Path("/")).http_tokens
+
+
+def test_a_token_opens_the_agents_it_names_or_else_all() -> None:
+    every, some = tokens("a-token-of-16-chars, another-token-too=work|home ,")
+
+    assert (every.secret, every.opens("anything")) == (b"a-token-of-16-chars", True)
+    assert some.secret == b"another-token-too"
+    assert [some.opens(name) for name in ("work", "home", "other")] == [True, True, False]
+
+
+def test_a_token_may_end_in_the_signs_that_base64_ends_in() -> None:
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+
+    assert tokens(secret) == (HttpToken(secret.encode()),)
+    assert tokens(f"{secret}=work") == (HttpToken(secret.encode(), frozenset({"work"})),)
+
+
+def test_a_token_whose_agents_are_left_blank_does_not_open_all() -> None:
+    with pytest.raises(InvalidInput, match="MEMORY_MCP_HTTP_TOKENS"):
+        tokens("a-token-of-16-chars=|")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("MEMORY_MCP_RESULT_TOKENS", "many", "'many'; it must be a whole number from 200 on"),
+        ("MEMORY_MCP_RESULT_TOKENS", "199", "whole number from 200"),
+        ("MEMORY_MCP_RESULT_TOKENS", "-1500", "whole number"),
+        ("MEMORY_MCP_RESULT_TOKENS", "1.5e3", "whole number"),
+        ("MEMORY_MCP_RESULT_TOKENS", "१५००", "whole number"),
+        ("MEMORY_MCP_EMBEDDER", "openai", "'openai'; it may be static or none"),
+        (
+            "MEMORY_MCP_TOOLS",
+            "core,admin",
+            "there is no tool set 'admin'; there are: core, capture",
+        ),
+        ("MEMORY_MCP_HTTP_TOKENS", "short", "MEMORY_MCP_HTTP_TOKENS: a token must have 16"),
+        ("MEMORY_MCP_DATABASE", "postgresql://db/x", "a Postgres address"),
+        ("MEMORY_MCP_DATABASE", "~nobody-of-that-name/m.db", "MEMORY_MCP_DATABASE"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_in_a_sentence(
+    tmp_path: Path, name: str, value: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        load_settings(environment={name: value}, folder=tmp_path)
+
+
+def test_numbers_and_choices_are_read(tmp_path: Path) -> None:
+    told = {"MEMORY_MCP_RESULT_TOKENS": "200", "MEMORY_MCP_EMBEDDER": "none"}
+
+    settings = load_settings(environment=told, folder=tmp_path)
+
+    assert (settings.result_tokens, settings.embedder) == (200, "none")
