@@ -16,6 +16,7 @@ from mcp.server import ServerRequestContext
 from mcp.server.subscriptions import ResourceUpdated, ServerEvent
 from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server.connections import CURRENT, Connection
 
@@ -40,6 +41,7 @@ class Announcements:
         self._listeners: dict[object, tuple[Connection, Listener]] = {}
         self._subscribed: OrderedDict[tuple[Connection, str], Any] = OrderedDict()
         self._wanted = anyio.Event()
+        self._expected = False
 
     # The SDK's SubscriptionBus.
 
@@ -78,6 +80,7 @@ class Announcements:
         if self._last is None:
             self._pulse = await self._outbox.pulse()  # first, or a commit in between is passed over
             self._last = await self._outbox.last_seq()
+        self._expected = True
         self._wanted.set()
 
     async def watch(self) -> None:
@@ -85,21 +88,25 @@ class Announcements:
         while True:
             await self._wanted.wait()
             idle = 0
-            while idle < IDLE_POLLS:
-                idle = 0 if self._listeners or self._subscribed else idle + 1
+            while idle < IDLE_POLLS or self._expected:
+                listened_to = self._listeners or self._subscribed or self._expected
+                idle, self._expected = 0 if listened_to else idle + 1, False
                 await anyio.sleep(POLL_SECONDS)
-                await self._look()
+                try:
+                    await self._look()
+                except StoreError as error:  # the next look will see what this one missed
+                    logger.warning("changes could not be looked up: %s", error)
             self._wanted, self._last = anyio.Event(), None
 
     async def _look(self) -> None:
         pulse = await self._outbox.pulse()
         if pulse == self._pulse or self._last is None:
             return
-        self._pulse = pulse
         while changes := await self._outbox.since(self._last):
             self._last = changes[-1].seq
             for change in changes:
                 await self._announce(change)
+        self._pulse = pulse
 
     async def _announce(self, change: Change) -> None:
         for uri in uris_of(change):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import anyio
 from anyio import to_thread
 
-from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.ports import Embedder, IndexStore, Vector
 
 logger = logging.getLogger(__name__)
@@ -70,8 +70,11 @@ class Indexing:
         """Catch up whenever there may be something to do, for as long as the process serves."""
         while True:
             self._wake = anyio.Event()
-            if made := await self.catch_up():
-                logger.info("%d vectors were made", made)
+            try:
+                if made := await self.catch_up():
+                    logger.info("%d vectors were made", made)
+            except StoreError as error:  # a full or busy disk must not end the server
+                logger.warning("vectors will be made later: %s", error)
             with anyio.move_on_after(300):
                 await self._wake.wait()
 
