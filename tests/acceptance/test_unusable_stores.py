@@ -118,7 +118,7 @@ def test_a_refusal_is_one_sentence_on_a_busy_machine_too(tmp_path: Path) -> None
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(20)
+        for _ in range(12)
     ]
     for process in together:
         out, err = process.communicate(timeout=DEADLINE_SECONDS)

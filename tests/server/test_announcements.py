@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp import MCPDeprecationWarning
 from tests.acceptance.processes import run
@@ -17,6 +18,7 @@ from tests.server.connecting import (
 )
 
 from memory_mcp.ports import Change, Outbox
+from memory_mcp.server import announcements
 
 
 async def test_a_change_by_another_connection_is_announced(connect: Connect) -> None:
@@ -129,53 +131,121 @@ async def test_an_ended_subscription_is_told_nothing_more(connect_in_memory: Con
     assert updates.uris == ["memory://blocks/human"]
 
 
-class HeldOutbox:
-    """A store's outbox behind a gate: held, it answers as late as on a busy disk."""
+class Gate:
+    """Where a store's answers wait while it is shut, as they do on a busy disk."""
 
-    def __init__(self, outbox: Outbox, gate: list[anyio.Event]) -> None:
+    def __init__(self) -> None:
+        self.waiting: list[str] = []
+        self._open = anyio.Event()
+        self.open()
+
+    def shut(self) -> None:
+        self._open = anyio.Event()
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def through(self, what: str) -> None:
+        """Pass, or wait until the gate that is shut now is opened."""
+        self.waiting.append(what)
+        await self._open.wait()
+        self.waiting.remove(what)
+
+    async def let_pass(self) -> None:
+        """Let those pass who wait, and nobody after them."""
+        passing, self._open = self._open, anyio.Event()
+        passing.set()
+        while self.waiting:
+            await anyio.lowlevel.checkpoint()
+
+    async def until_waiting(self, what: str) -> None:
+        """Let everything else pass, one by one, until this waits."""
+        while self.waiting != [what]:
+            await self.let_pass()
+            await anyio.sleep(0.001)
+
+    def __call__(self, outbox: Outbox) -> Outbox:
+        """The outbox behind this gate."""
+        return HeldOutbox(outbox, self)
+
+
+class HeldOutbox:
+    """A store's outbox behind a gate."""
+
+    def __init__(self, outbox: Outbox, gate: Gate) -> None:
         self._outbox = outbox
         self._gate = gate
 
     async def last_seq(self) -> int:
-        await self._gate[-1].wait()
+        await self._gate.through("last_seq")
         return await self._outbox.last_seq()
 
     async def since(self, seq: int) -> list[Change]:
-        await self._gate[-1].wait()
+        await self._gate.through("since")
         return await self._outbox.since(seq)
 
     async def pulse(self) -> int:
-        await self._gate[-1].wait()
+        await self._gate.through("pulse")
         return await self._outbox.pulse()
+
+
+async def open_unless(granted: anyio.Event, gate: Gate) -> None:
+    """Open the gate where nothing is granted before the store has answered."""
+    with anyio.move_on_after(1) as waiting:
+        await granted.wait()
+    if waiting.cancelled_caught:
+        gate.open()
 
 
 async def test_a_change_right_after_the_subscription_was_granted_is_announced(
     connect_in_memory: Connect,
 ) -> None:
-    gates = [anyio.Event()]
-    gates[-1].set()
-    connect = replace(connect_in_memory, watched=lambda outbox: HeldOutbox(outbox, gates))
+    gate = Gate()
+    connect = replace(connect_in_memory, watched=gate)
     updates, granted = Updates(), anyio.Event()
-
-    async def relent() -> None:
-        """A server may also grant nothing before its store has answered."""
-        with anyio.move_on_after(1) as waiting:
-            await granted.wait()
-        if waiting.cancelled_caught:
-            gates[-1].set()
-
     with anyio.fail_after(WAIT_SECONDS):
         async with (
             connect(message_handler=updates.handle) as client,
-            connect() as writer,
+            connect_in_memory() as writer,
             anyio.create_task_group() as tasks,
         ):
-            gates.append(anyio.Event())
-            tasks.start_soon(relent)
+            gate.shut()
+            tasks.start_soon(open_unless, granted, gate)
             async with told_of(client, updates, ["memory://blocks/project"]):
                 granted.set()
                 await tell(writer, "core_memory_append", label="project", content="News.")
-                gates[-1].set()
+                gate.open()
                 with anyio.move_on_after(3):
                     await updates.until("memory://blocks/project")
     assert set(updates.uris) == {"memory://blocks/project"}
+
+
+async def test_a_subscription_that_comes_as_watching_ends_is_heard(
+    connect_in_memory: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "IDLE_POLLS", 1)
+    gate = Gate()
+    connect = replace(connect_in_memory, watched=gate)
+    first, second, granted = Updates(), Updates(), anyio.Event()
+    with anyio.fail_after(WAIT_SECONDS):
+        async with (
+            connect(message_handler=second.handle) as client,
+            connect_in_memory() as writer,
+            anyio.create_task_group() as tasks,
+        ):
+            async with told_of(client, first, ["memory://blocks/human"]):
+                gate.shut()
+                await gate.until_waiting("pulse")  # a look that somebody wants
+                if client.protocol_version == LEGACY:
+                    with pytest.warns(MCPDeprecationWarning):
+                        await client.unsubscribe_resource("memory://blocks/human")
+            await gate.let_pass()
+            await gate.until_waiting("pulse")  # the last look: nobody listens any more
+            tasks.start_soon(open_unless, granted, gate)
+            async with told_of(client, second, ["memory://blocks/project"]):
+                granted.set()
+                gate.open()
+                await tell(writer, "core_memory_append", label="project", content="News.")
+                with anyio.move_on_after(3):
+                    await second.until("memory://blocks/project")
+    assert set(second.uris) == {"memory://blocks/project"}

@@ -273,6 +273,28 @@ async def test_without_a_query_the_filters_apply_too(
     assert (said(page), page.total, page.ranked) == (["tool 1", "user 1"], 2, False)
 
 
+@pytest.mark.parametrize("query", ["tea", None])
+async def test_a_window_holds_the_messages_of_its_days_up_to_the_last_instant(
+    services: Services, message: Make, agent: Agent, query: str | None
+) -> None:
+    agent_id = await agent(services)
+    for moment in (
+        "2023-05-07T23:59:59.999",
+        "2023-05-08T00:00",
+        "2023-05-08T23:59:59.999",
+        "2023-05-09T00:00",
+    ):
+        at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        await services.recall.append(agent_id, [message(f"tea at {moment}", created_at=at)])
+
+    page = await services.recall.search(
+        agent_id, query, start_date="2023-05-08", end_date="2023-05-08"
+    )
+
+    assert sorted(said(page)) == ["tea at 2023-05-08T00:00", "tea at 2023-05-08T23:59:59.999"]
+    assert page.total == 2
+
+
 async def test_the_latest_messages_are_those_said_last_even_when_old_ones_were_imported_after(
     services: Services, message: Make, agent: Agent
 ) -> None:

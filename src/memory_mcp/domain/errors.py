@@ -20,7 +20,7 @@ MemoryMCPError
     └── StoreTooNew       made by a newer memory-mcp
 
 Messages are written for the model or person who reads them: what happened, the numbers, the next
-move. They never hold more of a memory's text than the caller itself sent.
+move. Some quote a block, so they are not for a log.
 """
 
 

@@ -50,7 +50,7 @@ def check_text(text: str, field: str, chars_max: int) -> str:
 def require_name(name: str, field: str) -> str:
     """A name for an agent, block or speaker: one line, trimmed, at most 100 characters."""
     trimmed = require_text(name, field, NAME_CHARS_MAX).strip()
-    if any(ord(char) < 32 for char in trimmed):
+    if not trimmed.isprintable():
         raise InvalidInput(f"{field} {trimmed!r} spans lines or holds control characters.")
     return trimmed
 
@@ -65,9 +65,14 @@ def require_tags(tags: list[str] | None) -> tuple[str, ...]:
         return ()
     if len(tags) > TAGS_MAX:
         raise InvalidInput(f"{len(tags)} tags are too many; the limit is {TAGS_MAX}.")
-    return tuple(
-        dict.fromkeys(require_text(tag, "tags: each tag", TAG_CHARS_MAX).strip() for tag in tags)
-    )
+    return tuple(dict.fromkeys(_require_tag(tag) for tag in tags))
+
+
+def _require_tag(tag: str) -> str:
+    trimmed = require_text(tag, "tags: each tag", TAG_CHARS_MAX).strip()
+    if not trimmed.isprintable():
+        raise InvalidInput(f"the tag {trimmed!r} spans lines or holds control characters.")
+    return trimmed
 
 
 def clip(text: str, chars: int) -> str:

@@ -22,6 +22,7 @@ from memory_mcp.domain.texts import (
     MESSAGE_CHARS_MAX,
     QUERY_CHARS_MAX,
     check_text,
+    clip,
     require_name,
     require_text,
 )
@@ -176,7 +177,9 @@ def checked_message(message: NewMessage) -> NewMessage:
         InvalidInput: it cannot be stored.
     """
     if message.role not in ROLES:
-        raise InvalidInput(f"role {message.role!r} is none; the roles are {', '.join(ROLES)}.")
+        raise InvalidInput(
+            f"role {clip(message.role, 40)!r} is none; the roles are {', '.join(ROLES)}."
+        )
     require_text(message.content, "content", MESSAGE_CHARS_MAX)
     require_text(message.conversation, "conversation", EXTERNAL_ID_CHARS_MAX)
     if message.external_id is not None:

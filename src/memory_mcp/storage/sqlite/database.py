@@ -199,8 +199,10 @@ def _load_vec(connection: Any) -> None:
         return
     try:
         connection.enable_load_extension(True)
-        connection.load_extension(extension)
-        connection.enable_load_extension(False)
+        try:
+            connection.load_extension(extension)
+        finally:
+            connection.enable_load_extension(False)
     except sqlite_module().OperationalError as error:
         logger.warning("sqlite-vec cannot be loaded (%s): vectors are scanned instead", error)
 

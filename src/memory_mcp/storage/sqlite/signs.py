@@ -27,6 +27,15 @@ class _AgentSigns:
 
     seqs: Places = field(default_factory=lambda: array("q"))
     signs: list[int] = field(default_factory=list[int])
+    last: int = 0
+
+    def put(self, seq: int, sign: int) -> None:
+        """A row that is not the newest: its new signs in place of its old ones, if it had any."""
+        try:
+            self.signs[self.seqs.index(seq)] = sign
+        except ValueError:
+            self.seqs.append(seq)
+            self.signs.append(sign)
 
 
 class Signs:
@@ -50,7 +59,7 @@ class Signs:
         count: int,
         admitted: AbstractSet[int] | None = None,
     ) -> list[int]:
-        """The places of about `count` rows nearest to `asked`, of `admitted` ones if given."""
+        """The places of the `count` rows nearest to `asked`, of `admitted` ones if given."""
         with self._lock:
             self._catch_up(session)
             mine = self._by_agent.get(agent_seq)
@@ -63,9 +72,11 @@ class Signs:
                 seqs, signs = [seqs[place] for place in kept], [signs[place] for place in kept]
             distances = [(sign ^ wanted).bit_count() for sign in signs]
             furthest = _cut_off(distances, count)
-            return [
-                seq for seq, distance in zip(seqs, distances, strict=True) if distance <= furthest
-            ][: 2 * count]
+            pairs = list(zip(seqs, distances, strict=True))
+            near = [seq for seq, distance in pairs if distance < furthest]
+            ties = [seq for seq, distance in pairs if distance == furthest]
+            # Of many that are equally far the newest; never one of them for a nearer row.
+            return sorted(near + ties[max(0, len(ties) - (count - len(near))) :])
 
     def _catch_up(self, session: Session) -> None:
         oldest = session.value(self._first)
@@ -74,8 +85,12 @@ class Signs:
             self._oldest, self._newest = oldest, 0
         for stamp, seq, agent_seq, signs in session.all(self._since, (self._newest,)):
             mine = self._by_agent.setdefault(agent_seq, _AgentSigns())
-            mine.seqs.append(seq)
-            mine.signs.append(int.from_bytes(signs))
+            if mine.seqs and seq <= mine.last:  # a late vector, or another for a row
+                mine.put(seq, int.from_bytes(signs))
+            else:
+                mine.seqs.append(seq)
+                mine.signs.append(int.from_bytes(signs))
+                mine.last = seq
             self._newest = stamp
 
 

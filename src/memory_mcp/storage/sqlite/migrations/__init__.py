@@ -6,8 +6,11 @@ the store is copied beside itself. A store with a higher number than we know is 
 """
 
 import logging
+import os
 import sqlite3
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -100,7 +103,16 @@ def _apply(session: Session, step: Migration) -> None:
 
 def _back_up(session: Session, path: Path, version: int) -> None:
     backup = path.with_name(f"{path.name}.before-schema-{version + 1}")
-    if not backup.exists():
-        session.run("VACUUM INTO ?", (str(backup),))
-        backup.chmod(0o600)
-        logger.info("the store was copied to %s before its schema was changed", backup)
+    if backup.exists():
+        return
+    # Written under another name (0600) and linked when whole: a killed process leaves no half
+    # backup that counts as one, and two that start together don't meet.
+    handle, part = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        session.run("VACUUM INTO ?", (part,))
+        with suppress(FileExistsError):
+            os.link(part, backup)
+            logger.info("the store was copied to %s before its schema was changed", backup)
+    finally:
+        os.unlink(part)
