@@ -5,7 +5,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from tests.acceptance.processes import DEADLINE_SECONDS, command, environment, run
@@ -53,8 +55,17 @@ def of_another_program_in_wal(path: Path) -> None:
     of_another_program(path)
 
 
+@cache
+def new_store() -> bytes:
+    """A store as the program makes it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "memory.db"
+        assert run("--database", path, "stats", folder=path.parent).returncode == 0
+        return path.read_bytes()
+
+
 def newer(path: Path) -> None:
-    assert run("--database", path, "stats", folder=path.parent).returncode == 0
+    path.write_bytes(new_store())
     connection = sqlite_module().connect(path)
     connection.execute("PRAGMA user_version=999")
     connection.close()
@@ -68,8 +79,7 @@ def newer_without_wal(path: Path) -> None:
 
 
 def cut_short(path: Path) -> None:
-    assert run("--database", path, "stats", folder=path.parent).returncode == 0
-    path.write_bytes(path.read_bytes()[:5_000])
+    path.write_bytes(new_store()[:5_000])
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {

@@ -1,23 +1,20 @@
 """`memory-mcp doctor`."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import run
-from tests.cli.conftest import MESSAGES, PASSAGES, lines
 
 from memory_mcp.storage.sqlite.driver import sqlite_module
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(filled: Path, tmp_path: Path) -> Path:
     """A store with a few messages and passages, which the test may damage."""
-    database = tmp_path / "memory.db"
-    for kind, items in (("jsonl", MESSAGES), ("passages", PASSAGES)):
-        run("--database", database, "import", kind, "-", folder=tmp_path, stdin=lines(items))
-    return database
+    return Path(shutil.copy(filled, tmp_path / "memory.db"))
 
 
 def doctor(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Server, http_server
-from tests.server.connecting import LEGACY, MODERN, Connect
+from tests.acceptance.processes import Server
+from tests.server.connecting import LEGACY, MODERN, Connect, connecting
 
 
 @pytest.fixture(
@@ -17,12 +17,8 @@ from tests.server.connecting import LEGACY, MODERN, Connect
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
     """Opens connections to one new store, over one transport, in one era."""
     transport, era = request.param
-    database = tmp_path / "memory.db"
-    if transport != "http":
-        yield Connect(transport, era, database)
-        return
-    with http_server(database, "--tools", "capture") as server:
-        yield Connect(transport, era, database, server.url)
+    with connecting(transport, era, tmp_path) as connect:
+        yield connect
 
 
 @pytest.fixture(params=[MODERN, LEGACY])

@@ -3,7 +3,13 @@
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -19,7 +25,7 @@ from mcp.client.subscriptions import ResourceUpdated, Subscription, Subscription
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp_types import CallToolResult, ResourceUpdatedNotification
-from tests.acceptance.processes import environment
+from tests.acceptance.processes import environment, http_server
 
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
@@ -146,6 +152,17 @@ class Connect:
             tasks.start_soon(announcements.watch)
             yield server
             tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def connecting(transport: str, era: str, folder: Path) -> Iterator[Connect]:
+    """Connections to a new store in a folder; over HTTP with a server that is running."""
+    database = folder / "memory.db"
+    if transport != "http":
+        yield Connect(transport, era, database)
+        return
+    with http_server(database, "--tools", "capture") as server:
+        yield Connect(transport, era, database, server.url)
 
 
 @asynccontextmanager

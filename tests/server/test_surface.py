@@ -2,13 +2,24 @@
 
 import json
 import textwrap
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import anyio
 import pytest
 from inline_snapshot import snapshot
 from mcp import Client, MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
-from tests.server.connecting import LEGACY, MODERN, WAIT_SECONDS, Connect, read, stable, tell
+from tests.server.connecting import (
+    LEGACY,
+    MODERN,
+    WAIT_SECONDS,
+    Connect,
+    connecting,
+    read,
+    stable,
+    tell,
+)
 
 EXACT_TIME = "2026-11-20T09:30:00Z"
 
@@ -34,45 +45,71 @@ async def fill(client: Client) -> None:
         )
 
 
-async def test_everything_there_is_can_be_listed(connect: Connect) -> None:
-    with anyio.fail_after(WAIT_SECONDS):
+@dataclass(frozen=True)
+class Filled:
+    """A connection to a store that holds a little of everything; tests only read."""
+
+    client: Client
+    era: str
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        (transport, era) for transport in ("memory", "stdio", "http") for era in (MODERN, LEGACY)
+    ],
+    ids="-".join,
+)
+async def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Filled]:
+    """One such connection over each transport in each era."""
+    transport, era = request.param
+    with connecting(transport, era, tmp_path_factory.mktemp("surface")) as connect:
         async with connect() as client:
-            assert client.protocol_version == connect.era
-            capabilities = client.server_capabilities
-            assert capabilities.resources
-            assert capabilities.resources.subscribe
-            assert capabilities.completions is not None
-            assert [tool.name for tool in (await client.list_tools()).tools] == snapshot(
-                [
-                    "core_memory_append",
-                    "core_memory_replace",
-                    "conversation_search",
-                    "archival_insert",
-                    "archival_search",
-                    "conversation_append",
-                ]
-            )
-            assert [one.uri for one in (await client.list_resources()).resources] == snapshot(
-                [
-                    "memory://context",
-                    "memory://blocks",
-                    "memory://stats",
-                    "memory://agents",
-                    "memory://conversations",
-                ]
-            )
-            templates = (await client.list_resource_templates()).resource_templates
-            assert [one.uri_template for one in templates] == snapshot(
-                [
-                    "memory://blocks/{label}",
-                    "memory://conversations/{id}",
-                    "memory://passages/{id}",
-                ]
-            )
-            prompts = (await client.list_prompts()).prompts
-            assert [(one.name, [a.name for a in one.arguments or ()]) for one in prompts] == (
-                snapshot([("memory", ["topic"])])
-            )
+            await fill(client)
+            yield Filled(client, era)
+
+
+async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
+    client = filled.client
+    with anyio.fail_after(WAIT_SECONDS):
+        assert client.protocol_version == filled.era
+        capabilities = client.server_capabilities
+        assert capabilities.resources
+        assert capabilities.resources.subscribe
+        assert capabilities.completions is not None
+        assert [tool.name for tool in (await client.list_tools()).tools] == snapshot(
+            [
+                "core_memory_append",
+                "core_memory_replace",
+                "conversation_search",
+                "archival_insert",
+                "archival_search",
+                "conversation_append",
+            ]
+        )
+        assert [one.uri for one in (await client.list_resources()).resources] == snapshot(
+            [
+                "memory://context",
+                "memory://blocks",
+                "memory://stats",
+                "memory://agents",
+                "memory://conversations",
+            ]
+        )
+        templates = (await client.list_resource_templates()).resource_templates
+        assert [one.uri_template for one in templates] == snapshot(
+            [
+                "memory://blocks/{label}",
+                "memory://conversations/{id}",
+                "memory://passages/{id}",
+            ]
+        )
+        prompts = (await client.list_prompts()).prompts
+        assert [(one.name, [a.name for a in one.arguments or ()]) for one in prompts] == (
+            snapshot([("memory", ["topic"])])
+        )
 
 
 async def test_every_tool_answers_in_text_a_model_can_use(connect: Connect) -> None:
@@ -202,35 +239,34 @@ async def test_answers_have_the_same_in_a_structure_for_scripts(
     )
 
 
-async def test_every_resource_can_be_read(connect: Connect) -> None:
+async def test_every_resource_can_be_read(filled: Filled) -> None:
+    client = filled.client
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect() as client:
-            await fill(client)
-            blocks = json.loads(await read(client, "memory://blocks"))
-            assert [(block["label"], block["value"]) for block in blocks] == [
-                ("persona", ""),
-                ("human", "Name: Ana."),
-                ("project", ""),
-            ]
-            assert await read(client, "memory://blocks/human") == "Name: Ana."
-            assert await read(client, "memory://blocks/persona") == ""
-            stats = json.loads(await read(client, "memory://stats"))
-            assert (stats["messages"], stats["passages"], stats["conversations"]) == (2, 1, 1)
-            agents = json.loads(await read(client, "memory://agents"))
-            assert [(agent["name"], agent["is_you"]) for agent in agents] == [("default", True)]
-            (listed,) = json.loads(await read(client, "memory://conversations"))
-            whole = json.loads(await read(client, f"memory://conversations/{listed['id']}"))
-            assert (listed["external_id"], listed["messages"]) == ("chat-1", 2)
-            assert [one["content"] for one in whole["content"]] == [
-                "Is the tide table slow?",
-                "Yes, the tiles.",
-            ]
-            found = await client.call_tool("archival_search", {"query": "Postgres"})
-            assert found.structured_content
-            (hit,) = found.structured_content["results"]
-            passage = json.loads(await read(client, f"memory://passages/{hit['id']}"))
-            assert passage["content"] == "Decision: SQLite instead of Postgres."
-            assert stable(await read(client, "memory://context")) == snapshot("""\
+        blocks = json.loads(await read(client, "memory://blocks"))
+        assert [(block["label"], block["value"]) for block in blocks] == [
+            ("persona", ""),
+            ("human", "Name: Ana."),
+            ("project", ""),
+        ]
+        assert await read(client, "memory://blocks/human") == "Name: Ana."
+        assert await read(client, "memory://blocks/persona") == ""
+        stats = json.loads(await read(client, "memory://stats"))
+        assert (stats["messages"], stats["passages"], stats["conversations"]) == (2, 1, 1)
+        agents = json.loads(await read(client, "memory://agents"))
+        assert [(agent["name"], agent["is_you"]) for agent in agents] == [("default", True)]
+        (listed,) = json.loads(await read(client, "memory://conversations"))
+        whole = json.loads(await read(client, f"memory://conversations/{listed['id']}"))
+        assert (listed["external_id"], listed["messages"]) == ("chat-1", 2)
+        assert [one["content"] for one in whole["content"]] == [
+            "Is the tide table slow?",
+            "Yes, the tiles.",
+        ]
+        found = await client.call_tool("archival_search", {"query": "Postgres"})
+        assert found.structured_content
+        (hit,) = found.structured_content["results"]
+        passage = json.loads(await read(client, f"memory://passages/{hit['id']}"))
+        assert passage["content"] == "Decision: SQLite instead of Postgres."
+        assert stable(await read(client, "memory://context")) == snapshot("""\
 <memory_blocks>
 Core memory: what is kept in view across all conversations. Edit it with core_memory_append and core_memory_replace.
 
@@ -298,25 +334,24 @@ async def test_a_resource_that_is_not_there_is_an_error_that_says_so(
 
 
 async def test_the_prompt_shows_memory_and_what_is_filed_and_its_topic_is_completed(
-    connect: Connect,
+    filled: Filled,
 ) -> None:
+    client = filled.client
     block = ResourceTemplateReference(type="ref/resource", uri="memory://blocks/{label}")
     one = ResourceTemplateReference(type="ref/resource", uri="memory://conversations/{id}")
     prompt = PromptReference(type="ref/prompt", name="memory")
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect() as client:
-            await fill(client)
-            context = await read(client, "memory://context")
-            bare = await prompted(client)
-            whole = await prompted(client, topic="database")
-            (listed,) = json.loads(await read(client, "memory://conversations"))
+        context = await read(client, "memory://context")
+        bare = await prompted(client)
+        whole = await prompted(client, topic="database")
+        (listed,) = json.loads(await read(client, "memory://conversations"))
 
-            assert await completed(client, block, "label", "") == ["persona", "human", "project"]
-            assert await completed(client, block, "label", "P") == ["persona", "project"]
-            assert await completed(client, one, "id", "conv") == [listed["id"]]
-            assert await completed(client, prompt, "topic", "d") == ["database", "decision"]
-            assert await completed(client, prompt, "topic", "x") == []
-            assert await completed(client, prompt, "nonesuch", "") == []
+        assert await completed(client, block, "label", "") == ["persona", "human", "project"]
+        assert await completed(client, block, "label", "P") == ["persona", "project"]
+        assert await completed(client, one, "id", "conv") == [listed["id"]]
+        assert await completed(client, prompt, "topic", "d") == ["database", "decision"]
+        assert await completed(client, prompt, "topic", "x") == []
+        assert await completed(client, prompt, "nonesuch", "") == []
     assert stable(bare) == stable(context)
     view, end, filed = stable(whole).partition("</memory_metadata>")
     assert view + end == stable(context)

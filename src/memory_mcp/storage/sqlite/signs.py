@@ -72,11 +72,12 @@ class Signs:
                 seqs, signs = [seqs[place] for place in kept], [signs[place] for place in kept]
             distances = [(sign ^ wanted).bit_count() for sign in signs]
             furthest = _cut_off(distances, count)
-            pairs = list(zip(seqs, distances, strict=True))
-            near = [seq for seq, distance in pairs if distance < furthest]
-            ties = [seq for seq, distance in pairs if distance == furthest]
+            within = [place for place, far in enumerate(distances) if far <= furthest]
+            near = [place for place in within if distances[place] < furthest]
+            ties = [place for place in within if distances[place] == furthest]
             # Of many that are equally far the newest; never one of them for a nearer row.
-            return sorted(near + ties[max(0, len(ties) - (count - len(near))) :])
+            kept = near + ties[max(0, len(ties) - (count - len(near))) :]
+            return [seqs[place] for place in sorted(kept)]
 
     def _catch_up(self, session: Session) -> None:
         oldest = session.value(self._first)
