@@ -64,7 +64,8 @@ async def _serve_http(server: MCPServer[Any], settings: Settings, address: str) 
     default = AgentChoice(name=settings.agent.name)
 
     def started(at: Address) -> None:
-        print(f"memory-mcp: http://{at.host}:{at.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
+        host = f"[{at.host}]" if ":" in at.host else at.host
+        print(f"memory-mcp: http://{host}:{at.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
 
     await serve_http(
         server,
