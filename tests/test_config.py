@@ -1,12 +1,17 @@
 """Settings: which store, which agent, which limits; and what cannot be meant."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from platformdirs.api import PlatformDirsABC
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
 
 from memory_mcp.config import HttpToken, Settings, load_settings
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.rendezvous import default_database
 from memory_mcp.testing import open_memory
 
 
@@ -21,6 +26,34 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return home
+
+
+@pytest.mark.parametrize(
+    ("system", "judge"), [("linux", Unix), ("darwin", MacOS)], ids=["Linux", "macOS"]
+)
+@pytest.mark.parametrize("chosen", [None, "/elsewhere/data"])
+def test_a_store_lies_where_the_platform_keeps_user_data(
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    judge: type[PlatformDirsABC],
+    chosen: str | None,
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    if chosen:
+        monkeypatch.setenv("XDG_DATA_HOME", chosen)
+
+    folder = judge("memory-mcp", appauthor=False).user_data_path
+
+    assert load_settings(environment={}).database == folder / "memory.db"
+
+
+def test_on_windows_a_store_lies_in_the_local_application_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/users/ana/local")
+
+    assert default_database() == "/users/ana/local/memory-mcp/memory.db"
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from memory_mcp import rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 
 RESULT_TOKENS_DEFAULT = 1_500
+DAEMON_IDLE_S_DEFAULT = 600
 EMBEDDERS = ("static", "none")
 TOOL_SETS = ("core", "capture")
 
@@ -36,6 +38,8 @@ class Settings:
     result_tokens: int = RESULT_TOKENS_DEFAULT
     """Budget of a search answer's text, in tokens."""
     tool_sets: tuple[str, ...] = ("core",)
+    daemon_idle_s: int = DAEMON_IDLE_S_DEFAULT
+    """How long the daemon stays after its last session."""
     http_tokens: tuple[HttpToken, ...] = ()
     """What HTTP clients must show; without any, none is asked for."""
 
@@ -59,33 +63,23 @@ def load_settings(
         agent=_agent(agent or given.get("MEMORY_MCP_AGENT"), given, folder or _working_folder()),
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
+        daemon_idle_s=_number(given, "MEMORY_MCP_DAEMON_IDLE_SECONDS", DAEMON_IDLE_S_DEFAULT, 0),
         tool_sets=_tool_sets(tools or given.get("MEMORY_MCP_TOOLS")),
         http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),
     )
 
 
-def default_database() -> Path:
-    """Where the store lies unless said otherwise: the platform's folder for user data."""
-    from platformdirs import user_data_path  # noqa: PLC0415 - only when no path is set
-
-    return user_data_path("memory-mcp", appauthor=False) / "memory.db"
-
-
 def _database(chosen: str | None) -> Path:
-    if not chosen:
-        return default_database()
-    if chosen.startswith(("postgres://", "postgresql://")):
+    if path := rendezvous.database_path(chosen):
+        return Path(path)
+    if chosen and chosen.startswith(("postgres://", "postgresql://")):
         raise InvalidInput(
             "MEMORY_MCP_DATABASE is a Postgres address; this version keeps its store in SQLite. "
             "Give it the path of a file."
         )
-    try:
-        path = Path(chosen.removeprefix("sqlite:///")).expanduser()
-    except RuntimeError:
-        raise InvalidInput(
-            f"MEMORY_MCP_DATABASE is {chosen!r}; there is no such home folder. Give a whole path."
-        ) from None
-    return path if path.is_absolute() else Path.cwd() / path
+    raise InvalidInput(
+        f"MEMORY_MCP_DATABASE is {chosen!r}; there is no such home folder. Give a whole path."
+    )
 
 
 def _agent(name: str | None, given: Mapping[str, str], folder: Path | None) -> AgentChoice:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block, Edit
-from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
+from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
 from memory_mcp.domain.statistics import Statistics
@@ -132,8 +132,8 @@ class Appended:
     """What became of a batch of messages."""
 
     stored: Sequence[MessageId]
-    known: int
-    """How many were there already, by external id."""
+    known: Sequence[MessageId]
+    """Those that were there already, by external id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,16 @@ class BlockStore(Protocol):
         """The agent's blocks, in the order they stand in view."""
         ...
 
-    async def edit(self, agent_id: AgentId, label: str, edit: Edit) -> Edited:
+    async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
+        """The agent's blocks as they were at those versions; unknown ones are missing."""
+        ...
+
+    async def edit(
+        self, agent_id: AgentId, label: str, edit: Edit, key: str | None = None
+    ) -> Edited:
         """Apply `edit` to the block's current value, in one transaction.
+
+        The edit of a `key` is made once: asked again, the answer is what it did then.
 
         Raises:
             BlockNotFound: the agent has no such block; the text lists its labels.
@@ -285,6 +293,10 @@ class Outbox(Protocol):
 
     async def since(self, seq: int) -> list[Change]:
         """Changes after `seq`, oldest first."""
+        ...
+
+    async def committed(self) -> None:
+        """Returns when this process has committed something."""
         ...
 
     async def pulse(self) -> int:

@@ -35,7 +35,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def command(*arguments: object) -> list[str]:
     """The command line of memory-mcp."""
-    return [sys.executable, "-m", "memory_mcp", *map(str, arguments)]
+    return [sys.executable, "-P", "-m", "memory_mcp", *map(str, arguments)]
 
 
 def run(
@@ -56,16 +56,26 @@ def run(
 
 
 class Server:
-    """A stdio server process and the client's end of its pipes."""
+    """A stdio server process and the client's end of its pipes.
+
+    It has its process to itself unless `daemon`: then it is a bridge to the store's daemon, which
+    ends with its last session unless `more` says otherwise.
+    """
 
     def __init__(
-        self, database: Path, *arguments: object, more: Mapping[str, str] | None = None
+        self,
+        database: Path,
+        *arguments: object,
+        more: Mapping[str, str] | None = None,
+        daemon: bool = False,
     ) -> None:
+        form = () if daemon else ("--in-process",)
+        more = {"MEMORY_MCP_DAEMON_IDLE_SECONDS": "0"} | dict(more or {})
         self._stderr = open(database.with_name(f"stderr-{id(self)}"), "w+b")
         self._process = subprocess.Popen(
-            command("--database", database, *arguments),
+            command("--database", database, *form, *arguments),
             cwd=database.parent,
-            env=environment(**(more or {})),
+            env=environment(**more),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

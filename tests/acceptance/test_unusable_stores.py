@@ -27,10 +27,12 @@ COMMANDS: list[tuple[str, ...]] = [
 
 
 def refused(ended: subprocess.CompletedProcess[str]) -> str:
-    """The one sentence of a refusal."""
+    """The one sentence of a refusal, perhaps after the notice that there can be no daemon."""
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert ended.stdout == ""
-    (line,) = ended.stderr.splitlines()
+    *notices, line = ended.stderr.splitlines()
+    assert all(notice.endswith(". Serving in this process instead.") for notice in notices)
+    assert len(notices) <= 1
     assert line.startswith("memory-mcp: ")
     assert "Traceback" not in line
     return line.removeprefix("memory-mcp: ")

@@ -10,7 +10,9 @@ from tests.server.connecting import LEGACY, MODERN, Connect, connecting
 
 @pytest.fixture(
     params=[
-        (transport, era) for transport in ("memory", "stdio", "http") for era in (MODERN, LEGACY)
+        (transport, era)
+        for transport in ("memory", "stdio", "daemon", "http")
+        for era in (MODERN, LEGACY)
     ],
     ids="-".join,
 )

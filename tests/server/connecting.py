@@ -10,7 +10,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ from mcp.client.subscriptions import ResourceUpdated, Subscription, Subscription
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp_types import CallToolResult, ResourceUpdatedNotification
-from tests.acceptance.processes import environment, http_server
+from tests.acceptance.processes import command, environment, http_server
 
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.ports import Outbox
+from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.server import build_server
 
@@ -100,8 +101,8 @@ class Connect:
             match self.transport:
                 case "memory":
                     server: Any = await stack.enter_async_context(self._in_memory(agent))
-                case "stdio":
-                    server = stdio_parameters(self.database, agent)
+                case "stdio" | "daemon":
+                    server = stdio_parameters(self.database, agent, self.transport)
                 case _:
                     # Where the protocol has no sessions, connections differ by their user agent.
                     headers = {"User-Agent": f"test-{next(self._numbers)}"}
@@ -143,8 +144,10 @@ class Connect:
                 CURRENT.reset(before)
 
         async with open_services(settings) as services, anyio.create_task_group() as tasks:
-            server, announcements = build_server(
-                replace(services, outbox=self.watched(services.outbox)),
+            announcements = Announcements(self.watched(services.outbox))
+            server = build_server(
+                services,
+                announcements,
                 tool_sets=settings.tool_sets,
                 result_tokens=settings.result_tokens,
             )
@@ -186,13 +189,17 @@ def settings_for(database: Path, agent: str | None = None) -> Settings:
     return Settings(database=database, agent=AgentChoice(name=agent), tool_sets=("core", "capture"))
 
 
-def stdio_parameters(database: Path, agent: str | None = None) -> StdioServerParameters:
-    """How a host starts the server."""
+def stdio_parameters(
+    database: Path, agent: str | None = None, transport: str = "daemon"
+) -> StdioServerParameters:
+    """How a host starts the server: in one process, or as a bridge to the store's daemon."""
     named = ["--agent", agent] if agent else []
+    form = ["--in-process"] if transport == "stdio" else []
+    arguments = ["--database", database, "--tools", "capture", *named, *form]
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "memory_mcp", "--database", str(database), "--tools", "capture", *named],
-        env=environment(),
+        args=command(*arguments)[1:],
+        env=environment(MEMORY_MCP_DAEMON_IDLE_SECONDS="0"),
         cwd=database.parent,
     )
 

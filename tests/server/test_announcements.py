@@ -184,6 +184,9 @@ class HeldOutbox:
         await self._gate.through("since")
         return await self._outbox.since(seq)
 
+    async def committed(self) -> None:
+        await self._outbox.committed()
+
     async def pulse(self) -> int:
         await self._gate.through("pulse")
         return await self._outbox.pulse()

@@ -457,7 +457,7 @@ async def test_a_signal_ends_it_while_clients_listen(tmp_path: Path, mode: str) 
 
 
 def test_two_servers_on_one_store_serve_side_by_side(http: HttpServer) -> None:
-    with http_server(http.database) as second:
+    with http_server(http.database, "--in-process") as second:
         content = {"content": "A passage through the second server."}
         assert post(second, tool="archival_insert", arguments=content).status_code == 200
         found = post(http, arguments={"query": "passage through the second server"})

@@ -54,8 +54,8 @@ async def test_a_message_with_a_known_external_id_is_stored_once(
         ],
     )
 
-    assert (len(first.stored), first.known) == (2, 0)
-    assert (len(again.stored), again.known) == (1, 2)
+    assert (len(first.stored), len(first.known)) == (2, 0)
+    assert (len(again.stored), len(again.known)) == (1, 2)
     latest = await services.recall.search(agent_id, None)
     assert said(latest) == ["three", "two", "one"]
 

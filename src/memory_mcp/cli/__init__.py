@@ -15,9 +15,11 @@ from typing import Any, cast
 from memory_mcp import __version__
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 
-# Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`.
+# Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`;
+# or, for a question that a running daemon may answer, `ask` and `show` (see `asking`).
 COMMANDS = {
     "serve": ("serve", "serve MCP on standard input and output, or with --http over HTTP"),
+    "daemon": ("daemon", "show, end or renew the process behind the sessions on a store"),
     "demo": ("demo", "see it remember, restart, recall and search, in a throwaway store"),
     "context": ("context", "print exactly what memory puts in view of the model"),
     "stats": ("stats", "print how much memory holds"),
@@ -65,6 +67,10 @@ def _run(argv: list[str]) -> int:
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:
+        if hasattr(command, "ask"):
+            from memory_mcp.cli.asking import answer_to
+
+            return command.show(answer_to(module, arguments), arguments) or 0
         return command.run(arguments) or 0
     except MemoryMCPError as error:
         return _failed(error)
@@ -110,19 +116,19 @@ def _parse(argv: list[str]) -> argparse.Namespace:
             importlib.import_module(f"memory_mcp.cli.{module}").add_arguments(child)
     arguments = parser.parse_args(argv)
     if arguments.command is None:
-        arguments.command, arguments.http = "serve", None
+        arguments = parser.parse_args([*argv, "serve"])
     return arguments
 
 
-def _command_in(argv: list[str]) -> str | None:
+def _command_in(argv: list[str]) -> str:
     """The command, found without importing any: an agent may have a command's name."""
     scout = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     _add_common(scout, defaults=True)
     try:
         rest = scout.parse_known_args(argv)[1]
     except argparse.ArgumentError:
-        return None  # the real parser will say what is wrong
-    return next((word for word in rest if word in COMMANDS), None)
+        return "serve"  # the real parser will say what is wrong
+    return next((word for word in rest if word in COMMANDS), "serve")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
@@ -139,4 +145,10 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
         metavar="SETS",
         default=unset,
         help="tool sets to serve: core, capture (or MEMORY_MCP_TOOLS)",
+    )
+    parser.add_argument(
+        "--in-process",
+        action="store_true",
+        default=False if defaults else argparse.SUPPRESS,
+        help="serve in this process, without a daemon",
     )

@@ -1,11 +1,11 @@
 """`memory-mcp context`: exactly what memory puts in view."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-import anyio
-
-from memory_mcp.app import open_services
-from memory_mcp.config import Settings, load_settings
+if TYPE_CHECKING:
+    from memory_mcp.config import Settings
+    from memory_mcp.services import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+async def ask(services: "Services", settings: "Settings", arguments: argparse.Namespace) -> str:
+    """Find it."""
+    agent = await services.agents.choose(settings.agent)
+    if arguments.instructions:
+        return await services.view.instructions(agent.id)
+    return await services.view.context(agent.id)
+
+
+def show(answer: str, _: argparse.Namespace) -> None:
     """Print it."""
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
-    print(anyio.run(_view, settings, arguments.instructions))
-
-
-async def _view(settings: Settings, instructions: bool) -> str:
-    async with open_services(settings) as services:
-        agent = await services.agents.choose(settings.agent)
-        if instructions:
-            return await services.view.instructions(agent.id)
-        return await services.view.context(agent.id)
+    print(answer)

@@ -1,16 +1,15 @@
 """`memory-mcp search`: what a model would find."""
 
 import argparse
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from memory_mcp.app import open_services
 from memory_mcp.cli.printing import print_json
-from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.server.answers import Answer, Budget, message_answer, passage_answer
+
+if TYPE_CHECKING:
+    from memory_mcp.config import Settings
+    from memory_mcp.services import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,36 +25,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Print the hits."""
+async def ask(
+    services: "Services", settings: "Settings", arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Find the hits: for each place searched, what a model reads, and the same for scripts."""
+    from memory_mcp.server.answers import Budget, message_answer, passage_answer
+
     if arguments.tag and arguments.where == "recall":
         raise InvalidInput("--tag is for passages; messages have no tags. Leave out --in recall.")
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
-    answers: dict[str, Answer] = anyio.run(_search, settings, arguments)
-    if arguments.json:
-        print_json({name: answer.structured for name, answer in answers.items()})
-        return
-    for name, answer in answers.items():
-        print(f"{name}:\n{answer.text}\n")
-
-
-async def _search(settings: Settings, arguments: argparse.Namespace) -> dict[str, Answer]:
     asked: dict[str, Any] = {
         "limit": arguments.limit,
         "start_date": arguments.start_date,
         "end_date": arguments.end_date,
     }
-    answers: dict[str, Answer] = {}
-    now = datetime.now(UTC)
-    async with open_services(settings) as services:
-        agent = await services.agents.choose(settings.agent)
-        budget = Budget(settings.result_tokens, services.tokens)
-        if arguments.where != "recall":
-            passages = await services.archival.search(
-                agent.id, arguments.query, tags=arguments.tag, **asked
-            )
-            answers["archival"] = passage_answer(passages, arguments.query, budget, now)
-        if arguments.where != "archival" and not arguments.tag:
-            messages = await services.recall.search(agent.id, arguments.query, **asked)
-            answers["recall"] = message_answer(messages, arguments.query, budget, now)
+    query, now = arguments.query, services.clock.now()
+    answers: dict[str, Any] = {}
+    agent = await services.agents.choose(settings.agent)
+    budget = Budget(settings.result_tokens, services.tokens)
+    if arguments.where != "recall":
+        passages = await services.archival.search(agent.id, query, tags=arguments.tag, **asked)
+        answers["archival"] = asdict(passage_answer(passages, query, budget, now))
+    if arguments.where != "archival" and not arguments.tag:
+        messages = await services.recall.search(agent.id, query, **asked)
+        answers["recall"] = asdict(message_answer(messages, query, budget, now))
     return answers
+
+
+def show(answers: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Print the hits."""
+    if arguments.json:
+        print_json({name: answer["structured"] for name, answer in answers.items()})
+        return
+    for name, answer in answers.items():
+        print(f"{name}:\n{answer['text']}\n")

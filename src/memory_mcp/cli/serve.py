@@ -1,76 +1,189 @@
-"""`memory-mcp` and `memory-mcp serve`: the MCP server."""
+"""`memory-mcp` and `memory-mcp serve`: the MCP server, in each of its forms."""
 
 import argparse
+import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 
+from memory_mcp import bridge
 from memory_mcp.app import open_services
+from memory_mcp.cli.asking import answer_in_daemon
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.daemon.life import Daemon
+from memory_mcp.daemon.log import log_to
+from memory_mcp.daemon.start import Ready, alone, detach, serve_store
 from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.rendezvous import ENVIRONMENT as SESSION_ENVIRONMENT
+from memory_mcp.rendezvous import Rendezvous, Unreachable
+from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.server import build_server
 from memory_mcp.server.stdio import serve_stdio
+from memory_mcp.services import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.description = "Serve MCP on standard input and output, or over HTTP."
+    parser.description = (
+        "Serve MCP on standard input and output, through the store's daemon, or over HTTP."
+    )
     parser.epilog = "example: memory-mcp serve --http 127.0.0.1:8765"
     parser.add_argument(
         "--http",
         nargs="?",
         const="",
         metavar="HOST:PORT",
-        help="serve over HTTP, on 127.0.0.1:8765 unless said otherwise",
+        help="be the store's daemon and serve over HTTP too, on 127.0.0.1:8765 by default",
     )
+    # What bridges start: not for people.
+    parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--lock", type=int, help=argparse.SUPPRESS)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int | None:
     """Serve until the client leaves, or a signal."""
+    if arguments.detached:
+        return _serve_detached(arguments)
+    if arguments.http is None and not arguments.in_process and not sys.stdin.isatty():
+        given = {name: getattr(arguments, name.removeprefix("--")) for name in bridge.OPTIONS}
+        ended = bridge.serve({name: value for name, value in given.items() if value})
+        if ended is not None:
+            return ended
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, tools=arguments.tools
     )
-    if arguments.http is None and sys.stdin.isatty():
+    if arguments.http is not None:
+        return _serve_http(settings, arguments.http, in_process=arguments.in_process)
+    if sys.stdin.isatty():
         print(
             "memory-mcp speaks MCP on standard input: a host starts it (README: set-up). "
             "To see it at work: memory-mcp demo. To end: Ctrl-D.",
             file=sys.stderr,
         )
-    anyio.run(_serve, settings, arguments.http)
+    anyio.run(_serve_here, settings)
+    return None
 
 
-async def _serve(settings: Settings, http: str | None) -> None:
+async def _serve_here(settings: Settings) -> None:
+    """One session, in this process."""
+    async with _opened(settings) as (services, announcements):
+        await serve_stdio(_server(settings, services, announcements), Connection(settings.agent))
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announcements]]:
+    """An open store, whose changes are watched and whose vectors are caught up with."""
     async with open_services(settings) as services:
-        server, announcements = build_server(
-            services, tool_sets=settings.tool_sets, result_tokens=settings.result_tokens
-        )
+        announcements = Announcements(services.outbox)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(announcements.watch)
             tasks.start_soon(services.indexing.keep_up)
-            if http is None:
-                await serve_stdio(server, Connection(settings.agent))
-            else:
-                await _serve_http(server, settings, http)
+            yield services, announcements
             tasks.cancel_scope.cancel()
 
 
-async def _serve_http(server: MCPServer[Any], settings: Settings, address: str) -> None:
-    from memory_mcp.server.http import Address, serve_http
+def _server(settings: Settings, services: Services, announcements: Announcements) -> MCPServer[Any]:
+    return build_server(
+        services,
+        announcements,
+        tool_sets=settings.tool_sets,
+        result_tokens=settings.result_tokens,
+    )
 
+
+def _serve_detached(arguments: argparse.Namespace) -> int:
+    """The daemon, as a bridge starts it."""
+    detach()
+    ready = Ready()
+    # Whose memory, and which tools, each session says for itself: what our starter's environment
+    # says of that is not for the others.
+    sessions_own = set(SESSION_ENVIRONMENT) - {"MEMORY_MCP_EMBEDDER"}
+    given = {name: value for name, value in os.environ.items() if name not in sessions_own}
+    try:
+        settings = load_settings(database=arguments.database, environment=given)
+        rendezvous = Rendezvous(str(settings.database))
+
+        def begin() -> None:
+            log_to(rendezvous.log)
+            ready.say("ready")
+
+        with alone(rendezvous, arguments.lock) as ours:
+            if not ours:
+                ready.say("taken")
+                return 0
+            anyio.run(partial(serve_store, ready=begin), settings, rendezvous, answer_in_daemon)
+    except MemoryMCPError as error:
+        ready.refuse(error)
+        return 1
+    return 0
+
+
+def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
+    from memory_mcp.server.http import Address, listen, serve_http
+
+    address = Address.parse(told)
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    url = f"http://{host}:{address.port}/mcp"
     # A service belongs to no project: without a name it speaks for `default`.
     default = AgentChoice(name=settings.agent.name)
 
-    def started(at: Address) -> None:
-        host = f"[{at.host}]" if ":" in at.host else at.host
-        print(f"memory-mcp: http://{host}:{at.port}/mcp (Ctrl-C ends it)", file=sys.stderr)
+    def announce() -> None:
+        print(f"memory-mcp: {url} (Ctrl-C ends it)", file=sys.stderr)
 
-    await serve_http(
-        server,
-        Address.parse(address),
-        default=default,
-        tokens=settings.http_tokens,
-        started=started,
-    )
+    with listen(address, settings.http_tokens) as listening:
+
+        async def serve(services: Services, announcements: Announcements, **until: Any) -> None:
+            await serve_http(
+                _server(settings, services, announcements),
+                listening,
+                address,
+                default=default,
+                tokens=settings.http_tokens,
+                **until,
+            )
+
+        async def serve_beside(daemon: Daemon) -> None:
+            await serve(daemon.services, daemon.announcements, until=daemon.until_ending)
+
+        async def serve_alone() -> None:
+            async with _opened(settings) as (services, announcements):
+                announce()
+                await serve(services, announcements)
+
+        if in_process:
+            anyio.run(serve_alone)
+            return
+        rendezvous = Rendezvous(str(settings.database))
+        _take_over(rendezvous)
+        with alone(rendezvous) as ours:
+            if not ours:
+                raise StoreError(f"another daemon has just begun to serve {settings.database}.")
+            daemon = partial(serve_store, address=url, ready=announce, besides=serve_beside)
+            anyio.run(daemon, settings, rendezvous, answer_in_daemon)
+
+
+def _take_over(rendezvous: Rendezvous) -> None:
+    """Have the store's daemon end, so that this process may be it; its sessions come along.
+
+    Raises:
+        StoreError: it stands, or does not end.
+    """
+    try:
+        running = rendezvous.ask("status")
+        if running is None:
+            return
+        if running["standing"]:
+            raise StoreError(
+                f"process {running['pid']} serves this store at {running['http']} already. End it "
+                "first, or serve beside it with --in-process."
+            )
+        rendezvous.end()
+    except Unreachable as reason:
+        raise StoreError(f"{reason}. --in-process serves beside it.") from reason

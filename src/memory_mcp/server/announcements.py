@@ -1,8 +1,9 @@
 """Update announcements, in both eras, for what any process changes.
 
 2026-07-28 clients hold a `subscriptions/listen` stream; older ones sent `resources/subscribe`.
-Both hear only of their own agent's memory. The outbox is watched while somebody listens: a cheap
-number (`PRAGMA data_version`) says that some process committed, the changes table says what.
+Both hear only of their own agent's memory. The outbox is watched while somebody listens: what this
+process commits is announced at once; that another one did, a cheap number (`PRAGMA data_version`)
+says. The changes table says what.
 """
 
 import logging
@@ -23,6 +24,8 @@ from memory_mcp.server.connections import CURRENT, Connection
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+GATHER_SECONDS = 0.01
+"""What is committed within that is looked up at one go."""
 IDLE_POLLS = 40
 """Looks without a listener after which watching ends."""
 SUBSCRIPTIONS_MAX = 1_000
@@ -90,8 +93,11 @@ class Announcements:
             idle = 0
             while idle < IDLE_POLLS or self._expected:
                 listened_to = self._listeners or self._subscribed or self._expected
-                idle, self._expected = 0 if listened_to else idle + 1, False
-                await anyio.sleep(POLL_SECONDS)
+                self._expected = False
+                with anyio.move_on_after(POLL_SECONDS) as poll:
+                    await self._outbox.committed()  # by us: then at once
+                    await anyio.sleep(GATHER_SECONDS)
+                idle = 0 if listened_to else idle + poll.cancelled_caught
                 try:
                     await self._look()
                 except StoreError as error:  # the next look will see what this one missed

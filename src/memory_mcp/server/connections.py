@@ -5,10 +5,13 @@ from the transport to the handler), so nothing here depends on how the protocol 
 the 2026 era has none.
 """
 
+import hashlib
+import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
@@ -34,13 +37,34 @@ class Connection:
     """One peer: which agent it speaks for, and what it has seen."""
 
     choice: AgentChoice
+    session: str | None = None
+    """What the peer is known by when it comes back after a break; `None` for one that cannot."""
+    resumed: bool = False
+    """Whether the peer comes back after a break: it is greeted anew, and doesn't see it."""
     agent: Agent | None = None
+    host: str | None = None
+    """What the peer's program calls itself, once it has said so."""
     conversation: str = field(default_factory=lambda: new_id("session"))
     """The conversation that captured messages go to when none is named."""
     view: anyio.Lock = field(default_factory=anyio.Lock)
     """Held from an edit to its note here, and from reading blocks to telling what changed, so that
     calls under way at once on one connection don't take each other's edits for somebody else's."""
     _seen: dict[str, Block] | None = None
+
+    def key_of(self, request: Any, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        """What a call is known by when it is asked again; `None` where that cannot happen.
+
+        A peer that comes back after a break asks again, in the same words, what was not answered.
+        """
+        if self.session is None:
+            return None
+        call = json.dumps([self.session, request, tool, arguments], sort_keys=True)
+        return hashlib.blake2b(call.encode(), digest_size=16).hexdigest()
+
+    def memo(self) -> str:
+        """What the next life of this connection must know of this one, as `recall` takes it."""
+        seen = {block.id: block.version for block in (self._seen or {}).values()}
+        return json.dumps({"conversation": self.conversation, "seen": seen})
 
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""

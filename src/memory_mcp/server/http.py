@@ -6,11 +6,13 @@ connect; with tokens, each says which agents it opens. DNS rebinding is refused 
 
 import hmac
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
 import uvicorn
 from mcp.server import MCPServer
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -154,15 +156,8 @@ def _sessionless(scope: Scope, headers: Headers, choice: AgentChoice) -> str:
     return f"{choice.name or ''} {host} {headers.get('user-agent', '')}"
 
 
-async def serve_http(
-    server: MCPServer[Any],
-    address: Address,
-    *,
-    default: AgentChoice,
-    tokens: Sequence[HttpToken],
-    started: Callable[[Address], None],
-) -> None:
-    """Serve until SIGTERM or SIGINT; `started` is called once clients may connect.
+def listen(address: Address, tokens: Sequence[HttpToken]) -> socket.socket:
+    """A socket on which clients may connect from now on.
 
     Raises:
         InvalidInput: the address is taken or none of this machine's, or it can be reached from
@@ -173,21 +168,52 @@ async def serve_http(
             f"{address.host} can be reached from other machines, so memory needs a token there. "
             "Set MEMORY_MCP_HTTP_TOKENS, or serve on 127.0.0.1."
         )
-    app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
     try:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        listening = socket.create_server((address.host, address.port), family=family)
+        return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         raise InvalidInput(
             f"{address.host}:{address.port} cannot be listened on: {error.strerror or error}. "
             "Choose another with --http HOST:PORT."
         ) from error
+
+
+async def serve_http(
+    server: MCPServer[Any],
+    listening: socket.socket,
+    address: Address,
+    *,
+    default: AgentChoice,
+    tokens: Sequence[HttpToken],
+    until: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve what `listen` opened: `until` that returns, or else until SIGTERM or SIGINT."""
+    app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
+    config = uvicorn.Config(
+        Door(app, default, tokens),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
     with listening:
-        started(address)
-        config = uvicorn.Config(
-            Door(app, default, tokens),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
-        await uvicorn.Server(config).serve(sockets=[listening])
+        if until is None:
+            await uvicorn.Server(config).serve(sockets=[listening])
+            return
+        uvicorn_server = _WithoutSignals(config)
+        async with anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await until()
+                uvicorn_server.should_exit = True
+
+            tasks.start_soon(stop)
+            await uvicorn_server.serve(sockets=[listening])
+            tasks.cancel_scope.cancel()
+
+
+class _WithoutSignals(uvicorn.Server):
+    """Leaves the process's signals to whoever else serves in it."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

@@ -23,21 +23,24 @@ from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.prompts import PROMPTS, register_prompts
 from memory_mcp.server.resources import register_resources
 from memory_mcp.server.tools import tools_of
-from memory_mcp.server.tools.tool import Surface
+from memory_mcp.server.tools.tool import Surface, host_of
 from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
 
 
 def build_server(
-    services: Services, *, tool_sets: Sequence[str], result_tokens: int
-) -> tuple[MCPServer[Any], Announcements]:
-    """The MCP server on open services, and its announcements, which want to be watched.
+    services: Services,
+    announcements: Announcements,
+    *,
+    tool_sets: Sequence[str],
+    result_tokens: int,
+) -> MCPServer[Any]:
+    """The MCP server on open services; its announcements want to be watched.
 
     Requests must come on a transport that sets `CURRENT`.
     """
     surface = Surface(services, result_tokens)
-    announcements = Announcements(services.outbox)
     server: MCPServer[Any] = MCPServer(
         "memory-mcp",
         title="Memory",
@@ -62,7 +65,7 @@ def build_server(
     lowlevel.add_request_handler(
         "resources/unsubscribe", UnsubscribeRequestParams, announcements.on_unsubscribe
     )
-    return server, announcements
+    return server
 
 
 def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
@@ -106,6 +109,7 @@ def _instructions(surface: Surface) -> Any:
         if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
             return result
         connection = CURRENT.get()
+        connection.host = host_of(ctx.session)
         try:
             agent_id = await surface.agent_of(connection)
             blocks = await surface.services.core_memory.blocks(agent_id)
@@ -114,7 +118,8 @@ def _instructions(surface: Surface) -> Any:
             # A greeting must not fail for a busy store; the first tool call will say more.
             logger.error("core memory could not be put into the instructions: %s", error)
             return result
-        connection.has_seen(blocks)
+        if not connection.resumed:
+            connection.has_seen(blocks)
         return {**result, "instructions": instructions}
 
     return greet

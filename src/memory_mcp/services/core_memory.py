@@ -1,8 +1,10 @@
 """Core memory: reading and editing blocks."""
 
+from collections.abc import Mapping
+
 from memory_mcp.domain import blocks
 from memory_mcp.domain.blocks import Block
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.ports import BlockStore, Edited
 
 
@@ -16,13 +18,19 @@ class CoreMemory:
         """The agent's blocks, in the order they stand in view."""
         return await self._store.of_agent(agent_id)
 
-    async def append(self, agent_id: AgentId, label: str, content: str) -> Edited:
-        """Add lines at the end of a block.
+    async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
+        """The agent's blocks as they were at those versions."""
+        return await self._store.as_of(agent_id, versions)
+
+    async def append(
+        self, agent_id: AgentId, label: str, content: str, *, key: str | None = None
+    ) -> Edited:
+        """Add lines at the end of a block; the edit of a `key` is made once.
 
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, InvalidInput: nothing was changed.
         """
-        return await self._store.edit(agent_id, label, blocks.append(content))
+        return await self._store.edit(agent_id, label, blocks.append(content), key)
 
     async def replace(
         self,
@@ -31,10 +39,13 @@ class CoreMemory:
         new_content: str,
         old_content: str | None,
         based_on: int | None = None,
+        *,
+        key: str | None = None,
     ) -> Edited:
         """Replace the one place where `old_content` stands; without it, rewrite the block.
 
-        `based_on` is the version of the block that a rewriting caller has seen, if known.
+        `based_on` is the version of the block that a rewriting caller has seen, if known. The edit
+        of a `key` is made once.
 
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, EditMismatch, Conflict,
@@ -44,4 +55,4 @@ class CoreMemory:
             edit = blocks.rethink(new_content, based_on)
         else:
             edit = blocks.replace_text(old_content, new_content)
-        return await self._store.edit(agent_id, label, edit)
+        return await self._store.edit(agent_id, label, edit, key)

@@ -21,7 +21,7 @@ async def core_memory_append(
     you learn something lasting about the user (human), yourself (persona) or the work (project):
     one short fact a line, dated where it may change. Returns the block."""
     async with call.connection.view:
-        edited = await call.services.core_memory.append(call.agent_id, label, content)
+        edited = await call.services.core_memory.append(call.agent_id, label, content, key=call.key)
         call.connection.edited(edited.before, edited.after)
     return edit_answer(edited)
 
@@ -42,7 +42,9 @@ async def core_memory_replace(
     async with connection.view:
         seen = connection.seen_version(label)
         try:
-            edited = await service.replace(call.agent_id, label, new_content, old_content, seen)
+            edited = await service.replace(
+                call.agent_id, label, new_content, old_content, seen, key=call.key
+            )
         except Conflict:  # its text shows the block as it is now
             connection.has_seen_block(label, await service.blocks(call.agent_id))
             raise

@@ -57,12 +57,14 @@ async def conversation_append(
         name=name,
         conversation=conversation or call.connection.conversation,
         created_at=parse_moment(created_at, "created_at") if created_at else now,
+        external_id=f"call-{call.key}" if call.key else None,
     )
     appended = await call.services.recall.append(call.agent_id, [message], call.host)
     statistics = await call.services.view.statistics(call.agent_id)
+    (recorded,) = (*appended.stored, *appended.known)
     return Answer(
-        f"Recorded; {counted(statistics.messages, 'message')} in recall. [{appended.stored[0]}]",
-        {"id": appended.stored[0], "conversation": message.conversation},
+        f"Recorded; {counted(statistics.messages, 'message')} in recall. [{recorded}]",
+        {"id": recorded, "conversation": message.conversation},
     )
 
 

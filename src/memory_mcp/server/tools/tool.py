@@ -8,6 +8,7 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.session import ServerSession
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
@@ -47,6 +48,8 @@ class Call:
     services: Services
     budget: Budget
     host: str | None
+    key: str | None
+    """What this call is known by when it comes again; a write of one key is made once."""
 
 
 ToolFunction = Callable[..., Awaitable[Answer]]
@@ -129,7 +132,16 @@ class MemoryTool(Tool):
     async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
         surface, connection = self._surface, CURRENT.get()
         agent_id = await surface.agent_of(connection)
-        call = Call(agent_id, connection, surface.services, surface.budget, _host(context))
+        connection.host = host_of(context.request_context.session)
+        request = context.request_context.request_id
+        call = Call(
+            agent_id=agent_id,
+            connection=connection,
+            services=surface.services,
+            budget=surface.budget,
+            host=connection.host,
+            key=connection.key_of(request, self.name, given),
+        )
         answer: Answer = await self.fn(call=call, **given)
         async with connection.view:
             changes = connection.unseen(await surface.services.core_memory.blocks(agent_id))
@@ -156,6 +168,11 @@ def compact_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**compact, "additionalProperties": False}
 
 
+def host_of(session: ServerSession) -> str | None:
+    """What the program on the other side calls itself."""
+    return session.client_params.client_info.name if session.client_params else None
+
+
 def _compact_property(told: dict[str, Any]) -> dict[str, Any]:
     told.pop("title", None)
     if told.get("default", ...) is None:
@@ -163,8 +180,3 @@ def _compact_property(told: dict[str, Any]) -> dict[str, Any]:
     if choices := [one for one in told.pop("anyOf", []) if one != {"type": "null"}]:
         told = {**choices[0], **told}
     return told
-
-
-def _host(context: Context[Any, Any]) -> str | None:
-    client = context.request_context.session.client_params
-    return client.client_info.name if client else None

@@ -26,7 +26,10 @@ INSERT INTO blocks (id, label, value, description, limit_chars, read_only, on_ov
     created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
 """
-_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, 1, ?, 'created', ?)"
+_INSERT_HISTORY = """
+INSERT INTO block_history (block_seq, version, value, changed_by, changed_at)
+VALUES (?, 1, ?, 'created', ?)
+"""
 _ATTACH = "INSERT INTO agent_blocks (agent_seq, label, block_seq, position) VALUES (?, ?, ?, ?)"
 # The user's shared blocks are those the default agent has: it is made with the store.
 _SHARED = """

@@ -1,5 +1,8 @@
 """Core memory blocks in SQLite."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, BlockId
@@ -23,7 +26,17 @@ SELECT a.id FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
 WHERE b.id = ? ORDER BY a.seq
 """
 _UPDATE = "UPDATE blocks SET value = ?, version = ?, updated_at = ? WHERE id = ? RETURNING seq"
-_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, ?, ?, ?, ?)"
+_INSERT_HISTORY = """
+INSERT INTO block_history (block_seq, version, value, changed_by, changed_at, key)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_VALUE = """
+SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+WHERE b.id = ? AND h.version = ?
+"""
+_DONE = """
+SELECT b.id, h.version FROM block_history h JOIN blocks b ON b.seq = h.block_seq WHERE h.key = ?
+"""
 
 
 class SqliteBlocks:
@@ -37,21 +50,37 @@ class SqliteBlocks:
         """The agent's blocks, in the order they stand in view."""
         return await self._database.read(lambda session: _of_agent(session, agent_id))
 
-    async def edit(self, agent_id: AgentId, label: str, edit: Edit) -> Edited:
+    async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
+        """The agent's blocks as they were at those versions; unknown ones are missing."""
+
+        def then(session: Session) -> list[Block]:
+            wanted = [block for block in _of_agent(session, agent_id) if block.id in versions]
+            found = [_at_version(session, block, versions[block.id]) for block in wanted]
+            return [block for block in found if block is not None]
+
+        return await self._database.read(then)
+
+    async def edit(
+        self, agent_id: AgentId, label: str, edit: Edit, key: str | None = None
+    ) -> Edited:
         """Apply `edit` to the block's current value, in one transaction.
+
+        The edit of a `key` is made once: asked again, the answer is what it did then.
 
         Raises:
             BlockNotFound: the agent has no such block; the text lists its labels.
         """
 
         def apply(session: Session) -> Edited:
+            if key is not None and (done := _done(session, agent_id, key)):
+                return done
             before = _labelled(_of_agent(session, agent_id), label)
             after = edit(before)
             if after.version == before.version:
                 return Edited(before, before)
             now = to_iso(self._clock.now())
             seq = session.value(_UPDATE, (after.value, after.version, now, after.id))
-            session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now))
+            session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now, key))
             owners = [row[0] for row in session.all(_ATTACHED_TO, (after.id,))]
             record_change(
                 session, now, "block", after.id, "edited", owners, label=label, by=agent_id
@@ -63,6 +92,24 @@ class SqliteBlocks:
 
 def _of_agent(session: Session, agent_id: AgentId) -> list[Block]:
     return [_from_row(row) for row in session.all(_OF_AGENT, (agent_id,))]
+
+
+def _at_version(session: Session, block: Block, version: int) -> Block | None:
+    value = session.value(_VALUE, (block.id, version))
+    return None if value is None else replace(block, value=value, version=version)
+
+
+def _done(session: Session, agent_id: AgentId, key: str) -> Edited | None:
+    """What the edit of that key did, if it was made."""
+    if (row := session.one(_DONE, (key,))) is None:
+        return None
+    block_id, version = row
+    for block in _of_agent(session, agent_id):
+        if block.id == block_id:
+            before = _at_version(session, block, version - 1)
+            after = _at_version(session, block, version)
+            return Edited(before, after) if before and after else None
+    return None
 
 
 def _labelled(blocks: list[Block], label: str) -> Block:

@@ -74,6 +74,7 @@ class Database:
         self._reader_slots = anyio.Semaphore(READERS_MAX)
         self._pulse: _Connection | None = None
         self._pulse_lock = anyio.Lock()
+        self._committed = anyio.Event()
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -114,7 +115,10 @@ class Database:
             StoreFull: no room on the disk; nothing was changed.
         """
         with translated_errors(self.path):
-            return await self._writer.run(lambda session: session.in_transaction(job))
+            result = await self._writer.run(lambda session: session.in_transaction(job))
+        self._committed.set()
+        self._committed = anyio.Event()
+        return result
 
     async def read(self, job: Job[Result]) -> Result:
         """Run a job that only reads; it sees what is committed, by whichever process."""
@@ -126,6 +130,10 @@ class Database:
                     return await reader.run(job)
                 finally:
                     self._idle_readers.append(reader)
+
+    async def committed(self) -> None:
+        """Returns when this process has committed something."""
+        await self._committed.wait()
 
     async def pulse(self) -> int:
         """`PRAGMA data_version` of a connection nobody else uses: it moves when others commit."""

@@ -50,6 +50,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent_seq, conversation_seq, external_id) WHERE external_id IS NOT NULL DO NOTHING
 RETURNING seq
 """
+_BY_EXTERNAL_ID = """
+SELECT id FROM messages WHERE agent_seq = ? AND conversation_seq = ? AND external_id = ?
+"""
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages FROM conversations
 WHERE agent_seq = ? ORDER BY last_at DESC, seq DESC LIMIT ?
@@ -92,6 +95,7 @@ class SqliteMessages:
             agent_seq = seq_of(session, agent_id)
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
+            known: list[MessageId] = []
             for message, vector in zip(messages, vectors, strict=True):
                 run = runs.get(message.conversation)
                 if run is None:
@@ -101,6 +105,9 @@ class SqliteMessages:
                 if (seq := session.value(_INSERT, row)) is not None:
                     run.new.append((seq, message, vector))
                     ids.append(message_id)
+                else:
+                    external = (agent_seq, run.conversation_seq, message.external_id)
+                    known.append(MessageId(session.value(_BY_EXTERNAL_ID, external)))
             for run in runs.values():
                 self._index(session, agent_seq, run)
             if ids:
@@ -108,7 +115,7 @@ class SqliteMessages:
                 record_change(
                     session, now, "message", ids[-1], "appended", [agent_id], messages=len(ids)
                 )
-            return Appended(ids, len(messages) - len(ids))
+            return Appended(ids, known)
 
         return await self._database.write(store)
 

@@ -59,6 +59,10 @@ class SqliteOutbox:
             for place, noun, noun_id, operation, agent_ids, details in rows
         ]
 
+    async def committed(self) -> None:
+        """Returns when this process has committed something."""
+        await self._database.committed()
+
     async def pulse(self) -> int:
         """A number that differs whenever any process has committed since the last call."""
         return await self._database.pulse()

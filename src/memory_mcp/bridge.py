@@ -1,0 +1,307 @@
+"""What hosts start: bytes between standard input and output and the store's daemon.
+
+Standard library only, so that a host has its memory in milliseconds. No byte is changed. What a
+session needs to survive its daemon is kept here: the lines of its handshake, what it subscribed to,
+the requests that wait for an answer, and the daemon's own note (`memo`) of what this session has
+seen. When the connection breaks, the daemon is started anew, told all of that, and asked again what
+it had not answered: a write that was committed before the break is recognised and not made twice.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import select
+import socket
+import sys
+
+from memory_mcp.rendezvous import Refused, Rendezvous, Unreachable, database_path, hello
+
+TYPE_CHECKING = False  # as in typing, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Options = dict[str, str]
+    Said = dict[str, Any]
+
+OPTIONS = ("--database", "--agent", "--tools")
+TRIES = 3
+"""How often a request is asked at most: one that ends every daemon it meets must not go on."""
+_CHUNK_BYTES = 65_536
+_INTERNAL_ERROR = -32603
+
+
+def session_options(words: list[str]) -> Options | None:
+    """The options of a command line that wants a session through the daemon, and nothing else."""
+    options: Options = {}
+    rest = iter(words[1:] if words[:1] == ["serve"] else words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name not in OPTIONS:
+            return None
+        if (not equals and (value := next(rest, "")).startswith("-")) or not value:
+            return None
+        options[name] = value
+    return options
+
+
+def serve(options: Options) -> int | None:
+    """Serve the host until it leaves; `None` when there is no daemon to be had.
+
+    Nothing was read from standard input then.
+    """
+    path = database_path(options.get("--database") or os.environ.get("MEMORY_MCP_DATABASE"))
+    if path is None:
+        return None
+    try:
+        bridge = Bridge(
+            Rendezvous(path),
+            agent=options.get("--agent"),
+            tools=options.get("--tools"),
+            session=os.urandom(16).hex(),
+        )
+    except Refused as refusal:
+        _say(str(refusal))
+        return 1
+    except Unreachable as reason:
+        _say(f"{reason}. Serving in this process instead.")
+        return None
+    try:
+        return bridge.run()
+    except KeyboardInterrupt:
+        return 130
+
+
+class Bridge:
+    """One session of a host, over as many lives of the daemon as it takes."""
+
+    def __init__(self, rendezvous: Rendezvous, **told: str | None) -> None:
+        self._rendezvous = rendezvous
+        self._told = told
+        self._handshake: list[bytes] = []
+        self._waiting: dict[str, tuple[Any, bytes, int]] = {}
+        """Requests without an answer, in order: their id, their line, how often it was asked."""
+        self._listening: dict[str, bytes] = {}
+        """Requests that are answered only when what they ask to be told of ends."""
+        self._subscribed: dict[str, bytes] = {}
+        self._memo: str | None = None
+        self._input_ended = False
+        self._may_wait = False
+        """Whether the daemon ended on purpose, or could not be started: no need to hurry."""
+        self._sending = _thread.allocate_lock()
+        """Held while a line goes out, or the connection is replaced."""
+        self._silence = _thread.allocate_lock()
+        """Let go by each line of the host; who waits for one takes it twice."""
+        self._connection: socket.socket | None = self._join()
+
+    def run(self) -> int:
+        """Pass on what both sides say until both have ended."""
+        _thread.start_new_thread(self._from_host, ())
+        while True:
+            self._from_daemon()
+            if self._input_ended and not self._waiting:
+                return 0
+            self._recover()
+
+    # From the host to the daemon.
+
+    def _from_host(self) -> None:
+        for line in lines(lambda: os.read(0, _CHUNK_BYTES)):
+            with self._sending:
+                self._note(line)
+                self._send(line)
+            self._break_silence()
+        with self._sending:
+            self._input_ended = True
+            self._end_input()
+        self._break_silence()
+
+    def _note(self, line: bytes) -> None:
+        said = _parsed(line)
+        method, request = said.get("method"), said.get("id")
+        if method == "notifications/initialized":
+            self._handshake.append(line)
+        elif method == "notifications/cancelled":
+            key = _key(_params(said).get("requestId"))
+            self._waiting.pop(key, None)
+            self._listening.pop(key, None)
+        if method is None or request is None:
+            return
+        if method == "subscriptions/listen":
+            self._listening[_key(request)] = line
+            return
+        self._waiting[_key(request)] = (request, line, 1)
+        if method == "initialize":
+            self._handshake = [line]
+        elif method == "resources/subscribe":
+            self._subscribed[str(_params(said).get("uri"))] = line
+        elif method == "resources/unsubscribe":
+            self._subscribed.pop(str(_params(said).get("uri")), None)
+
+    def _send(self, line: bytes) -> None:
+        """Send, if the connection stands; if not, what waits is sent on the next one."""
+        if self._connection is not None:
+            try:
+                self._connection.sendall(line)
+            except OSError:
+                pass
+
+    def _end_input(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def _break_silence(self) -> None:
+        if self._silence.locked():
+            self._silence.release()
+
+    # From the daemon to the host.
+
+    def _from_daemon(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+
+        def receive() -> bytes:
+            try:
+                return connection.recv(_CHUNK_BYTES)
+            except OSError:
+                return b""
+
+        for line in lines(receive):
+            if not line.endswith(b"\n"):
+                break  # the daemon was killed in the middle of it
+            if not line.startswith(b"{"):
+                self._heed(line)
+            elif self._is_for_host(line):
+                _write(line)
+        with self._sending:
+            self._connection = None
+        connection.close()
+
+    def _heed(self, line: bytes) -> None:
+        word, _, rest = line.decode().rstrip("\n").partition(" ")
+        if word == "memo":
+            self._memo = rest
+        elif word == "bye":
+            self._may_wait = True
+
+    def _is_for_host(self, line: bytes) -> bool:
+        """Whether the host waits for it: the answer to a repeated handshake is for us alone."""
+        said = _parsed(line)
+        if "method" in said or said.get("id") is None:
+            return True
+        key = _key(said["id"])
+        waited = self._waiting.pop(key, None) or self._listening.pop(key, None)
+        return waited is not None
+
+    # When the daemon has ended.
+
+    def _recover(self) -> None:
+        """Connect again: at once if the host waits for something, else when it says something."""
+        if self._may_wait or not (self._waiting or self._listening or self._subscribed):
+            self._may_wait = False
+            self._silence.acquire(blocking=False)
+            if not self._waiting and not self._input_ended:
+                self._silence.acquire()
+            if self._input_ended and not self._waiting:
+                return
+        with self._sending:
+            self._give_up(TRIES, f"its daemon ended {TRIES} times over this request")
+            try:
+                self._connection = self._join()
+            except Unreachable as reason:
+                self._give_up(0, str(reason))
+                self._may_wait = True
+                return
+            for key, (request, line, tries) in list(self._waiting.items()):
+                self._waiting[key] = (request, line, tries + 1)
+            asked = [line for _, line, _ in self._waiting.values()]
+            first = [*self._handshake, *self._subscribed.values(), *self._listening.values()]
+            for line in dict.fromkeys([*first, *asked]):
+                self._send(line)
+            if self._input_ended:
+                self._end_input()
+
+    def _give_up(self, tries: int, reason: str) -> None:
+        """Answer what was asked that often, or more, ourselves."""
+        for key, (request, line, asked) in list(self._waiting.items()):
+            if asked >= tries:
+                del self._waiting[key]
+                _write(_failure(request, line, reason))
+
+    def _join(self) -> socket.socket:
+        said = hello("session", **self._told, memo=self._memo)
+        connection, answer = self._rendezvous.join(said)
+        for note in answer.get("notes") or ():
+            _say(note)
+        return connection
+
+
+def lines(receive: Callable[[], bytes]) -> Iterator[bytes]:
+    """Whole lines of what is received, and at its end what is left of one."""
+    pieces: list[bytes] = []
+    while data := receive():
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            yield b"".join((*pieces, line, b"\n"))
+            pieces.clear()
+        if rest:
+            pieces.append(rest)
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _parsed(line: bytes) -> Said:
+    try:
+        said: Said | list[Any] = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _params(said: Said) -> Said:
+    params: Said | list[Any] | None = said.get("params")
+    return params if isinstance(params, dict) else {}
+
+
+def _key(request: Any) -> str:
+    return json.dumps(request)  # 1 and "1" are two ids
+
+
+def _failure(request: Any, line: bytes, reason: str) -> bytes:
+    """The answer to a request whose outcome nobody knows."""
+    text = (
+        f"Memory is not to be had: {reason}. Whether this call was carried out is not known; what "
+        "was acknowledged before is safe. Look before you repeat a change."
+    )
+    told: Said = {"jsonrpc": "2.0", "id": request}
+    if _parsed(line).get("method") == "tools/call":
+        # As the tool's own answer, so that the model reads it.
+        content = [{"type": "text", "text": text}]
+        told["result"] = {"content": content, "isError": True, "resultType": "complete"}
+    else:
+        told["error"] = {"code": _INTERNAL_ERROR, "message": text}
+    return json.dumps(told).encode() + b"\n"
+
+
+def _write(line: bytes) -> None:
+    """Write to the host; when it no longer reads, there is nothing more to do."""
+    view = memoryview(line)
+    try:
+        while view:
+            try:
+                view = view[os.write(1, view) :]
+            except BlockingIOError:  # the host gave us a pipe that does not wait
+                select.select((), (1,), ())
+    except OSError:
+        os._exit(0)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"memory-mcp: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,78 @@
+"""A person's question about a store: put to its daemon where one runs, else to the store itself.
+
+A command that asks has two functions besides `add_arguments`. `ask(services, settings, arguments)`
+finds the answer, a JSON value, in whichever process has the store open; `show(answer, arguments)`
+prints it.
+"""
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from memory_mcp import __version__
+from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
+
+if TYPE_CHECKING:
+    from memory_mcp.config import Settings
+    from memory_mcp.services import Services
+
+ANSWER_SECONDS = 120
+
+
+def answer_to(module: str, arguments: argparse.Namespace) -> Any:
+    """What the command's `ask` finds.
+
+    Raises:
+        MemoryMCPError: it cannot be answered; the text says why.
+    """
+    told = _asked_of_daemon(module, arguments)
+    return _asked_of_store(module, arguments) if told is None else told["told"]
+
+
+async def answer_in_daemon(
+    module: str, arguments: dict[str, Any], services: "Services", settings: "Settings"
+) -> Any:
+    """The same, in the process that has the store open."""
+    command = importlib.import_module(f"memory_mcp.cli.{module}")
+    return await command.ask(services, settings, argparse.Namespace(**arguments))
+
+
+def _asked_of_daemon(module: str, arguments: argparse.Namespace) -> dict[str, Any] | None:
+    import os
+
+    path = database_path(arguments.database or os.environ.get("MEMORY_MCP_DATABASE"))
+    if path is None:
+        return None
+    rendezvous = Rendezvous(path)
+    try:
+        running = rendezvous.ask("status")
+        if running is None or running.get("version") != __version__:
+            return None  # another version may know other commands
+        told = rendezvous.ask(
+            "command",
+            seconds=ANSWER_SECONDS,
+            agent=arguments.agent,
+            command=module,
+            arguments=vars(arguments),
+        )
+    except Unreachable:
+        return None
+    if told and (refused := told.get("refused")):
+        raise MemoryMCPError(str(refused))
+    return told
+
+
+def _asked_of_store(module: str, arguments: argparse.Namespace) -> Any:
+    import anyio
+
+    from memory_mcp.app import open_services
+    from memory_mcp.config import load_settings
+
+    settings = load_settings(database=arguments.database, agent=arguments.agent)
+
+    async def ask() -> Any:
+        async with open_services(settings) as services:
+            return await answer_in_daemon(module, vars(arguments), services, settings)
+
+    return anyio.run(ask)

@@ -1,0 +1,144 @@
+"""`memory-mcp daemon`: the process behind every session on a store."""
+
+import argparse
+import os
+import sys
+import time
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+from memory_mcp.domain.texts import counted
+from memory_mcp.domain.times import age, for_reading, from_iso
+from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
+
+LOG_LINES = 50
+FOLLOW_SECONDS = 0.3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.description = (
+        "The daemon serves every session on a store. Hosts start it, and it ends by itself."
+    )
+    parser.epilog = "example: memory-mcp daemon status"
+    parser.add_argument(
+        "what",
+        choices=("status", "stop", "restart", "logs"),
+        help="show it, end it (the next call starts it again), renew it, or print its log",
+    )
+    parser.add_argument("--json", action="store_true", help="status: for scripts")
+    parser.add_argument("--follow", action="store_true", help="logs: go on printing what comes")
+    parser.add_argument(
+        "--lines", type=int, default=LOG_LINES, metavar="N", help="logs: how many of the last lines"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    rendezvous = rendezvous_of(arguments)
+    try:
+        match arguments.what:
+            case "status":
+                return _show_status(rendezvous, as_json=arguments.json)
+            case "stop":
+                return _stop(rendezvous)
+            case "restart":
+                return _restart(rendezvous)
+            case _:
+                return _show_log(Path(rendezvous.log), arguments.lines, follow=arguments.follow)
+    except Unreachable as reason:
+        raise MemoryMCPError(f"{reason}.") from reason
+
+
+def rendezvous_of(arguments: argparse.Namespace) -> Rendezvous:
+    """Where the daemon of the store at hand is met.
+
+    Raises:
+        InvalidInput: the store is no file.
+    """
+    path = database_path(arguments.database or os.environ.get("MEMORY_MCP_DATABASE"))
+    if path is None:
+        raise InvalidInput("a daemon serves a store that is a file; give its path to --database.")
+    return Rendezvous(path)
+
+
+def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
+    status = rendezvous.ask("status")
+    if as_json:
+        print_json({"running": status is not None, "store": rendezvous.database, **(status or {})})
+    elif status is None:
+        print(f"No daemon runs for {rendezvous.database}; the next session starts one.")
+    else:
+        _print_status(status)
+    return 0 if status else 1
+
+
+def _print_status(status: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    since = from_iso(status["since"])
+    idle = status["idle_seconds"]
+    print(
+        f"memory-mcp {status['version']}, process {status['pid']}, "
+        f"since {for_reading(since)} ({age(since, now)})"
+    )
+    print(f"store: {status['store']}")
+    if status["http"]:
+        print(f"HTTP: {status['http']}")
+    else:
+        print(f"ends {idle:,} s after its last session")
+    rows = [
+        (
+            one["host"] or "?",
+            one["agent"] or "?",
+            for_reading(from_iso(one["since"])),
+            str(one["bridge"]),
+            str(one["in_flight"]),
+        )
+        for one in status["sessions"]
+    ]
+    title = counted(len(rows), "session")
+    print_table(title, ("host", "agent", "since", "process", "calls under way"), rows)
+
+
+def _stop(rendezvous: Rendezvous) -> int:
+    told = rendezvous.end()
+    if told is None:
+        print(f"No daemon runs for {rendezvous.database}.")
+    else:
+        print(f"Process {told['pid']} has ended; the next call of a session starts another.")
+    return 0
+
+
+def _restart(rendezvous: Rendezvous) -> int:
+    if told := rendezvous.end():
+        print(f"Process {told['pid']} has ended.")
+    if (lock := rendezvous.try_lock()) is not None:  # else a session was quicker
+        rendezvous.start(lock)
+    status = rendezvous.ask("status")
+    if status is None:
+        raise MemoryMCPError(f"the new daemon is gone already; see {rendezvous.log}.")
+    print(f"Process {status['pid']} serves now (version {status['version']}).")
+    return 0
+
+
+def _show_log(path: Path, lines: int, *, follow: bool) -> int:
+    if lines < 1:
+        raise InvalidInput(f"--lines {lines} is out of range; it goes from 1 on.")
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise MemoryMCPError(f"there is no log yet at {path}.") from None
+    sys.stdout.writelines(deque(file, lines))
+    while follow:
+        sys.stdout.flush()
+        time.sleep(FOLLOW_SECONDS)
+        sys.stdout.writelines(file)
+        if path.exists() and not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            file.close()  # it was full: a new one goes on
+            file = path.open(encoding="utf-8", errors="replace")
+    file.close()
+    return 0

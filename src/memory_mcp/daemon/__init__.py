@@ -1,0 +1,1 @@
+"""The daemon: one process a store, which serves every session on it."""

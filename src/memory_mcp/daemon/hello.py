@@ -1,0 +1,79 @@
+"""The first line of a connection, checked: anybody may have written it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from memory_mcp import __version__
+from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.texts import clip
+from memory_mcp.rendezvous import PROTOCOL, newer
+
+
+class Memo(BaseModel):
+    """What a session's last life left with its bridge (`Connection.memo`)."""
+
+    model_config = ConfigDict(strict=True)
+
+    conversation: str
+    seen: dict[str, int]
+
+
+class Hello(BaseModel):
+    """What somebody wants of the daemon. What a newer one says besides is passed over."""
+
+    model_config = ConfigDict(strict=True)
+
+    protocol: int
+    version: str = Field(max_length=100)
+    role: Literal["session", "command", "status", "stop"]
+    pid: int
+    token: str | None = None
+    folder: str | None = None
+    environment: dict[str, str] = {}
+    agent: str | None = None
+    tools: str | None = None
+    session: str | None = Field(default=None, max_length=100)
+    memo: str | None = None
+    command: str = ""
+    arguments: dict[str, Any] = {}
+
+    def settings(self, database: Path) -> Settings:
+        """How its sender wants to be served.
+
+        Raises:
+            InvalidInput: one of its settings cannot be meant.
+        """
+        return load_settings(
+            database=str(database),
+            agent=self.agent,
+            tools=self.tools,
+            environment=self.environment,
+            folder=Path(self.folder) if self.folder else None,
+        )
+
+    def remembered(self) -> Memo | None:
+        """Its memo, if it has one that can be read."""
+        try:
+            return Memo.model_validate_json(self.memo) if self.memo else None
+        except ValidationError:
+            return None
+
+
+def heard(line: bytes) -> Hello | str:
+    """The hello in a line, or what is wrong with it."""
+    try:
+        hello = Hello.model_validate_json(line)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        return f"this is no hello of a memory-mcp: {clip(where, 40)} {clip(problem['msg'], 120)}"
+    if hello.role != "stop" and hello.protocol != PROTOCOL:
+        older = hello.protocol < PROTOCOL or newer(__version__, hello.version)
+        mend = "Upgrade it, or" if older else "Run memory-mcp daemon restart with it, or"
+        return (
+            f"this memory-mcp is version {clip(hello.version, 20)} and the daemon {__version__}; "
+            f"they don't understand each other. {mend} serve with --in-process"
+        )
+    return hello

@@ -1,0 +1,272 @@
+"""The daemon's life: it opens its door, serves whoever comes, and ends when it is told to or idle.
+
+It ends by finishing: the door is closed first, so that newcomers start the next one; then every
+session's requests are answered; then the store is closed and the lock let go.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import anyio
+from anyio.abc import ByteStream, SocketListener, TaskGroup
+from mcp.server import MCPServer
+
+from memory_mcp import __version__
+from memory_mcp.config import Settings
+from memory_mcp.daemon.door import Door
+from memory_mcp.daemon.hello import Hello, heard
+from memory_mcp.daemon.sessions import Session
+from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.domain.times import to_iso
+from memory_mcp.rendezvous import HELLO_BYTES_MAX, PROTOCOL, Rendezvous
+from memory_mcp.server.announcements import Announcements
+from memory_mcp.server.connections import Connection
+from memory_mcp.server.lines import GONE
+from memory_mcp.server.server import build_server
+from memory_mcp.server.tools.tool import Surface
+from memory_mcp.services import Services
+
+logger = logging.getLogger(__name__)
+
+HELLO_SECONDS = 10
+"""How long a newcomer may take for its first line."""
+FIRST_GUEST_SECONDS = 30
+"""How long a daemon waits for whoever started it, however short its patience otherwise."""
+LOOK_SECONDS = 5
+
+Command = Callable[[str, dict[str, Any], Services, Settings], Awaitable[Any]]
+"""Answers a person's command, by name and arguments."""
+
+
+class Daemon:
+    """Serves the sessions of one store."""
+
+    def __init__(
+        self,
+        services: Services,
+        settings: Settings,
+        rendezvous: Rendezvous,
+        command: Command,
+        *,
+        address: str | None = None,
+    ) -> None:
+        """`address`: where it also serves HTTP; such a daemon stands until it is told to end."""
+        self.announcements = Announcements(services.outbox)
+        self.services = services
+        self._settings = settings
+        self._door = Door(rendezvous)
+        self._command = command
+        self._address = address
+        self._since = services.clock.now()
+        self._sessions: set[Session] = set()
+        self._came_or_went = anyio.Event()
+        self._ending = anyio.Event()
+        self._accepting = anyio.CancelScope()
+        self._server_for = cache(self._build)
+
+    def open(self) -> socket.socket:
+        """Open the door; newcomers wait before it until `serve` runs.
+
+        Raises:
+            StoreError: there can be no door in the store's folder.
+        """
+        try:
+            return self._door.open()
+        except OSError as error:
+            raise StoreError(
+                f"no door can be opened beside {self._settings.database}: "
+                f"{error.strerror or error}. MEMORY_MCP_SOCKET=loopback does without a socket file."
+            ) from error
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Serve until told to end, by a signal or a guest, or until idle for long enough."""
+        listener = await SocketListener.from_socket(listening)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._heed_signals)
+            tasks.start_soon(self.announcements.watch)
+            tasks.start_soon(self.services.indexing.keep_up)
+            tasks.start_soon(self._end_when_idle)
+            async with anyio.create_task_group() as guests:
+                guests.start_soon(self._accept, listener, guests)
+                await self._ending.wait()
+                self._door.close()
+                self._accepting.cancel()
+                await listener.aclose()
+                await self._finish()
+                guests.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
+        logger.info("ended")
+
+    async def until_ending(self) -> None:
+        """Returns when it begins to end."""
+        await self._ending.wait()
+
+    def end(self, why: str) -> None:
+        """Begin to end."""
+        if not self._ending.is_set():
+            logger.info("ending: %s", why)
+            self._ending.set()
+
+    async def _finish(self) -> None:
+        async with anyio.create_task_group() as last:
+            for session in list(self._sessions):
+                last.start_soon(session.finish)
+
+    # Who comes.
+
+    async def _accept(self, listener: SocketListener, guests: TaskGroup) -> None:
+        with self._accepting:
+            while True:
+                try:
+                    guests.start_soon(self._receive, await listener.accept())
+                except anyio.BrokenResourceError as error:  # most likely too many files are open
+                    logger.error("nobody can be let in just now: %s", error.__cause__)
+                    await anyio.sleep(1)
+
+    async def _receive(self, stream: ByteStream) -> None:
+        try:
+            async with stream:
+                await self._welcome(stream)
+        except GONE:
+            pass
+        except Exception:
+            logger.exception("a connection failed")
+
+    async def _welcome(self, stream: ByteStream) -> None:
+        line = b""
+        with anyio.move_on_after(HELLO_SECONDS):
+            line = await _first_line(stream)
+        hello = heard(line) if line else "nothing was said"
+        if isinstance(hello, str):
+            logger.warning("a newcomer was sent away: %s", hello)
+            await self._answer(stream, refused=hello)
+            return
+        if not self._door.admits(hello.token):
+            logger.warning("a newcomer was sent away: wrong token")
+            await self._answer(stream, refused="the token is wrong")
+            return
+        try:
+            await self._serve(hello, stream)
+        except MemoryMCPError as error:
+            await self._answer(stream, refused=str(error), final=True)
+
+    async def _serve(self, hello: Hello, stream: ByteStream) -> None:
+        match hello.role:
+            case "status":
+                await self._answer(stream, **self._status())
+            case "stop":
+                self.end(f"asked to by process {hello.pid} (version {hello.version})")
+                await self._answer(stream)
+            case "command":
+                settings = hello.settings(self._settings.database)
+                told = await self._command(hello.command, hello.arguments, self.services, settings)
+                await self._answer(stream, told=told)
+            case "session":
+                await self._serve_session(hello, stream)
+
+    async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
+        settings = hello.settings(self._settings.database)
+        server = self._server_for(settings.tool_sets, settings.result_tokens)
+        connection = Connection(settings.agent, session=hello.session)
+        session = Session(stream, hello, connection, self.services.clock.now())
+        with suppress(StoreError):  # it starts as a new one then; its first call will say more
+            await session.resume(Surface(self.services, settings.result_tokens))
+        notes: list[str] = []
+        if settings.embedder != self._settings.embedder:
+            notes.append(
+                f"the daemon runs with MEMORY_MCP_EMBEDDER={self._settings.embedder}; "
+                "memory-mcp daemon restart gives it yours."
+            )
+        self._sessions.add(session)
+        self._tell_watch()
+        try:
+            await self._answer(stream, notes=notes)
+            await session.serve(server)
+        finally:
+            self._sessions.discard(session)
+            self._tell_watch()
+
+    def _build(self, tool_sets: tuple[str, ...], result_tokens: int) -> MCPServer[Any]:
+        return build_server(
+            self.services, self.announcements, tool_sets=tool_sets, result_tokens=result_tokens
+        )
+
+    async def _answer(self, stream: ByteStream, **more: Any) -> None:
+        told = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        standing = self._address is not None
+        line = json.dumps({**told, "standing": standing, **more}, ensure_ascii=False)
+        await stream.send(line.encode("utf-8", "surrogatepass") + b"\n")
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "store": str(self._settings.database),
+            "since": to_iso(self._since),
+            "idle_seconds": None if self._address else self._settings.daemon_idle_s,
+            "http": self._address,
+            "embedder": self._settings.embedder,
+            "sessions": [_session_status(session) for session in _by_age(self._sessions)],
+        }
+
+    # When it ends.
+
+    async def _heed_signals(self) -> None:
+        with suppress(NotImplementedError):  # on Windows: there it is asked to stop, or killed
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for number in signals:
+                    self.end(f"signal {number.name}")
+
+    async def _end_when_idle(self) -> None:
+        patience = max(FIRST_GUEST_SECONDS, self._settings.daemon_idle_s)
+        ends_at: float | None = None
+        while True:
+            self._came_or_went = anyio.Event()
+            now = anyio.current_time()
+            if self._sessions or self._address:
+                patience, ends_at = self._settings.daemon_idle_s, None
+            elif ends_at is None:
+                ends_at = now + patience
+            if ends_at is not None and now >= ends_at:
+                self.end("idle")
+            if not self._door.is_there():
+                self.end("its door was removed")
+            left = LOOK_SECONDS if ends_at is None else max(0.01, ends_at - now)
+            with anyio.move_on_after(min(LOOK_SECONDS, left)):
+                await self._came_or_went.wait()
+
+    def _tell_watch(self) -> None:
+        self._came_or_went.set()
+
+
+def _by_age(sessions: set[Session]) -> Sequence[Session]:
+    return sorted(sessions, key=lambda session: session.since)
+
+
+def _session_status(session: Session) -> dict[str, Any]:
+    agent = session.connection.agent
+    return {
+        "agent": agent.name if agent else None,
+        "host": session.connection.host,
+        "bridge": session.hello.pid,
+        "since": to_iso(session.since),
+        "in_flight": session.in_flight,
+    }
+
+
+async def _first_line(stream: ByteStream) -> bytes:
+    """A newcomer's first line; empty when it is none or no end of it is in sight."""
+    line = b""
+    while len(line) <= HELLO_BYTES_MAX:
+        try:
+            line += await stream.receive()
+        except anyio.EndOfStream:
+            return b""
+        if line.endswith(b"\n"):  # nothing follows before we have answered
+            return line
+    return b""

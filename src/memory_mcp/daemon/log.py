@@ -1,0 +1,33 @@
+"""The daemon's log: a file beside the store, renewed when it is full."""
+
+import logging
+import os
+import sys
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+
+FILE_BYTES_MAX = 1_000_000
+FILES_KEPT = 3
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class DaemonLog(RotatingFileHandler):
+    """Readable by its owner alone; takes what is printed or said by a crash as well."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8")
+        self.setFormatter(logging.Formatter(FORMAT))
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        for standard in (1, 2):
+            os.dup2(descriptor, standard)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def log_to(path: str) -> None:
+    """From now on everything that would be said on standard output or error goes to that file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    logging.basicConfig(handlers=[DaemonLog(path)], level=logging.getLogger().level, force=True)
+    logging.getLogger("memory_mcp.daemon").setLevel(logging.INFO)

@@ -1,0 +1,91 @@
+"""A daemon's start: alone, detached from whoever started it, and said to be ready when it is."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+
+import anyio
+
+from memory_mcp.app import open_services
+from memory_mcp.config import Settings
+from memory_mcp.daemon.life import Command, Daemon
+from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.rendezvous import Rendezvous
+
+logger = logging.getLogger(__name__)
+
+Besides = Callable[[Daemon], Awaitable[None]]
+"""What is served besides sessions, until the daemon ends; if it returns before, that ends it."""
+
+
+def detach() -> None:
+    """Leave whoever started this process: as nobody's child it is not killed with its host.
+
+    Hosts end a server by ending the whole tree of processes below it.
+    """
+    if hasattr(os, "fork") and os.fork():
+        os._exit(0)
+
+
+@contextmanager
+def alone(rendezvous: Rendezvous, passed: int | None = None) -> Generator[bool]:
+    """Whether the store's lock is ours for the time being; `passed` is its descriptor, if it is."""
+    lock = rendezvous.try_lock() if passed is None else passed
+    if lock is None:
+        yield False
+        return
+    os.set_inheritable(lock, False)
+    try:
+        yield True
+    finally:
+        with suppress(OSError):  # Windows keeps files that are open
+            os.unlink(rendezvous.lock)
+        os.close(lock)
+
+
+async def serve_store(
+    settings: Settings,
+    rendezvous: Rendezvous,
+    command: Command,
+    *,
+    address: str | None = None,
+    ready: Callable[[], None],
+    besides: Besides | None = None,
+) -> None:
+    """Serve the store's sessions until told to end; `ready` is called once they may come.
+
+    Raises:
+        MemoryMCPError: the store or the door cannot be opened.
+    """
+    async with open_services(settings) as services:
+        daemon = Daemon(services, settings, rendezvous, command, address=address)
+        with daemon.open() as listening:
+            ready()
+            logger.info("process %d serves %s", os.getpid(), settings.database)
+            async with anyio.create_task_group() as tasks:
+                if besides is not None:
+                    tasks.start_soon(_besides, besides, daemon)
+                await daemon.serve(listening)
+
+
+async def _besides(besides: Besides, daemon: Daemon) -> None:
+    await besides(daemon)
+    daemon.end("its other door was closed")
+
+
+class Ready:
+    """The one line for whoever waits for the start, on the standard output it gave us."""
+
+    def __init__(self) -> None:
+        self._pipe = os.dup(1)
+
+    def say(self, word: str) -> None:
+        """Tell, once; nobody may be listening any more."""
+        with suppress(OSError):
+            os.write(self._pipe, word.replace("\n", " ").encode("utf-8", "replace") + b"\n")
+            os.close(self._pipe)
+
+    def refuse(self, error: MemoryMCPError) -> None:
+        """Tell why there will be no daemon."""
+        self.say(f"refused {error}")
