@@ -11,7 +11,7 @@ from bench.contenders import RUN_MARK
 from bench.processes import end_marked
 from bench.report import Report
 
-SUITES = ("surface", "startup", "latency", "recall", "concurrency")
+SUITES = ("surface", "startup", "latency", "recall", "concurrency", "sessions", "daemon")
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """memory-mcp as its users start it: one command, told its store and its agent."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,40 @@ from bench.corpus import Passage
 from bench.sqlite_driver import sqlite3
 
 IN_PROCESS = "--in-process"
+_SERVES = re.compile(r"process (\d+) serves ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """One store's daemon, as its users see it: through the command line and its log."""
+
+    #: `memory-mcp`, told its store.
+    command: tuple[str, ...]
+    log: Path
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself; `running` is false where there is none."""
+        done = self._run("status", "--json")
+        try:
+            return json.loads(done.stdout)
+        except json.JSONDecodeError:
+            sys.exit(f"`daemon status` ended with {done.returncode}:\n{done.stderr}")
+
+    def stop(self) -> None:
+        """End it, if it runs, and wait until it has ended."""
+        done = self._run("stop")
+        if done.returncode:
+            sys.exit(f"`daemon stop` ended with {done.returncode}:\n{done.stderr}")
+
+    def processes(self) -> list[int]:
+        """Every process that ever became this store's daemon, in order."""
+        if not self.log.exists():
+            return []
+        return [int(pid) for pid in _SERVES.findall(self.log.read_text(errors="replace"))]
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = (*self.command, "daemon", *words)
+        return subprocess.run(command, env=environment(), capture_output=True, text=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +83,13 @@ class MemoryMCP:
             search=lambda query: ("archival_search", {"query": query.text}),
             stored=lambda: stored_texts(database),
         )
+
+    def daemon(self, database: Path) -> Daemon:
+        """The daemon of this store, whether it runs or not."""
+        if not self.has_in_process:
+            sys.exit("this build has no daemon: it does not take --in-process")
+        log = database.with_name(f"{database.name}.daemon.log")
+        return Daemon(command=self._on(database, "bench"), log=log)
 
     def import_lines(
         self,

@@ -71,3 +71,7 @@ def p50(samples: Sequence[float]) -> float:
 
 def p95(samples: Sequence[float]) -> float:
     return statistics.quantiles(samples, n=20, method="inclusive")[-1]
+
+
+def p99(samples: Sequence[float]) -> float:
+    return statistics.quantiles(samples, n=100, method="inclusive")[-1]

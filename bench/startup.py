@@ -11,7 +11,7 @@ from time import perf_counter
 from bench import ours, peers
 from bench.contenders import Contender, empty_server, environment
 from bench.corpus import Corpus
-from bench.ours import MemoryMCP
+from bench.ours import Daemon, MemoryMCP
 from bench.processes import tree_memory
 from bench.report import Bar, Report, p50, print_table
 
@@ -21,6 +21,8 @@ EMPTY = "empty MCPServer"
 NEW_STORE = "memory-mcp, new store"
 FULL_STORE = "memory-mcp, 10,000 passages"
 BRIDGE = "memory-mcp, bridge to a running daemon"
+NO_DAEMON = "memory-mcp, no daemon running (the bridge starts one)"
+BRIDGES = (BRIDGE, NO_DAEMON)
 NODE = "server-memory, 10,000 entities"
 
 
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bridge",
         action="store_true",
-        help="also without --in-process, with the daemon running",
+        help="also without --in-process: with the daemon running, and with none",
     )
 
 
@@ -78,6 +80,16 @@ def start_once(contender: Contender) -> Start:
         rss_mb=memory.rss if memory else None,
         pss_mb=memory.pss if memory else None,
     )
+
+
+def start_without_daemon(contender: Contender, daemon: Daemon) -> Start:
+    """Start a bridge that finds no daemon; the one it starts is ended before anyone else starts."""
+    if daemon.status()["running"]:
+        sys.exit("a daemon runs already on the store that is to have none")
+    try:
+        return start_once(contender)
+    finally:
+        daemon.stop()
 
 
 def start_python() -> Start:
@@ -116,6 +128,9 @@ def bars(medians: Medians) -> Iterator[Bar]:
         yield _times("initialize, bridge", bridge.initialize_ms, floor, 4, PYTHON)
         if node := medians.get(NODE):
             yield _times("initialize, bridge", bridge.initialize_ms, node.initialize_ms, 1, NODE)
+    if alone := medians.get(NO_DAEMON):
+        what = "initialize, no daemon running"
+        yield _times(what, alone.initialize_ms, empty.initialize_ms, 1.5, EMPTY)
 
 
 def _starters(options: argparse.Namespace, scratch: Path) -> dict[str, Starter]:
@@ -132,9 +147,16 @@ def _starters(options: argparse.Namespace, scratch: Path) -> dict[str, Starter]:
         database = scratch / "server-memory.jsonl"
         peer.fill(Corpus().passages(0, PASSAGES), database)
         contenders[NODE] = peer.contender(database)
-    return {PYTHON: start_python} | {
+    starters = {PYTHON: start_python} | {
         name: _starter(contender) for name, contender in contenders.items()
     }
+    if options.bridge:
+        # On a store of its own: ending its daemon must not end the one that is to run.
+        database = scratch / "alone.db"
+        _filled(server, database)
+        bridge, daemon = server.contender(database, in_process=False), server.daemon(database)
+        starters[NO_DAEMON] = lambda: start_without_daemon(bridge, daemon)
+    return starters
 
 
 def _starter(contender: Contender) -> Starter:
@@ -169,6 +191,10 @@ def _print(medians: Medians) -> None:
     ]
     print()
     print_table((*heads, "RSS MB", "PSS MB"), rows)
+    if medians.keys() & set(BRIDGES):
+        print(
+            "RSS and PSS of a bridge are its own alone; `bench sessions` weighs the daemon too.\n"
+        )
 
 
 def _ratio(measured: float | None, floor: float | None) -> float | None:

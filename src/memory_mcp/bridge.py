@@ -108,7 +108,7 @@ class Bridge:
     # From the host to the daemon.
 
     def _from_host(self) -> None:
-        for line in lines(lambda: os.read(0, _CHUNK_BYTES)):
+        for line in lines(_read_input):
             with self._sending:
                 self._note(line)
                 self._send(line)
@@ -127,7 +127,7 @@ class Bridge:
             key = _key(_params(said).get("requestId"))
             self._waiting.pop(key, None)
             self._listening.pop(key, None)
-        if method is None or request is None:
+        if not _may_be_answered(said):
             return
         if method == "subscriptions/listen":
             self._listening[_key(request)] = line
@@ -166,13 +166,7 @@ class Bridge:
         if connection is None:
             return
 
-        def receive() -> bytes:
-            try:
-                return connection.recv(_CHUNK_BYTES)
-            except OSError:
-                return b""
-
-        for line in lines(receive):
+        for line in lines(lambda: _received(connection)):
             if not line.endswith(b"\n"):
                 break  # the daemon was killed in the middle of it
             if not line.startswith(b"{"):
@@ -203,6 +197,7 @@ class Bridge:
 
     def _recover(self) -> None:
         """Connect again: at once if the host waits for something, else when it says something."""
+        self._give_up(TRIES, f"its daemon ended {TRIES} times over this request")
         if self._may_wait or not (self._waiting or self._listening or self._subscribed):
             self._may_wait = False
             self._silence.acquire(blocking=False)
@@ -211,7 +206,6 @@ class Bridge:
             if self._input_ended and not self._waiting:
                 return
         with self._sending:
-            self._give_up(TRIES, f"its daemon ended {TRIES} times over this request")
             try:
                 self._connection = self._join()
             except Unreachable as reason:
@@ -256,6 +250,20 @@ def lines(receive: Callable[[], bytes]) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
+def _read_input() -> bytes:
+    try:
+        return os.read(0, _CHUNK_BYTES)
+    except OSError:  # the host is gone
+        return b""
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(_CHUNK_BYTES)
+    except OSError:  # the daemon is gone
+        return b""
+
+
 def _parsed(line: bytes) -> Said:
     try:
         said: Said | list[Any] = json.loads(line)
@@ -267,6 +275,24 @@ def _parsed(line: bytes) -> Said:
 def _params(said: Said) -> Said:
     params: Said | list[Any] | None = said.get("params")
     return params if isinstance(params, dict) else {}
+
+
+def _may_be_answered(said: Said) -> bool:
+    """Whether an answer may come under its id. It may be no request and yet be told so."""
+    request = said.get("id")
+    if isinstance(request, bool) or not isinstance(request, int | str):
+        return False
+    if isinstance(request, str) and not _encodable(request):
+        return False
+    return "method" in said or not ("result" in said or "error" in said)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character: it is told so, but under no id
+        return False
+    return True
 
 
 def _key(request: Any) -> str:

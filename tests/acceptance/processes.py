@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -117,6 +117,11 @@ class Server:
             self._lines.put(line)
         self._lines.put(None)
 
+    @property
+    def pid(self) -> int:
+        """The process a host started."""
+        return self._process.pid
+
     # What goes in.
 
     def write(self, data: bytes) -> None:
@@ -209,6 +214,14 @@ def text_of(result: Answer) -> str:
     if "error" in result:
         return result["error"]["message"]
     return "\n".join(part["text"] for part in result["content"])
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    """Look at another process again and again, until it is so."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < DEADLINE_SECONDS, "it never came to be"
+        time.sleep(0.01)
 
 
 def free_port() -> int:

@@ -66,16 +66,22 @@ TEXTS = [(tool, name) for tool, name in EVERY_ARGUMENT if name != "limit"]
 WORDS = {"label": "block", "roles": "role", "tags": "tag"}
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["in-process", "daemon"])
+def through_daemon(request: pytest.FixtureRequest) -> bool:
+    """Whether the host's process is a bridge."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(tmp_path_factory: pytest.TempPathFactory, through_daemon: bool) -> Path:
     """The store."""
     return tmp_path_factory.mktemp("bad-input") / "memory.db"
 
 
 @pytest.fixture(scope="module")
-def server(database: Path) -> Iterator[Server]:
+def server(database: Path, through_daemon: bool) -> Iterator[Server]:
     """One process for all: no bad input may harm the next request."""
-    with Server(database, "--tools", "capture") as running:
+    with Server(database, "--tools", "capture", daemon=through_daemon) as running:
         running.greet()
         running.call("core_memory_append", label="human", content="Name: Ana.")
         running.call("archival_insert", content="The tides of Porto.", tags=["decision"])

@@ -224,7 +224,7 @@ def test_the_demo_remembers_restarts_and_finds_in_a_store_of_its_own(tmp_path: P
     said = played.stdout
     for step in range(1, 6):
         assert f"\n{step}. " in f"\n{said}"
-    _, _, second = said.partition("2. That process has ended.")
+    _, _, second = said.partition("2. Every process has ended.")
     greeting, _, looked_up = second.partition("3. The model looks things up")
     assert "Name: Ana Sousa." in greeting
     assert "Out of view: 2 messages, 3 passages" in greeting

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from memory_mcp import __version__
+from memory_mcp.cli.asking import QUESTIONS, answer_to
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 
 # Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`;
@@ -67,9 +68,7 @@ def _run(argv: list[str]) -> int:
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:
-        if hasattr(command, "ask"):
-            from memory_mcp.cli.asking import answer_to
-
+        if module in QUESTIONS:
             return command.show(answer_to(module, arguments), arguments) or 0
         return command.run(arguments) or 0
     except MemoryMCPError as error:

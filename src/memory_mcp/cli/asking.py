@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp import __version__
-from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from memory_mcp.services import Services
 
 ANSWER_SECONDS = 120
+QUESTIONS = ("blocks", "context", "search", "stats")
+"""The modules of commands that ask."""
 
 
 def answer_to(module: str, arguments: argparse.Namespace) -> Any:
@@ -34,6 +36,8 @@ async def answer_in_daemon(
     module: str, arguments: dict[str, Any], services: "Services", settings: "Settings"
 ) -> Any:
     """The same, in the process that has the store open."""
+    if module not in QUESTIONS:
+        raise InvalidInput(f"{module!r} is no question that a daemon answers.")
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     return await command.ask(services, settings, argparse.Namespace(**arguments))
 

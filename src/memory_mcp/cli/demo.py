@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from mcp import Client, StdioServerParameters
+
+from memory_mcp.rendezvous import Rendezvous
 
 FACTS = (
     ("human", "Name: Ana Sousa. Lives in Porto. Speaks Portuguese and English."),
@@ -66,7 +69,8 @@ async def _play(database: Path) -> None:
             await _call(client, "archival_insert", content=content, tags=tags, **more)
         for role, content in MESSAGES:
             await _call(client, "conversation_append", role=role, content=content)
-    say("2. That process has ended. A new one, as in tomorrow's session, starts on the same file.")
+    await _end(database)
+    say("2. Every process has ended. New ones, as in tomorrow's session, start on the same file.")
     say("   Before any tool call, its greeting already tells the model:\n")
     async with _server(database) as client:
         _show(client.instructions or "")
@@ -86,6 +90,12 @@ async def _play(database: Path) -> None:
         )
         say("5. A mistake gets an answer that says how to go on.\n")
         await _call(client, "core_memory_append", label="humans", content="Likes tea.")
+    await _end(database)
+
+
+async def _end(database: Path) -> None:
+    """End the store's daemon, which would stay for a while."""
+    await to_thread.run_sync(Rendezvous(str(database)).end)
 
 
 def _server(database: Path) -> Client:

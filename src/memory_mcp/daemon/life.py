@@ -24,6 +24,7 @@ from memory_mcp.daemon.door import Door
 from memory_mcp.daemon.hello import Hello, heard
 from memory_mcp.daemon.sessions import Session
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.rendezvous import HELLO_BYTES_MAX, PROTOCOL, Rendezvous
 from memory_mcp.server.announcements import Announcements
@@ -166,6 +167,7 @@ class Daemon:
                 await self._answer(stream)
             case "command":
                 settings = hello.settings(self._settings.database)
+                logger.info("process %d asks %s", hello.pid, clip(hello.command, 40))
                 told = await self._command(hello.command, hello.arguments, self.services, settings)
                 await self._answer(stream, told=told)
             case "session":

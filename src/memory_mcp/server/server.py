@@ -68,6 +68,14 @@ def build_server(
     return server
 
 
+def _client_name(ctx: ServerRequestContext[Any, Any]) -> str | None:
+    """What the program on the other side calls itself in its greeting."""
+    if ctx.method != "initialize":
+        return host_of(ctx.session)
+    client: dict[str, Any] = (ctx.params or {}).get("clientInfo") or {}
+    return client.get("name")
+
+
 def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
     """Middleware: who listens must have its agent, and be heard, before something changes."""
 
@@ -109,7 +117,7 @@ def _instructions(surface: Surface) -> Any:
         if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
             return result
         connection = CURRENT.get()
-        connection.host = host_of(ctx.session)
+        connection.host = _client_name(ctx)
         try:
             agent_id = await surface.agent_of(connection)
             blocks = await surface.services.core_memory.blocks(agent_id)
