@@ -303,6 +303,8 @@ class Rendezvous:
             process.wait()  # the one that detached it
         if told.startswith("refused "):
             raise Refused(told.removeprefix("refused "))
+        if told.startswith("failed "):
+            raise Unreachable(told.removeprefix("failed "))
         if told not in ("ready", "taken"):
             raise Unreachable("the daemon ended before it was ready")
 

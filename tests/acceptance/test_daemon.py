@@ -680,6 +680,19 @@ def test_a_file_where_the_socket_should_be_is_in_nobodys_way(database: Path) -> 
         assert server.errors() == ""
 
 
+def test_where_no_door_can_be_opened_the_bridge_serves_by_itself(database: Path) -> None:
+    door = Path(Rendezvous(str(database)).socket)
+    door.mkdir()
+    with bridge(database) as server:
+        server.greet()
+        assert not server.call("archival_insert", content="Kept.")["isError"]
+        told = server.errors()
+    door.rmdir()
+    assert told.startswith(f"memory-mcp: no daemon can be met at {door}: ")
+    assert told.endswith(". Serving in this process instead.\n")
+    assert told.count("\n") == 1
+
+
 def test_a_store_deep_in_folders_has_a_daemon_too(tmp_path: Path) -> None:
     database = tmp_path / ("deep-" * 20) / ("deeper-" * 20) / "memory.db"
     assert len(str(database)) > 200

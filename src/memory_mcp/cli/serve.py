@@ -15,6 +15,7 @@ from memory_mcp import bridge
 from memory_mcp.app import open_services
 from memory_mcp.cli.asking import answer_in_daemon
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.daemon.door import NoDoor
 from memory_mcp.daemon.life import Daemon
 from memory_mcp.daemon.log import log_to
 from memory_mcp.daemon.start import Ready, alone, detach, serve_store
@@ -119,8 +120,11 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
                 ready.say("taken")
                 return 0
             anyio.run(partial(serve_store, ready=begin), settings, rendezvous, answer_in_daemon)
+    except NoDoor as error:  # whoever started us can do without
+        ready.say(f"failed {error}")
+        return 1
     except MemoryMCPError as error:
-        ready.refuse(error)
+        ready.say(f"refused {error}")
         return 1
     return 0
 

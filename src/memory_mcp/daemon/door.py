@@ -11,9 +11,14 @@ import secrets
 import socket
 from contextlib import suppress
 
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.rendezvous import Rendezvous
 
 BACKLOG = 1_024
+
+
+class NoDoor(StoreError):
+    """The store can be used, but not through a daemon."""
 
 
 class Door:
@@ -29,13 +34,18 @@ class Door:
         """A listening socket.
 
         Raises:
-            OSError: this file system has no sockets, or the file cannot be made.
+            NoDoor: this file system has no sockets, or the file cannot be made.
         """
-        with suppress(FileNotFoundError):  # of a daemon that was killed
-            os.unlink(self._path)
         umask = os.umask(0o177)
         try:
+            with suppress(FileNotFoundError):  # of a daemon that was killed
+                os.unlink(self._path)
             listening = self._socket() if self._rendezvous.by_socket else self._port()
+        except OSError as error:
+            raise NoDoor(
+                f"no daemon can be met at {self._path}: {error.strerror or error}; "
+                "MEMORY_MCP_SOCKET=loopback does without a socket"
+            ) from error
         finally:
             os.umask(umask)
         self._ours = self._found()

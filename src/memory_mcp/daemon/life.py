@@ -76,15 +76,9 @@ class Daemon:
         """Open the door; newcomers wait before it until `serve` runs.
 
         Raises:
-            StoreError: there can be no door in the store's folder.
+            NoDoor: there can be none in the store's folder.
         """
-        try:
-            return self._door.open()
-        except OSError as error:
-            raise StoreError(
-                f"no door can be opened beside {self._settings.database}: "
-                f"{error.strerror or error}. MEMORY_MCP_SOCKET=loopback does without a socket file."
-            ) from error
+        return self._door.open()
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until told to end, by a signal or a guest, or until idle for long enough."""

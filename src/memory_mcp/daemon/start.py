@@ -10,7 +10,6 @@ import anyio
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
 from memory_mcp.daemon.life import Command, Daemon
-from memory_mcp.domain.errors import MemoryMCPError
 from memory_mcp.rendezvous import Rendezvous
 
 logger = logging.getLogger(__name__)
@@ -75,7 +74,11 @@ async def _besides(besides: Besides, daemon: Daemon) -> None:
 
 
 class Ready:
-    """The one line for whoever waits for the start, on the standard output it gave us."""
+    """The one line for whoever waits for the start, on the standard output it gave us.
+
+    `ready`; `taken`, there is another; `refused …`, nobody can serve this store; `failed …`, no
+    daemon can.
+    """
 
     def __init__(self) -> None:
         self._pipe = os.dup(1)
@@ -85,7 +88,3 @@ class Ready:
         with suppress(OSError):
             os.write(self._pipe, word.replace("\n", " ").encode("utf-8", "replace") + b"\n")
             os.close(self._pipe)
-
-    def refuse(self, error: MemoryMCPError) -> None:
-        """Tell why there will be no daemon."""
-        self.say(f"refused {error}")
