@@ -60,10 +60,10 @@ async def open_services(
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
         indexing = Indexing(indexes, embedder)
-        blocks = SqliteBlocks(database, clock)
+        blocks = SqliteBlocks(database, indexes, clock)
         yield Services(
             agents=SqliteAgents(database, clock),
-            core_memory=CoreMemory(blocks),
+            core_memory=CoreMemory(blocks, indexing),
             recall=Recall(SqliteMessages(database, indexes, clock), indexing),
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
             view=View(blocks, SqliteStatistics(database, indexes), indexing, clock),

@@ -117,6 +117,8 @@ class Edited:
 
     before: Block
     after: Block
+    evicted: Sequence[Passage] = ()
+    """What had to leave the block to keep within its limit: now in archival memory, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,9 @@ class BlockStore(Protocol):
     ) -> Edited:
         """Apply `edit` to the block's current value, in one transaction.
 
-        The edit of a `key` is made once: asked again, the answer is what it did then.
+        The edit of a `key` is made once: asked again, the answer is what it did then. Lines that
+        a block has no more room for are filed in the same transaction, for every agent that has the
+        block, with the time they were written.
 
         Raises:
             BlockNotFound: the agent has no such block; the text lists its labels.

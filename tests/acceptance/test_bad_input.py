@@ -408,8 +408,10 @@ def test_text_to_replace_that_is_not_there_once_is_refused(server: Server) -> No
 
 @pytest.mark.usefixtures("nothing_changes")
 def test_a_block_past_its_limit_is_refused_with_the_numbers(server: Server) -> None:
-    text = refusal_of(server, "core_memory_append", label="human", content="x" * 5_000)
-    assert "5,011 of 5,000 characters (11 too many; it has 10 now)" in text
+    text = refusal_of(server, "core_memory_append", label="human", content="x" * 5_001)
+    assert "content has a line of 5,001 characters" in text
+    rewrite = refusal_of(server, "core_memory_replace", label="human", new_content="x" * 5_001)
+    assert "5,001 of 5,000 characters (1 too many; it has 10 now)" in rewrite
 
 
 @pytest.mark.usefixtures("nothing_changes")

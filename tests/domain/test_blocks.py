@@ -15,6 +15,7 @@ from memory_mcp.domain.blocks import (
     append,
     replace_text,
     rethink,
+    without_overflow,
 )
 from memory_mcp.domain.errors import (
     BlockLimitExceeded,
@@ -190,6 +191,52 @@ def test_an_edit_that_would_pass_the_limit_tells_the_numbers_and_the_next_move(
         "block 'human' would have 5,201 of 5,000 characters (201 too many; it has 4,900 now). "
         "Shorten or merge lines with core_memory_replace, or put details into archival_insert."
     )
+
+
+def test_a_block_that_evicts_lets_its_oldest_lines_go_until_it_is_filled_to_four_fifths(
+    block: MakeBlock,
+) -> None:
+    before = block("one\n\ntwo\nthree\nfour", limit_chars=20, on_overflow="evict")
+
+    after, left = without_overflow(before, append("five")(before))
+
+    assert (after.value, left, after.version) == ("three\nfour\nfive", ("one", "two"), 2)
+
+
+def test_a_line_longer_than_the_whole_block_is_refused_by_one_that_evicts_too(
+    block: MakeBlock,
+) -> None:
+    with pytest.raises(BlockLimitExceeded) as refused:
+        append("short\n" + "x" * 21)(block("one", limit_chars=20, on_overflow="evict"))
+
+    assert str(refused.value) == snapshot(
+        "content has a line of 21 characters, and block 'human' has room for 20 in all; nothing was "
+        "changed. Shorten the line, or put it into archival_insert."
+    )
+
+
+@given(value=texts, content=told_texts, limit=st.integers(1, 8))
+def test_no_line_is_lost_and_the_limit_kept_however_a_block_overflows(
+    block: MakeBlock, value: str, content: str, limit: int
+) -> None:
+    assume(len(value) <= limit and max(map(len, content.split("\n"))) <= limit)
+    before = block(value, limit_chars=limit, on_overflow="evict")
+    grown = append(content)(before)
+
+    after, left = without_overflow(before, grown)
+
+    assert len(after.value) <= limit
+    assert after.value.endswith(content.split("\n")[-1])
+    kept = [line for line in after.value.split("\n") if line.strip()]
+    assert [*left, *kept] == [line for line in grown.value.split("\n") if line.strip()]
+
+
+def test_only_an_edit_that_grows_a_block_makes_lines_leave(block: MakeBlock) -> None:
+    over = block("too long a tail\nand more", limit_chars=5, on_overflow="evict")
+
+    after, left = without_overflow(over, replace_text("tail", "")(over))
+
+    assert (after.value, left) == ("too long a \nand more", ())
 
 
 @pytest.mark.parametrize(

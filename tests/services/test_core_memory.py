@@ -1,6 +1,7 @@
 """Core memory in the store: edits apply to what is there, all of each or nothing of it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ async def test_an_unknown_label_is_refused_with_the_labels_there_are(
 @pytest.mark.parametrize(
     ("edit", "told", "error"),
     [
-        ("append", ["x" * 4_999], BlockLimitExceeded),
+        ("append", ["short\n" + "x" * 5_001], BlockLimitExceeded),
         ("append", ["12→ new"], InvalidInput),
         ("replace", ["new", "not there"], EditMismatch),
         ("replace", ["new", "a"], EditMismatch),
@@ -105,6 +106,54 @@ async def test_an_edit_that_is_refused_changes_nothing(
 
     assert await block(services, agent_id) == before
     assert await services.outbox.last_seq() == seq
+
+
+async def test_lines_a_block_has_no_room_for_move_to_archival_memory_with_their_time(
+    services: Services, agent_id: AgentId, clock: ManualClock
+) -> None:
+    first = clock.now()
+    await services.core_memory.append(agent_id, "project", "The goal is a tide calendar.")
+    clock.advance(timedelta(days=1))
+    second = clock.now()
+    await services.core_memory.append(agent_id, "project", "\n" + "Fog. " * 600)
+    clock.advance(timedelta(days=1))
+
+    edited = await services.core_memory.append(agent_id, "project", "Rain. " * 500)
+
+    assert edited.after.value == "Rain. " * 500
+    assert [(moved.content, moved.occurred_at) for moved in edited.evicted] == [
+        ("The goal is a tide calendar.", first),
+        ("Fog. " * 600, second),
+    ]
+    page = await services.archival.search(agent_id, "tide calendar", tags=["block:project"])
+    assert page.hits[0].passage == edited.evicted[0]
+    assert page.hits[0].passage.origin == "block:project"
+
+
+async def test_lines_that_leave_a_shared_block_are_found_by_every_agent_that_had_it(
+    services: Services, agent_id: AgentId, agent: Agent
+) -> None:
+    other = await agent(services, "other")
+    await services.core_memory.append(agent_id, "human", "Likes oolong tea.")
+
+    await services.core_memory.append(other, "human", "x" * 4_999)
+
+    for one in (agent_id, other):
+        (hit,) = (await services.archival.search(one, "oolong")).hits
+        assert hit.passage.tags == ("block:human",)
+
+
+async def test_an_append_that_makes_room_is_one_step_for_whoever_asks_again(
+    services: Services, agent_id: AgentId
+) -> None:
+    await services.core_memory.append(agent_id, "project", "The goal is a tide calendar.")
+    told = agent_id, "project", "x" * 4_999
+
+    first = await services.core_memory.append(*told, key="call-1")
+    again = await services.core_memory.append(*told, key="call-1")
+
+    assert again == first
+    assert await services.archival.count(agent_id) == 1
 
 
 async def test_an_edit_that_changes_nothing_makes_no_version_and_wakes_nobody(

@@ -24,6 +24,9 @@ from memory_mcp.domain.texts import check_text, require_text
 
 LIMIT_CHARS_DEFAULT = 5_000
 
+FILL_AFTER_EVICTION = 0.8
+"""How full a block is left, of its limit, when lines had to leave it."""
+
 OnOverflow = Literal["evict", "error"]
 
 # The line-number view of a block shows `12→ text`; numbers are for display and must not come back.
@@ -84,14 +87,40 @@ Edit = Callable[[Block], Block]
 
 
 def append(content: str) -> Edit:
-    """Add `content` as new last line(s)."""
+    """Add `content` as new last line(s).
+
+    A block that evicts may be longer than its limit then: `without_overflow` makes it fit.
+    """
     require_text(content, "content", LIMIT_CHARS_DEFAULT * 100)
     _refuse_line_numbers(content)
 
     def edit(block: Block) -> Block:
-        return _with_value(block, f"{block.value}\n{content}" if block.value else content)
+        value = f"{block.value}\n{content}" if block.value else content
+        if block.on_overflow == "evict" and len(value) > block.limit_chars:
+            _refuse_read_only(block)
+            _refuse_long_lines(block, content)
+            return replace(block, value=value, version=block.version + 1)
+        return _with_value(block, value)
 
     return edit
+
+
+def without_overflow(before: Block, after: Block) -> tuple[Block, tuple[str, ...]]:
+    """What an edit made, within its limit, and the lines that leave it for that, oldest first.
+
+    Only what grew gives way. Once it is over, lines leave until it is filled to 80 %, so that not every further line makes
+    another one leave; the newest always stays. Blank lines among them are gone.
+    """
+    grew = len(after.value) > max(len(before.value), after.limit_chars)
+    if after.on_overflow != "evict" or not grew:
+        return after, ()
+    lines = after.value.split("\n")
+    length, first = len(after.value), 0
+    while length > after.limit_chars * FILL_AFTER_EVICTION and first < len(lines) - 1:
+        length -= len(lines[first]) + 1
+        first += 1
+    kept = replace(after, value="\n".join(lines[first:]))
+    return kept, tuple(line for line in lines[:first] if line.strip())
 
 
 def replace_text(old_content: str, new_content: str) -> Edit:
@@ -155,6 +184,16 @@ def _with_value(block: Block, value: str) -> Block:
             "Shorten or merge lines with core_memory_replace, or put details into archival_insert."
         )
     return block if value == block.value else replace(block, value=value, version=block.version + 1)
+
+
+def _refuse_long_lines(block: Block, content: str) -> None:
+    """No line may be longer than the whole block."""
+    if (longest := max(map(len, content.split("\n")))) > block.limit_chars:
+        raise BlockLimitExceeded(
+            f"content has a line of {longest:,} characters, and block {block.label!r} has room for "
+            f"{block.limit_chars:,} in all; nothing was changed. Shorten the line, or put it into "
+            "archival_insert."
+        )
 
 
 def _refuse_read_only(block: Block) -> None:

@@ -20,7 +20,7 @@ class NewPassage:
     tags: tuple[str, ...] = ()
     occurred_at: datetime | None = None
     origin: str = "agent"
-    """Who filed it: `agent`, `import`, later `block:<label>` or a shadow run."""
+    """Who filed it: `agent`, `import`, or `block:<label>` for what had no more room there."""
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
 

@@ -25,6 +25,8 @@ from memory_mcp.services.archival import PassageHit, PassagePage
 from memory_mcp.services.recall import MessageHit, MessagePage
 
 BLOCK_SHOWN_CHARS = 1_200
+MOVED_SHOWN = 5
+MOVED_CHARS = 120
 NEIGHBOUR_CHARS = 160
 NEIGHBOURS_BELOW_CHARS = 240
 HIT_CHARS_LEAST = 240
@@ -74,6 +76,8 @@ def edit_answer(edited: Edited) -> Answer:
     else:
         changed = difference(edited.before.value, block.value)
         text = f"Block {block.label!r} (version {block.version}, {fill}) changed:\n{changed}"
+    if edited.evicted:
+        text += f"\n\n{_evicted(block.label, edited.evicted)}"
     structured = {
         "label": block.label,
         "value": block.value,
@@ -82,7 +86,24 @@ def edit_answer(edited: Edited) -> Answer:
         "limit": block.limit_chars,
         "changed": block.version != edited.before.version,
     }
+    if edited.evicted:
+        structured["moved"] = [passage_structure(passage) for passage in edited.evicted]
     return Answer(text, structured)
+
+
+def _evicted(label: str, passages: Sequence[Passage]) -> str:
+    """Which lines had to leave a block, and how they are found."""
+    shown = [f"- {clip(passage.content, MOVED_CHARS)}" for passage in passages[:MOVED_SHOWN]]
+    if len(passages) > MOVED_SHOWN:
+        shown.append(f"… and {len(passages) - MOVED_SHOWN:,} more")
+    tags = f'["block:{label}"]'
+    return "\n".join(
+        [
+            f"To stay within its limit, the oldest {counted(len(passages), 'line')} of {label!r} "
+            f"moved to archival memory; archival_search with tags={tags} finds them:",
+            *shown,
+        ]
+    )
 
 
 def block_structure(block: Block) -> dict[str, Any]:

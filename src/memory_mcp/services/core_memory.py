@@ -6,13 +6,15 @@ from memory_mcp.domain import blocks
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.ports import BlockStore, Edited
+from memory_mcp.services.indexing import Indexing
 
 
 class CoreMemory:
     """Edits are operations on the block's current value, applied inside the store's transaction."""
 
-    def __init__(self, store: BlockStore) -> None:
+    def __init__(self, store: BlockStore, indexing: Indexing) -> None:
         self._store = store
+        self._indexing = indexing
 
     async def blocks(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
@@ -27,10 +29,15 @@ class CoreMemory:
     ) -> Edited:
         """Add lines at the end of a block; the edit of a `key` is made once.
 
+        Where a block evicts, its oldest lines move to archival memory to make room.
+
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, InvalidInput: nothing was changed.
         """
-        return await self._store.edit(agent_id, label, blocks.append(content), key)
+        edited = await self._store.edit(agent_id, label, blocks.append(content), key)
+        if edited.evicted:
+            self._indexing.stored([None])  # found by their words at once, by meaning soon
+        return edited
 
     async def replace(
         self,

@@ -1,16 +1,19 @@
 """Core memory blocks in SQLite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from memory_mcp.domain.blocks import Block, Edit
+from memory_mcp.domain.blocks import Block, Edit, without_overflow
 from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, Edited
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.passages import file_passages, filed_texts
 from memory_mcp.storage.sqlite.session import Row, Session
 
 _OF_AGENT = """
@@ -34,6 +37,11 @@ _VALUE = """
 SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
 WHERE b.id = ? AND h.version = ?
 """
+# What stood in the block before the edit at hand, newest first.
+_WRITTEN = """
+SELECT value, changed_by, changed_at FROM block_history WHERE block_seq = ?
+ORDER BY version DESC LIMIT -1 OFFSET 1
+"""
 _DONE = """
 SELECT b.id, h.version FROM block_history h JOIN blocks b ON b.seq = h.block_seq WHERE h.key = ?
 """
@@ -42,8 +50,9 @@ SELECT b.id, h.version FROM block_history h JOIN blocks b ON b.seq = h.block_seq
 class SqliteBlocks:
     """The `BlockStore` port."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, indexes: Indexes, clock: Clock) -> None:
         self._database = database
+        self._indexes = indexes
         self._clock = clock
 
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
@@ -72,10 +81,10 @@ class SqliteBlocks:
         """
 
         def apply(session: Session) -> Edited:
-            if key is not None and (done := _done(session, agent_id, key)):
+            if key is not None and (done := _done(session, agent_id, key, edit)):
                 return done
             before = _labelled(_of_agent(session, agent_id), label)
-            after = edit(before)
+            after, lines = without_overflow(before, edit(before))
             if after.version == before.version:
                 return Edited(before, before)
             now = to_iso(self._clock.now())
@@ -85,7 +94,12 @@ class SqliteBlocks:
             record_change(
                 session, now, "block", after.id, "edited", owners, label=label, by=agent_id
             )
-            return Edited(before, _labelled(_of_agent(session, agent_id), label))
+            for owner in owners if lines else ():
+                passages = _passages(session, seq, label, lines)
+                none = [None] * len(lines)
+                file_passages(session, self._indexes, owner, passages, none, now)
+            after = _labelled(_of_agent(session, agent_id), label)
+            return Edited(before, after, filed_texts(session, agent_id, lines))
 
         return await self._database.write(apply)
 
@@ -99,7 +113,35 @@ def _at_version(session: Session, block: Block, version: int) -> Block | None:
     return None if value is None else replace(block, value=value, version=version)
 
 
-def _done(session: Session, agent_id: AgentId, key: str) -> Edited | None:
+def _passages(
+    session: Session, block_seq: int, label: str, lines: Sequence[str]
+) -> list[NewPassage]:
+    """Lines that leave a block, as passages: when each was written, and by whom."""
+    written = dict.fromkeys(lines, ("", ""))
+    open_lines = set(lines)
+    # From the newest value back, as far as a line goes without a break.
+    for value, by, at in session.all(_WRITTEN, (block_seq,)):
+        there = set(value.split("\n"))
+        open_lines &= there
+        if not open_lines:
+            break
+        written.update(dict.fromkeys(open_lines, (by, at)))
+    passages: list[NewPassage] = []
+    for line in lines:
+        by, at = written[line]
+        passages.append(
+            NewPassage(
+                content=line,
+                tags=(f"block:{label}",),
+                occurred_at=from_iso(at) if at else None,
+                origin=f"block:{label}",
+                metadata={"written_by": by} if by else None,
+            )
+        )
+    return passages
+
+
+def _done(session: Session, agent_id: AgentId, key: str, edit: Edit) -> Edited | None:
     """What the edit of that key did, if it was made."""
     if (row := session.one(_DONE, (key,))) is None:
         return None
@@ -108,7 +150,10 @@ def _done(session: Session, agent_id: AgentId, key: str) -> Edited | None:
         if block.id == block_id:
             before = _at_version(session, block, version - 1)
             after = _at_version(session, block, version)
-            return Edited(before, after) if before and after else None
+            if before is None or after is None:
+                return None
+            lines = without_overflow(before, edit(before))[1]
+            return Edited(before, after, filed_texts(session, agent_id, lines))
     return None
 
 

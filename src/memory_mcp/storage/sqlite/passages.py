@@ -70,39 +70,8 @@ class SqlitePassages:
         """Store passages; the same text (or external id) again refreshes the one there."""
 
         def store(session: Session) -> list[Filed]:
-            agent_seq = seq_of(session, agent_id)
             now = to_iso(self._clock.now())
-            new: list[VectorRow] = []
-            filed: list[tuple[int, bool]] = []
-            last_id = ""
-            for passage, vector in zip(passages, vectors, strict=True):
-                digest = content_hash(passage.content)
-                same = session.value(_SAME, (agent_seq, digest, passage.external_id))
-                if same is not None:
-                    refreshed = _refresh(session, agent_seq, same, passage, now)
-                    if refreshed.dated_anew:
-                        # Known by its external id, it may read otherwise than what came now.
-                        fits = vector if refreshed.content == passage.content else None
-                        self._indexes.replace_vector(session, PASSAGES, (same, agent_seq, fits))
-                    record_change(
-                        session, now, "passage", refreshed.passage_id, "refreshed", [agent_id]
-                    )
-                    filed.append((same, True))
-                    continue
-                last_id = new_id("passage")
-                seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
-                _tag(session, agent_seq, seq, passage.tags)
-                texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
-                add_texts(session, PASSAGE_TEXTS, [(seq, texts)])
-                new.append((seq, agent_seq, vector))
-                filed.append((seq, False))
-            if new:
-                self._indexes.add_vectors_to(session, PASSAGES, new)
-                record_change(
-                    session, now, "passage", last_id, "filed", [agent_id], passages=len(new)
-                )
-            found = _get(session, [seq for seq, _ in filed])
-            return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+            return file_passages(session, self._indexes, agent_id, passages, vectors, now)
 
         return await self._database.write(store)
 
@@ -158,6 +127,53 @@ class SqlitePassages:
             lambda session: session.all(_TOP_TAGS, (seq_of(session, agent_id), limit))
         )
         return [(tag, count) for tag, count in rows]
+
+
+def file_passages(
+    session: Session,
+    indexes: Indexes,
+    agent_id: str,
+    passages: Sequence[NewPassage],
+    vectors: Sequence[Vector | None],
+    now: str,
+) -> list[Filed]:
+    """Store passages in the transaction at hand; the same text again refreshes the one there."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    new: list[VectorRow] = []
+    filed: list[tuple[int, bool]] = []
+    last_id = ""
+    for passage, vector in zip(passages, vectors, strict=True):
+        digest = content_hash(passage.content)
+        same = session.value(_SAME, (agent_seq, digest, passage.external_id))
+        if same is not None:
+            refreshed = _refresh(session, agent_seq, same, passage, now)
+            if refreshed.dated_anew:
+                # Known by its external id, it may read otherwise than what came now.
+                fits = vector if refreshed.content == passage.content else None
+                indexes.replace_vector(session, PASSAGES, (same, agent_seq, fits))
+            record_change(session, now, "passage", refreshed.passage_id, "refreshed", [agent_id])
+            filed.append((same, True))
+            continue
+        last_id = new_id("passage")
+        seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
+        _tag(session, agent_seq, seq, passage.tags)
+        texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
+        add_texts(session, PASSAGE_TEXTS, [(seq, texts)])
+        new.append((seq, agent_seq, vector))
+        filed.append((seq, False))
+    if new:
+        indexes.add_vectors_to(session, PASSAGES, new)
+        record_change(session, now, "passage", last_id, "filed", [agent_id], passages=len(new))
+    found = _get(session, [seq for seq, _ in filed])
+    return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+
+
+def filed_texts(session: Session, agent_id: str, contents: Sequence[str]) -> list[Passage]:
+    """The agent's passages of these texts, in their order; those that are gone are missing."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    seqs = [session.value(_SAME, (agent_seq, content_hash(each), None)) for each in contents]
+    found = _get(session, [seq for seq in seqs if seq is not None])
+    return [found[seq] for seq in seqs if seq in found]
 
 
 def _filter(agent_seq: int, only: PassageFilter) -> Filter:
