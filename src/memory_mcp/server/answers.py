@@ -78,7 +78,7 @@ def edit_answer(edited: Edited) -> Answer:
         text = f"Block {block.label!r} (version {block.version}, {fill}) changed:\n{changed}"
     if edited.evicted:
         text += f"\n\n{_evicted(block.label, edited.evicted)}"
-    structured = {
+    structured: dict[str, Any] = {
         "label": block.label,
         "value": block.value,
         "version": block.version,
