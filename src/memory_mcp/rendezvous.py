@@ -53,6 +53,8 @@ ENVIRONMENT = (
 
 ANSWER_SECONDS = 15
 START_SECONDS = 60
+STARTS = 3
+"""How many daemons one joiner starts that end before they are ready."""
 END_SECONDS = 30
 HELLO_BYTES_MAX = 1 << 20
 _SOCKET_PATH_BYTES = 100
@@ -66,6 +68,10 @@ class Unreachable(Exception):
 
 class Refused(Unreachable):
     """Serving without the daemon would fail in the same way."""
+
+
+class Died(Unreachable):
+    """It was started, and ended without a word."""
 
 
 def default_database() -> str:
@@ -160,6 +166,10 @@ class Rendezvous:
         lock = self.try_lock()
         if lock is None:
             return True
+        try:
+            os.unlink(self.lock)  # a dead daemon's, or made just now: as its holder we may
+        except OSError:
+            pass
         os.close(lock)
         return False
 
@@ -242,11 +252,12 @@ class Rendezvous:
                         f"no daemon can be started in {self.folder}: {error.strerror or error}"
                     ) from error
                 if lock is not None:
-                    if starts == 2:
-                        os.close(lock)
-                        raise Unreachable(f"the daemon ends as soon as it starts; see {self.log}")
                     starts += 1
-                    self.start(lock)
+                    try:
+                        self.start(lock)
+                    except Died:
+                        if starts == STARTS:
+                            raise
                     continue
             else:
                 connection, answer = met
@@ -306,7 +317,7 @@ class Rendezvous:
         if told.startswith("failed "):
             raise Unreachable(told.removeprefix("failed "))
         if told not in ("ready", "taken"):
-            raise Unreachable("the daemon ended before it was ready")
+            raise Died(f"the daemon ended before it was ready; {self.log} may say why")
 
     def _dial(self) -> tuple[socket.socket, str | None]:
         """An open connection, and the token that goes with it.

@@ -1,10 +1,11 @@
 """Core memory blocks in SQLite."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from memory_mcp.domain.blocks import Block, Edit, without_overflow
-from memory_mcp.domain.errors import BlockNotFound
+from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
@@ -152,7 +153,9 @@ def _done(session: Session, agent_id: AgentId, key: str, edit: Edit) -> Edited |
             after = _at_version(session, block, version)
             if before is None or after is None:
                 return None
-            lines = without_overflow(before, edit(before))[1]
+            lines: tuple[str, ...] = ()
+            with suppress(MemoryMCPError):  # a rewrite is judged by what its caller has seen since
+                lines = without_overflow(before, edit(before))[1]
             return Edited(before, after, filed_texts(session, agent_id, lines))
     return None
 
