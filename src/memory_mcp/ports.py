@@ -118,7 +118,7 @@ class Edited:
     before: Block
     after: Block
     evicted: Sequence[Passage] = ()
-    """What had to leave the block to keep within its limit: now in archival memory, oldest first."""
+    """What had to leave the block to keep within its limit, oldest first; now archival memory."""
 
 
 @dataclass(frozen=True, slots=True)

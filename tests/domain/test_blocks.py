@@ -210,8 +210,8 @@ def test_a_line_longer_than_the_whole_block_is_refused_by_one_that_evicts_too(
         append("short\n" + "x" * 21)(block("one", limit_chars=20, on_overflow="evict"))
 
     assert str(refused.value) == snapshot(
-        "content has a line of 21 characters, and block 'human' has room for 20 in all; nothing was "
-        "changed. Shorten the line, or put it into archival_insert."
+        "content has a line of 21 characters, and block 'human' has room for 20 in all; nothing "
+        "was changed. Shorten the line, or put it into archival_insert."
     )
 
 

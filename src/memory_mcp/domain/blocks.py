@@ -108,8 +108,9 @@ def append(content: str) -> Edit:
 def without_overflow(before: Block, after: Block) -> tuple[Block, tuple[str, ...]]:
     """What an edit made, within its limit, and the lines that leave it for that, oldest first.
 
-    Only what grew gives way. Once it is over, lines leave until it is filled to 80 %, so that not every further line makes
-    another one leave; the newest always stays. Blank lines among them are gone.
+    Only what grew gives way. Once it is over, lines leave until it is filled to 80 %, so that not
+    every further line makes another one leave; the newest always stays. Blank lines among them are
+    gone.
     """
     grew = len(after.value) > max(len(before.value), after.limit_chars)
     if after.on_overflow != "evict" or not grew:
