@@ -11,7 +11,16 @@ from bench.contenders import RUN_MARK
 from bench.processes import end_marked
 from bench.report import Report
 
-SUITES = ("surface", "startup", "latency", "recall", "concurrency", "sessions", "daemon")
+SUITES = (
+    "surface",
+    "startup",
+    "latency",
+    "recall",
+    "concurrency",
+    "sessions",
+    "daemon",
+    "summaries",
+)
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """LoCoMo (snap-research/locomo): conversations, and questions that name the turns answering them.
 
-The data is not part of this project; `python -m bench recall` is told where it lies.
+The data is not part of this project; the suites that use it are told where it lies.
 """
 
 import json
@@ -27,6 +27,8 @@ TURN_ID = re.compile(r"D:?(\d+):(\d+)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     text: str
+    #: Empty where LoCoMo has none: most adversarial questions cannot be answered.
+    answer: str
     category: str
     #: External ids of the turns that answer it, those that exist.
     evidence: frozenset[str]
@@ -66,6 +68,7 @@ def _sample(raw: Mapping[str, Any]) -> Sample:
     questions = [
         Question(
             text=each["question"],
+            answer=str(each.get("answer", "")),
             category=CATEGORIES[each["category"]],
             evidence=known.intersection(evidence_ids(name, each.get("evidence", []))),
         )

@@ -12,6 +12,7 @@ from memory_mcp.ports import Clock, Embedder
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
+from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.recall import Recall
 from memory_mcp.services.view import View
@@ -30,6 +31,7 @@ from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
+from memory_mcp.storage.sqlite.summaries import SqliteSummaries
 
 
 class SystemClock:
@@ -60,16 +62,23 @@ async def open_services(
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
         indexing = Indexing(indexes, embedder)
+        tokens = Tokens()
+        agents = SqliteAgents(database, clock)
         blocks = SqliteBlocks(database, indexes, clock)
+        messages = SqliteMessages(database, indexes, clock)
+        summaries = SqliteSummaries(database, clock)
+        statistics = SqliteStatistics(database, indexes)
+        eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
         yield Services(
-            agents=SqliteAgents(database, clock),
+            agents=agents,
             core_memory=CoreMemory(blocks, indexing),
-            recall=Recall(SqliteMessages(database, indexes, clock), indexing),
+            recall=Recall(messages, indexing, eviction),
+            eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
-            view=View(blocks, SqliteStatistics(database, indexes), indexing, clock),
+            view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
             indexing=indexing,
             outbox=SqliteOutbox(database),
-            tokens=Tokens(),
+            tokens=tokens,
             clock=clock,
         )
     finally:

@@ -11,6 +11,8 @@ from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 
 RESULT_TOKENS_DEFAULT = 1_500
+CONTEXT_TOKENS_DEFAULT = 8_000
+CONTEXT_TOKENS_LEAST = 1_000
 DAEMON_IDLE_S_DEFAULT = 600
 EMBEDDERS = ("static", "none")
 TOOL_SETS = ("core", "capture")
@@ -38,6 +40,8 @@ class Settings:
     result_tokens: int = RESULT_TOKENS_DEFAULT
     """Budget of a search answer's text, in tokens."""
     tool_sets: tuple[str, ...] = ("core",)
+    context_tokens: int = CONTEXT_TOKENS_DEFAULT
+    """How many tokens an agent's view may take, unless it has a limit of its own."""
     daemon_idle_s: int = DAEMON_IDLE_S_DEFAULT
     """How long the daemon stays after its last session."""
     http_tokens: tuple[HttpToken, ...] = ()
@@ -63,6 +67,9 @@ def load_settings(
         agent=_agent(agent or given.get("MEMORY_MCP_AGENT"), given, folder or _working_folder()),
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
+        context_tokens=_number(
+            given, "MEMORY_MCP_CONTEXT_TOKENS", CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_LEAST
+        ),
         daemon_idle_s=_number(given, "MEMORY_MCP_DAEMON_IDLE_SECONDS", DAEMON_IDLE_S_DEFAULT, 0),
         tool_sets=_tool_sets(tools or given.get("MEMORY_MCP_TOOLS")),
         http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),

@@ -16,6 +16,7 @@ from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, P
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
 from memory_mcp.domain.statistics import Statistics
+from memory_mcp.domain.summaries import NewSummary, Summary
 from memory_mcp.domain.times import Window
 
 if TYPE_CHECKING:
@@ -170,6 +171,26 @@ class AgentStore(Protocol):
         """Every agent, oldest first."""
         ...
 
+    async def get(self, agent_id: AgentId) -> Agent:
+        """One agent.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+        """
+        ...
+
+    async def named(self, name: str) -> Agent:
+        """The agent with that name or id.
+
+        Raises:
+            AgentNotFound: there is none; the text lists the agents there are.
+        """
+        ...
+
+    async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
+        """Give the agent a context limit of its own, or take it away."""
+        ...
+
 
 class BlockStore(Protocol):
     """Core memory."""
@@ -222,6 +243,14 @@ class MessageStore(Protocol):
         """The newest messages, newest first, older than `before_seq` if given."""
         ...
 
+    async def arrived(self, agent_id: AgentId, after_seq: int, limit: int) -> list[Message]:
+        """Messages in the order they arrived, from the first after `after_seq` on."""
+        ...
+
+    async def last_arrived(self, agent_id: AgentId, after_seq: int, limit: int) -> list[Message]:
+        """The latest arrivals after `after_seq`, in the order they arrived."""
+        ...
+
     async def get(self, seqs: Sequence[int]) -> dict[int, Message]:
         """Messages by place; places of forgotten ones are missing."""
         ...
@@ -245,6 +274,25 @@ class MessageStore(Protocol):
 
         Raises:
             ConversationNotFound: the agent has no such conversation.
+        """
+        ...
+
+
+class SummaryStore(Protocol):
+    """What stands in view for evicted messages."""
+
+    async def latest(self, agent_id: AgentId) -> Summary | None:
+        """The agent's summary in view, if anything was evicted yet."""
+        ...
+
+    async def chain(self, agent_id: AgentId) -> list[Summary]:
+        """Every summary the agent ever had in view, oldest first."""
+        ...
+
+    async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
+        """Put a summary in view, made from the one `after`; the messages it tells of leave.
+
+        False, and nothing changed, when another eviction came before.
         """
         ...
 

@@ -318,7 +318,12 @@ What is true of this project only: purpose, current state, decisions with their 
 - 2 previous messages in recall memory (2026-11-20): conversation_search
 - 1 passage in archival memory (2026-11-18): archival_search
 - archival tags: database, decision
-</memory_metadata>\
+</memory_metadata>
+
+<recent_messages>
+[DATE TIME] user: Is the tide table slow?
+[DATE TIME] assistant: Yes, the tiles.
+</recent_messages>\
 """)  # noqa: E501 - as a model reads it
 
 
@@ -353,7 +358,7 @@ async def test_the_prompt_shows_memory_and_what_is_filed_and_its_topic_is_comple
         assert await completed(client, prompt, "topic", "x") == []
         assert await completed(client, prompt, "nonesuch", "") == []
     assert stable(bare) == stable(context)
-    view, end, filed = stable(whole).partition("</memory_metadata>")
+    view, end, filed = stable(whole).partition("</recent_messages>")
     assert view + end == stable(context)
     assert filed.strip() == snapshot("""\
 Filed about 'database':

@@ -26,6 +26,7 @@ COMMANDS = {
     "stats": ("stats", "print how much memory holds"),
     "search": ("search", "search what was filed and what was said"),
     "blocks": ("blocks", "list core memory blocks, or print one"),
+    "agents": ("agents", "list the agents, or set what holds for one"),
     "import": ("import_", "import messages or passages from JSON lines"),
     "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
 }

@@ -100,6 +100,9 @@ def _print_status(status: dict[str, Any]) -> None:
         )
         for one in status["sessions"]
     ]
+    if not rows:
+        print("no session at the moment")
+        return
     title = counted(len(rows), "session")
     print_table(title, ("host", "agent", "since", "process", "calls under way"), rows)
 

@@ -86,6 +86,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announce
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(announcements.watch)
             tasks.start_soon(services.indexing.keep_up)
+            tasks.start_soon(services.eviction.keep_up)
             yield services, announcements
             tasks.cancel_scope.cancel()
 

@@ -23,6 +23,8 @@ class Agent:
     project: str | None
     """The folder it was made for, as an absolute path; `None` for agents chosen by name."""
     created_at: datetime
+    context_tokens: int | None = None
+    """How many tokens its view may take; `None`: as many as the process's settings say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.messages import Message
 from memory_mcp.domain.statistics import Statistics
+from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading
 
@@ -45,14 +47,53 @@ class Context:
     blocks: Sequence[Block]
     statistics: Statistics
     now: datetime
+    summary: Summary | None = None
+    messages: Sequence[Message] = ()
+    """Those in view, in the order they arrived."""
 
 
 def compile_context(context: Context) -> str:
-    """The whole of what memory puts in view: blocks, then what lies out of view."""
-    parts = ["<memory_blocks>", _INTRODUCTION, ""]
-    parts += [f"{_block(block)}\n" for block in context.blocks]
-    parts += ["</memory_blocks>", "", _metadata(context)]
-    return "\n".join(parts)
+    """The whole of what memory puts in view.
+
+    Blocks, then what lies out of view, then the summary of what left it, then the messages in it.
+    """
+    parts = [compile_fixed(context)]
+    if context.summary:
+        parts.append(compile_summary(context.summary))
+    if context.messages:
+        parts.append(compile_messages([message_line(message) for message in context.messages]))
+    return "\n\n".join(parts)
+
+
+def compile_fixed(context: Context) -> str:
+    """The part of it that no eviction makes smaller: blocks and numbers."""
+    return f"{compile_blocks(context.blocks)}\n\n{_metadata(context)}"
+
+
+def compile_blocks(blocks: Sequence[Block]) -> str:
+    """Core memory."""
+    parts = ["<memory_blocks>", _INTRODUCTION, "", *(f"{_block(block)}\n" for block in blocks)]
+    return "\n".join([*parts, "</memory_blocks>"])
+
+
+def compile_summary(summary: Summary) -> str:
+    """What stands for the messages that are no longer in view."""
+    covered = counted(summary.covered, "earlier message")
+    lines = [
+        "<summary>",
+        f"Of {covered}, up to {for_reading(summary.last_at)}; conversation_search has them all.",
+    ]
+    return "\n".join([*lines, *([summary.text] if summary.text else []), "</summary>"])
+
+
+def compile_messages(lines: Sequence[str]) -> str:
+    """The latest messages."""
+    return "\n".join(["<recent_messages>", *lines, "</recent_messages>"])
+
+
+def message_line(message: Message) -> str:
+    """A message as it stands in view."""
+    return f"[{for_reading(message.created_at)}] {message.speaker}: {message.content}"
 
 
 def compile_instructions(context: Context) -> str:

@@ -13,8 +13,9 @@ BlockId = NewType("BlockId", str)
 ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 PassageId = NewType("PassageId", str)
+SummaryId = NewType("SummaryId", str)
 
-Noun = Literal["agent", "block", "conversation", "message", "passage", "session"]
+Noun = Literal["agent", "block", "conversation", "message", "passage", "session", "summary"]
 
 
 def new_id(noun: Noun) -> str:

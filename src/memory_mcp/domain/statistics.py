@@ -37,6 +37,17 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowState:
+    """How many of an agent's messages are in view, and how many a summary stands for."""
+
+    limit_tokens: int
+    messages_in_view: int
+    """Those that have not left; of these as many are shown as the limit has room for."""
+    messages_summarised: int
+    summarised_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """One agent's memory in numbers. Dates are `None` where there is nothing to date."""
 
@@ -53,5 +64,6 @@ class Statistics:
     blocks: tuple[BlockFill, ...]
     agents: int
     index: IndexState
+    window: WindowState | None = None
     database: str
     database_bytes: int

@@ -144,6 +144,8 @@ def uris_of(change: Change) -> Iterable[str]:
             )
         case "message":
             return ("memory://conversations", "memory://stats", "memory://context")
+        case "summary":
+            return ("memory://context", "memory://stats")
         case "passage":
             return ("memory://stats", "memory://context")
         case "agent":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
+from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.recall import Recall
 from memory_mcp.services.view import View
@@ -17,6 +18,7 @@ class Services:
     agents: AgentStore
     core_memory: CoreMemory
     recall: Recall
+    eviction: Eviction
     archival: Archival
     view: View
     indexing: Indexing

@@ -28,6 +28,7 @@ from memory_mcp.domain.texts import (
 )
 from memory_mcp.domain.times import parse_window
 from memory_mcp.ports import Appended, MessageFilter, MessageStore, Question
+from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
@@ -60,9 +61,10 @@ class MessagePage:
 class Recall:
     """Every message of every conversation. Messages only come in; nothing changes one."""
 
-    def __init__(self, store: MessageStore, indexing: Indexing) -> None:
+    def __init__(self, store: MessageStore, indexing: Indexing, eviction: Eviction) -> None:
         self._store = store
         self._indexing = indexing
+        self._eviction = eviction
 
     async def append(
         self, agent_id: AgentId, messages: Sequence[NewMessage], host: str | None = None
@@ -80,6 +82,7 @@ class Recall:
         vectors = await self._indexing.for_write(texts)
         appended = await self._store.append(agent_id, checked, vectors, host)
         self._indexing.stored(vectors)
+        self._eviction.noticed(agent_id)
         return appended
 
     async def search(

@@ -1,35 +1,90 @@
 """Statistics and compile: what is in view, and how much is not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from memory_mcp.domain.compile import Context, compile_context, compile_instructions
+from memory_mcp.domain.compile import (
+    Context,
+    compile_context,
+    compile_fixed,
+    compile_instructions,
+    compile_summary,
+    message_line,
+)
+from memory_mcp.domain.eviction import ContextWindow, InView, fit
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.statistics import Statistics
-from memory_mcp.ports import BlockStore, Clock, StatisticsStore
+from memory_mcp.domain.messages import Message
+from memory_mcp.domain.statistics import Statistics, WindowState
+from memory_mcp.domain.summaries import Summary
+from memory_mcp.ports import (
+    BlockStore,
+    Clock,
+    MessageStore,
+    StatisticsStore,
+    SummaryStore,
+    TokenCounter,
+)
+from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
+
+MESSAGE_TOKENS_LEAST = 10
+"""What a message takes with its date and speaker, however short; no view has more of them."""
+FRAME_TOKENS = 30
+"""What the frame around the messages takes."""
+SPEAKER_TOKENS = 60
+"""What stands before a cut text: a date and a speaker, or how much a summary covers."""
+CUT = "… [cut]"
 
 
 class View:
     """What an agent's model sees of its memory, and the numbers of what it doesn't."""
 
     def __init__(
-        self, blocks: BlockStore, statistics: StatisticsStore, indexing: Indexing, clock: Clock
+        self,
+        blocks: BlockStore,
+        messages: MessageStore,
+        summaries: SummaryStore,
+        statistics: StatisticsStore,
+        eviction: Eviction,
+        indexing: Indexing,
+        tokens: TokenCounter,
+        clock: Clock,
     ) -> None:
         self._blocks = blocks
+        self._messages = messages
+        self._summaries = summaries
         self._statistics = statistics
+        self._eviction = eviction
         self._indexing = indexing
+        self._tokens = tokens
         self._clock = clock
 
     async def statistics(self, agent_id: AgentId) -> Statistics:
         """The agent's memory in numbers."""
         told = await self._statistics.of_agent(agent_id)
-        if self._indexing.problem is None:
-            return told
-        return replace(told, index=replace(told.index, note=self._indexing.problem))
+        summary = await self._summaries.latest(agent_id)
+        covered = summary.covered if summary else 0
+        window = WindowState(
+            limit_tokens=await self._eviction.limit_of(agent_id),
+            messages_in_view=max(0, told.messages - covered),
+            messages_summarised=covered,
+            summarised_until=summary.last_at if summary else None,
+        )
+        note = self._indexing.problem or told.index.note
+        return replace(told, window=window, index=replace(told.index, note=note))
 
     async def context(self, agent_id: AgentId) -> str:
-        """Exactly what the compiler puts in view."""
-        return compile_context(await self._gather(agent_id))
+        """Exactly what the compiler puts in view: never more tokens than the agent's limit.
+
+        Unless core memory alone is larger: then it is all that is in view.
+        """
+        limit = await self._eviction.limit_of(agent_id)
+        summary = await self._summaries.latest(agent_id)
+        messages = await self._messages.last_arrived(
+            agent_id, summary.last_seq if summary else 0, limit // MESSAGE_TOKENS_LEAST
+        )
+        bare = await self._gather(agent_id)
+        return compile_context(self._fitted(bare, summary, messages, limit))
 
     async def instructions(self, agent_id: AgentId) -> str:
         """The server's instructions, at most 2,000 characters."""
@@ -42,3 +97,50 @@ class View:
             statistics=await self.statistics(agent_id),
             now=self._clock.now(),
         )
+
+    def _fitted(
+        self, bare: Context, summary: Summary | None, messages: Sequence[Message], limit: int
+    ) -> Context:
+        """With as much of the summary and the latest messages as there is room for."""
+        whole = replace(bare, summary=summary, messages=messages)
+        if self._tokens.fits(compile_context(whole), limit):
+            return whole
+        count = self._tokens.count
+        window = ContextWindow(
+            limit_tokens=limit,
+            fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
+            summary_tokens=count(compile_summary(summary)) + 2 if summary else 0,
+            messages=[
+                InView(
+                    seq=message.seq,
+                    role=message.role,
+                    tokens=count(f"{message_line(message)}\n") + 1,
+                )
+                for message in messages
+            ],
+        )
+        view = fit(window)
+        wanted = set(view.shown)
+        shown = [message for message in messages if message.seq in wanted]
+        if view.newest_tokens_max is not None:
+            room = max(0, view.newest_tokens_max - SPEAKER_TOKENS)
+            shown = [replace(shown[-1], content=self._cut(shown[-1].content, room))]
+        if summary and view.summary_tokens_max < window.summary_tokens:
+            room = max(0, view.summary_tokens_max - SPEAKER_TOKENS)
+            summary = replace(summary, text=self._cut(summary.text, room))
+        fitted = replace(bare, summary=summary if view.summary_tokens_max else None, messages=shown)
+        # Tokens of pieces don't add up exactly to those of the whole.
+        while fitted.messages and not self._tokens.fits(compile_context(fitted), limit):
+            fitted = replace(fitted, messages=fitted.messages[1:])
+        return fitted
+
+    def _cut(self, text: str, tokens: int) -> str:
+        """The beginning of a text, with a word that it is cut, in at most that many tokens."""
+        if self._tokens.fits(text, tokens):
+            return text
+        low, high = 0, len(text)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self._tokens.fits(text[:middle] + CUT, tokens)
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return text[:low] + CUT if low else ""

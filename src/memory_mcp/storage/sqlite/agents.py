@@ -10,13 +10,16 @@ from memory_mcp.domain.agents import (
 from memory_mcp.domain.blocks import OWN_TEMPLATES, SHARED_TEMPLATES, BlockTemplate
 from memory_mcp.domain.errors import AgentNotFound
 from memory_mcp.domain.ids import AgentId, new_id
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
-_COLUMNS = "id, name, description, project, created_at"
+_COLUMNS = "id, name, description, project, created_at, context_limit"
+_BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
+_SET_CONTEXT = "UPDATE agents SET context_limit = ? WHERE id = ?"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
 _ALL = f"SELECT {_COLUMNS} FROM agents ORDER BY seq"
@@ -71,6 +74,42 @@ class SqliteAgents:
         rows = await self._database.read(lambda session: session.all(_ALL))
         return [_from_row(row) for row in rows]
 
+    async def get(self, agent_id: AgentId) -> Agent:
+        """One agent.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+        """
+        return await self._database.read(lambda session: _get(session, agent_id))
+
+    async def named(self, name: str) -> Agent:
+        """The agent with that name or id.
+
+        Raises:
+            AgentNotFound: there is none; the text lists the agents there are.
+        """
+
+        def find(session: Session) -> Agent:
+            key = as_key(name)
+            if (row := session.one(_BY_NAME, (key, key))) is not None:
+                return _from_row(row)
+            names = ", ".join(clip(row[1], 40) for row in session.all(_ALL)[:20])
+            raise AgentNotFound(f"there is no agent {clip(name, 60)!r}. There are: {names}.")
+
+        return await self._database.read(find)
+
+    async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
+        """Give the agent a context limit of its own, or take it away."""
+
+        def change(session: Session) -> Agent:
+            session.run(_SET_CONTEXT, (tokens, agent_id))
+            agent = _get(session, agent_id)
+            now = to_iso(self._clock.now())
+            record_change(session, now, "agent", agent_id, "changed", [agent_id], name=agent.name)
+            return agent
+
+        return await self._database.write(change)
+
     def _find_or_make(self, session: Session, name: str | None, project: str | None) -> Agent:
         # Looked up again inside the lock: another process may have made it meanwhile.
         if found := _find(session, name, project):
@@ -101,7 +140,13 @@ class SqliteAgents:
             session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
             position += 1
         record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
-        return _from_row((agent_id, name, "", project, now))
+        return _from_row((agent_id, name, "", project, now, None))
+
+
+def _get(session: Session, agent_id: AgentId) -> Agent:
+    if (row := session.one(_BY_ID, (agent_id,))) is None:
+        raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
+    return _from_row(row)
 
 
 def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
@@ -134,11 +179,12 @@ def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
 
 
 def _from_row(row: Row) -> Agent:
-    agent_id, name, description, project, created_at = row
+    agent_id, name, description, project, created_at, context_tokens = row
     return Agent(
         id=AgentId(agent_id),
         name=name,
         description=description,
         project=project,
         created_at=from_iso(created_at),
+        context_tokens=context_tokens,
     )

@@ -30,6 +30,12 @@ _COLUMNS = """row.id, row.seq, c.id, c.external_id, row.role, row.name, row.cont
 _FROM = "FROM messages row JOIN conversations c ON c.seq = row.conversation_seq"
 _BY_SEQ = f"SELECT {_COLUMNS} {_FROM} WHERE row.seq IN (SELECT value FROM json_each(?))"
 _OF_CONVERSATION = f"SELECT {_COLUMNS} {_FROM} WHERE row.conversation_seq = ? ORDER BY row.seq"
+_ARRIVED = f"""
+SELECT {_COLUMNS} {_FROM} WHERE row.agent_seq = ? AND row.seq > ? ORDER BY row.seq LIMIT ?
+"""
+_LAST_ARRIVED = f"""
+SELECT {_COLUMNS} {_FROM} WHERE row.agent_seq = ? AND row.seq > ? ORDER BY row.seq DESC LIMIT ?
+"""
 _NEIGHBOURS = """
 SELECT hit.value,
     (SELECT max(b.seq) FROM messages b
@@ -160,6 +166,22 @@ class SqliteMessages:
             return session.all(sql, {**rows.parameters, "before": before_seq, "limit": limit})
 
         return [_from_row(row) for row in await self._database.read(newest)]
+
+    async def arrived(self, agent_id: AgentId, after_seq: int, limit: int) -> list[Message]:
+        """Messages in the order they arrived, from the first after `after_seq` on."""
+        rows = await self._database.read(
+            lambda session: session.all(_ARRIVED, (seq_of(session, agent_id), after_seq, limit))
+        )
+        return [_from_row(row) for row in rows]
+
+    async def last_arrived(self, agent_id: AgentId, after_seq: int, limit: int) -> list[Message]:
+        """The latest arrivals after `after_seq`, in the order they arrived."""
+        rows = await self._database.read(
+            lambda session: session.all(
+                _LAST_ARRIVED, (seq_of(session, agent_id), after_seq, limit)
+            )
+        )
+        return [_from_row(row) for row in reversed(rows)]
 
     async def get(self, seqs: Sequence[int]) -> dict[int, Message]:
         """Messages by place; places of forgotten ones are missing."""

@@ -1,0 +1,166 @@
+"""Eviction: messages leave the context window in the background, and a summary takes their place.
+
+What leaves when depends on the messages alone, not on when somebody looks: the window is followed
+from message to message as they arrived, so the same messages always give the same summaries.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+from anyio import to_thread
+
+from memory_mcp.domain.compile import compile_blocks, compile_summary, message_line
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.eviction import (
+    ContextWindow,
+    EvictionPlan,
+    FixedTooLarge,
+    InView,
+    plan_eviction,
+)
+from memory_mcp.domain.extract import Said, extract
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.messages import Message
+from memory_mcp.domain.summaries import NewSummary, Summary
+from memory_mcp.ports import AgentStore, BlockStore, MessageStore, SummaryStore, TokenCounter
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 60
+ROWS = 500
+"""Messages read at one go."""
+METADATA_TOKENS = 300
+"""Room left for the numbers in view. Fixed, as what leaves must not hang on what they say today."""
+FRAME_TOKENS = 50
+"""What the frame around a summary takes."""
+MADE_BY_EXTRACT = "extract"
+
+
+class Eviction:
+    """Keeps every agent's messages in view within its context limit."""
+
+    def __init__(
+        self,
+        agents: AgentStore,
+        blocks: BlockStore,
+        messages: MessageStore,
+        summaries: SummaryStore,
+        tokens: TokenCounter,
+        limit_tokens: int,
+    ) -> None:
+        """`limit_tokens` is for agents without a limit of their own."""
+        self._agents = agents
+        self._blocks = blocks
+        self._messages = messages
+        self._summaries = summaries
+        self._tokens = tokens
+        self._limit_tokens = limit_tokens
+        self._noticed: set[AgentId] = set()
+        self._wake = anyio.Event()
+
+    def noticed(self, agent_id: AgentId) -> None:
+        """Messages have come to an agent; some may have to leave."""
+        self._noticed.add(agent_id)
+        self._wake.set()
+
+    async def limit_of(self, agent_id: AgentId) -> int:
+        """How many tokens the agent's view may take."""
+        agent = await self._agents.get(agent_id)
+        return agent.context_tokens or self._limit_tokens
+
+    async def chain(self, agent_id: AgentId) -> list[Summary]:
+        """Every summary the agent ever had in view, oldest first."""
+        return await self._summaries.chain(agent_id)
+
+    async def evict(self, agent_id: AgentId) -> int:
+        """Let leave whatever has to; how many messages left."""
+        left = 0
+        while (step := await self._next(agent_id)) is not None:
+            latest, summary = step
+            if await self._summaries.evict(agent_id, summary, latest):
+                left += summary.messages
+        return left
+
+    async def keep_up(self) -> None:
+        """Evict whenever something was said, for as long as the process serves."""
+        looked_back = False
+        while True:
+            self._wake = anyio.Event()
+            try:
+                if not looked_back:  # what came while nobody served
+                    self._noticed.update(agent.id for agent in await self._agents.all())
+                    looked_back = True
+                for agent_id in list(self._noticed):
+                    if left := await self.evict(agent_id):
+                        logger.info("%d messages left the view of %s", left, agent_id)
+                    self._noticed.discard(agent_id)
+            except StoreError as error:  # a full or busy disk must not end the server
+                logger.warning("messages will leave the view later: %s", error)
+            with anyio.move_on_after(RETRY_SECONDS if self._noticed else None):
+                await self._wake.wait()
+
+    async def _next(self, agent_id: AgentId) -> tuple[Summary | None, NewSummary] | None:
+        """The next eviction: the summary in view, and the one to take its place."""
+        latest = await self._summaries.latest(agent_id)
+        blocks = compile_blocks(await self._blocks.of_agent(agent_id))
+        window = ContextWindow(
+            limit_tokens=await self.limit_of(agent_id),
+            fixed_tokens=self._tokens.count(blocks) + METADATA_TOKENS,
+            summary_tokens=self._tokens.count(compile_summary(latest)) if latest else 0,
+            messages=(),
+        )
+        total = window.total_tokens
+        after = latest.last_seq if latest else 0
+        arrived: list[Message] = []
+        in_view: list[InView] = []
+        while batch := await self._messages.arrived(agent_id, after, ROWS):
+            counted = await to_thread.run_sync(self._measured, batch)
+            for message, measured in zip(batch, counted, strict=True):
+                arrived.append(message)
+                in_view.append(measured)
+                total += measured.tokens
+                if total <= window.trigger_tokens:
+                    continue
+                plan = plan_eviction(replace(window, messages=in_view))
+                if isinstance(plan, FixedTooLarge):
+                    logger.warning("%s: %s", agent_id, plan.because)
+                    return None
+                if plan is not None and plan.evicted:
+                    return latest, await to_thread.run_sync(self._summarised, latest, arrived, plan)
+            after = batch[-1].seq
+        return None
+
+    def _measured(self, messages: Sequence[Message]) -> list[InView]:
+        return [
+            InView(
+                seq=message.seq,
+                role=message.role,
+                tokens=self._tokens.count(f"{message_line(message)}\n"),
+            )
+            for message in messages
+        ]
+
+    def _summarised(
+        self, latest: Summary | None, arrived: Sequence[Message], plan: EvictionPlan
+    ) -> NewSummary:
+        """What takes the place of the last summary and of the messages that leave."""
+        leaving = arrived[: len(plan.evicted)]
+        text = extract(
+            latest.text if latest else None,
+            [
+                Said(seq=each.seq, speaker=each.speaker, at=each.created_at, text=each.content)
+                for each in leaving
+            ],
+            budget_tokens=max(0, plan.summary_tokens_max - FRAME_TOKENS),
+            count=self._tokens.count,
+        )
+        return NewSummary(
+            text=text,
+            first_seq=leaving[0].seq,
+            last_seq=leaving[-1].seq,
+            messages=len(leaving),
+            last_at=leaving[-1].created_at,
+            made_by=MADE_BY_EXTRACT,
+        )

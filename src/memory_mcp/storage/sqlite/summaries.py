@@ -1,0 +1,96 @@
+"""Summaries in SQLite."""
+
+from memory_mcp.domain.ids import AgentId, SummaryId, new_id
+from memory_mcp.domain.summaries import NewSummary, Summary
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Clock
+from memory_mcp.storage.sqlite.agents import seq_of
+from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.session import Row, Session
+
+_COLUMNS = "id, text, first_seq, last_seq, messages, covered, last_at, made_by, created_at"
+_LATEST = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq DESC LIMIT 1"
+_CHAIN = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq"
+_INSERT = """
+INSERT INTO summaries (id, agent_seq, text, first_seq, last_seq, messages, covered, last_at,
+    made_by, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class SqliteSummaries:
+    """The `SummaryStore` port."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def latest(self, agent_id: AgentId) -> Summary | None:
+        """The agent's summary in view, if anything was evicted yet."""
+        return await self._database.read(lambda session: _latest(session, agent_id))
+
+    async def chain(self, agent_id: AgentId) -> list[Summary]:
+        """Every summary the agent ever had in view, oldest first."""
+        rows = await self._database.read(
+            lambda session: session.all(_CHAIN, (seq_of(session, agent_id),))
+        )
+        return [_from_row(row) for row in rows]
+
+    async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
+        """Put a summary in view, made from the one `after`; the messages it tells of leave.
+
+        False, and nothing changed, when another eviction came before.
+        """
+
+        def put(session: Session) -> bool:
+            latest = _latest(session, agent_id)
+            if (latest and latest.id) != (after and after.id):
+                return False
+            now = to_iso(self._clock.now())
+            summary_id = new_id("summary")
+            row = (
+                summary_id,
+                seq_of(session, agent_id),
+                summary.text,
+                summary.first_seq,
+                summary.last_seq,
+                summary.messages,
+                summary.messages + (after.covered if after else 0),
+                to_iso(summary.last_at),
+                summary.made_by,
+                now,
+            )
+            session.run(_INSERT, row)
+            record_change(
+                session,
+                now,
+                "summary",
+                summary_id,
+                "made",
+                [agent_id],
+                messages=summary.messages,
+                made_by=summary.made_by,
+            )
+            return True
+
+        return await self._database.write(put)
+
+
+def _latest(session: Session, agent_id: AgentId) -> Summary | None:
+    row = session.one(_LATEST, (seq_of(session, agent_id),))
+    return _from_row(row) if row else None
+
+
+def _from_row(row: Row) -> Summary:
+    return Summary(
+        id=SummaryId(row[0]),
+        text=row[1],
+        first_seq=row[2],
+        last_seq=row[3],
+        messages=row[4],
+        covered=row[5],
+        last_at=from_iso(row[6]),
+        made_by=row[7],
+        created_at=from_iso(row[8]),
+    )
