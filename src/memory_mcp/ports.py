@@ -18,6 +18,7 @@ from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
 from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import NewSummary, Summary
 from memory_mcp.domain.times import Window
+from memory_mcp.domain.tool_rules import ToolRule
 
 if TYPE_CHECKING:
     Vector = array[float]
@@ -113,6 +114,14 @@ class PassageFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """An agent with its blocks, as they are at one moment."""
+
+    agent: Agent
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
     """A block as an edit found it and as the edit left it; equal when nothing changed."""
 
@@ -191,9 +200,17 @@ class AgentStore(Protocol):
         """Give the agent a context limit of its own, or take it away."""
         ...
 
+    async def set_tool_rules(self, agent_id: AgentId, rules: Sequence[ToolRule]) -> Agent:
+        """Give the agent these tool rules instead of those it has."""
+        ...
+
 
 class BlockStore(Protocol):
     """Core memory."""
+
+    async def standing(self, agent_id: AgentId) -> Standing:
+        """What holds for the agent at this moment."""
+        ...
 
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""

@@ -318,30 +318,46 @@ def test_an_arrow_after_a_number_inside_a_text_is_no_line_number(block: MakeBloc
     assert append("level 3→ 4")(block()).value == "level 3→ 4"
 
 
-@pytest.mark.parametrize("seen", [None, 3])
-def test_a_rewrite_by_one_who_saw_the_block_as_it_is_applies(
-    block: MakeBlock, seen: int | None
-) -> None:
-    assert rethink("new", based_on=seen)(block("old", version=3)).value == "new"
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_rewrite_by_one_who_saw_the_block_as_it_is_applies(block: MakeBlock, seen: bool) -> None:
+    before = block("old", version=3)
+
+    assert rethink("new", based_on=before if seen else None)(before).value == "new"
 
 
-def test_a_rewrite_by_one_who_saw_an_older_block_is_refused_with_what_it_says_now(
+def test_a_rewrite_by_one_who_saw_an_older_block_keeps_what_others_changed_since(
     block: MakeBlock,
 ) -> None:
-    with pytest.raises(Conflict) as refused:
-        rethink("name: Ada", based_on=3)(block("name: Ada\nlikes tea", version=5))
+    seen = block("name: Ada\nlikes tea\nlives in Porto", version=3)
+    now = block("name: Ada Lovelace\nlikes tea\nlives in Porto\nhas a cat", version=5)
 
-    assert str(refused.value) == snapshot(
-        "block 'human' was changed elsewhere since you last saw it (version 5 now, 3 then), so it "
-        "was not rewritten. Take in what it says now, then send the whole block again. "
-        "It reads:\nname: Ada\nlikes tea"
+    after = rethink("name: Ada\nlives in Porto\nspeaks French", based_on=seen)(now)
+
+    assert after.value == "name: Ada Lovelace\nlives in Porto\nhas a cat\nspeaks French"
+    assert after.version == 6
+
+
+def test_a_rewrite_of_what_others_changed_since_is_refused_with_both_texts(
+    block: MakeBlock,
+) -> None:
+    seen = block("name: Ada\nlikes tea", version=3)
+    now = block("name: Ada\nlikes green tea", version=5)
+
+    with pytest.raises(Conflict) as refused:
+        rethink("name: Ada L.\nlikes coffee", based_on=seen)(now)
+
+    assert str(refused.value) == (
+        "block 'human' was changed elsewhere since you last saw it (version 5 now, 3 then), where "
+        "your rewrite changes it too, so it was not rewritten:\n"
+        "- it was 'likes tea'; now it is 'likes green tea'; you sent 'likes coffee'\n"
+        "Take in both, then send the whole block again. It reads:\nname: Ada\nlikes green tea"
     )
 
 
 def test_a_rewrite_to_what_the_block_says_already_is_no_conflict(block: MakeBlock) -> None:
     before = block("likes tea", version=5)
 
-    assert rethink("likes tea", based_on=3)(before) == before
+    assert rethink("likes tea", based_on=block("likes rye", version=3))(before) == before
 
 
 def test_the_blocks_an_agent_starts_with_say_what_belongs_in_them() -> None:

@@ -10,6 +10,8 @@ from memory_mcp.domain.texts import (
     check_text,
     clip,
     counted,
+    each,
+    either,
     require_name,
     require_tags,
     require_text,
@@ -84,3 +86,16 @@ def test_numbers_of_things_are_worded() -> None:
     words = [counted(number, "passage") for number in (0, 1, 2, 4118)]
 
     assert words == ["0 passages", "1 passage", "2 passages", "4,118 passages"]
+
+
+@pytest.mark.parametrize(
+    ("names", "one", "all_of_them"),
+    [
+        (["a"], "a", "a"),
+        (["a", "b"], "a or b", "a and b"),
+        (["a", "b", "c"], "a, b or c", "a, b and c"),
+    ],
+)
+def test_names_are_listed_in_words(names: list[str], one: str, all_of_them: str) -> None:
+    assert either(names) == one
+    assert each(names) == all_of_them

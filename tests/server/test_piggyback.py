@@ -156,21 +156,38 @@ def test_own_edits_made_at_the_same_time_are_not_told_back(server: Server, round
     assert told_back == []
 
 
-async def test_a_rewrite_of_a_block_that_moved_on_is_refused_with_what_it_says_now(
+async def test_a_rewrite_of_a_block_that_moved_on_keeps_what_others_added_and_tells_it(
     connect_in_memory: Connect,
 ) -> None:
     connect = connect_in_memory
-    rewrite = {"label": "project", "new_content": "All new."}
     with anyio.fail_after(WAIT_SECONDS):
         async with connect() as one, connect() as other:
             await tell(other, "core_memory_append", label="project", content="News.")
+            told = await tell(one, "core_memory_replace", label="project", new_content="All new.")
+            merged = await read(one, "memory://blocks/project")
+    assert merged == "News.\nAll new."
+    assert "now reads:\nNews.\nAll new." in told
+    assert "+ News." in told.partition(ELSEWHERE)[2]
+
+
+async def test_a_rewrite_of_lines_that_others_changed_is_refused_with_what_they_say_now(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    rewrite = {"label": "project", "new_content": "Goal: rivers."}
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect() as first:
+            await tell(first, "core_memory_append", label="project", content="Goal: tides.")
+        async with connect() as one, connect() as other:
+            change = {"label": "project", "old_content": "tides", "new_content": "lakes"}
+            await tell(other, "core_memory_replace", **change)
             refused = await one.call_tool("core_memory_replace", rewrite)
             unchanged = await read(one, "memory://blocks/project")
             accepted = await one.call_tool("core_memory_replace", rewrite)
     assert refused.is_error
     assert said(refused).startswith("block 'project' was changed elsewhere since you last saw it")
-    assert said(refused).endswith("News.")
-    assert unchanged == "News."
+    assert said(refused).endswith("Goal: lakes.")
+    assert unchanged == "Goal: lakes."
     assert not accepted.is_error, said(accepted)
     assert ELSEWHERE not in said(accepted)
 

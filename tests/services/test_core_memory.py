@@ -61,17 +61,44 @@ async def test_replace_without_old_content_rewrites_the_block(
     assert (await block(services, agent_id)).value == "all new"
 
 
-async def test_a_rewrite_from_a_stale_view_is_refused_and_from_a_fresh_one_applied(
+async def test_a_rewrite_from_a_stale_view_is_merged_and_a_true_conflict_refused(
     services: Services, agent_id: AgentId
 ) -> None:
-    seen = (await block(services, agent_id)).version
-    now = (await services.core_memory.append(agent_id, "human", "name: Ada")).after.version
+    await services.core_memory.append(agent_id, "human", "name: Ada\nlikes tea")
+    seen = await block(services, agent_id)
+    await services.core_memory.append(agent_id, "human", "has a cat")
 
-    with pytest.raises(Conflict, match="name: Ada"):
-        await services.core_memory.replace(agent_id, "human", "likes tea", None, seen)
-    await services.core_memory.replace(agent_id, "human", "name: Ada, likes tea", None, now)
+    rewrite = "name: Ada Lovelace\nlikes tea"
+    await services.core_memory.replace(agent_id, "human", rewrite, None, seen)
+    assert (await block(services, agent_id)).value == "name: Ada Lovelace\nlikes tea\nhas a cat"
 
-    assert (await block(services, agent_id)).value == "name: Ada, likes tea"
+    with pytest.raises(Conflict, match="name: Ada Lovelace"):
+        await services.core_memory.replace(agent_id, "human", "name: A.L.\nlikes tea", None, seen)
+
+
+async def test_no_sentence_is_lost_when_writers_rewrite_a_block_from_stale_views(
+    services: Services, agent_id: AgentId
+) -> None:
+    refused: list[str] = []
+
+    async def rewrite(writer: int) -> None:
+        seen = await block(services, agent_id)
+        for number in range(25):
+            if number % 5 == 0:  # in between it looks at nothing, not even at what it wrote
+                seen = await block(services, agent_id)
+            text = f"{seen.value}\nWriter {writer} says {number}.".strip()
+            try:
+                await services.core_memory.replace(agent_id, "human", text, None, seen)
+            except Conflict:
+                refused.append(text)
+
+    async with anyio.create_task_group() as tasks:
+        for writer in range(4):
+            tasks.start_soon(rewrite, writer)
+
+    told = (await block(services, agent_id)).value + "\n".join(refused)
+    wanted = [f"Writer {writer} says {number}." for writer in range(4) for number in range(25)]
+    assert [sentence for sentence in wanted if sentence not in told] == []
 
 
 @pytest.mark.parametrize("label", ["Human", "", "nobody", "\0", "\ud800", "x" * 10_000])

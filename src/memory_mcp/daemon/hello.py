@@ -11,6 +11,16 @@ from memory_mcp.domain.texts import clip
 from memory_mcp.rendezvous import PROTOCOL, newer
 
 
+class MemoStep(BaseModel):
+    """What the session has called so far, as far as tool rules ask."""
+
+    model_config = ConfigDict(strict=True)
+
+    counts: dict[str, int] = {}
+    last_tool: str | None = None
+    last_output: str = ""
+
+
 class Memo(BaseModel):
     """What a session's last life left with its bridge (`Connection.memo`)."""
 
@@ -18,6 +28,7 @@ class Memo(BaseModel):
 
     conversation: str
     seen: dict[str, int]
+    step: MemoStep = MemoStep()
 
 
 class Hello(BaseModel):

@@ -10,6 +10,7 @@ from mcp.server import MCPServer
 
 from memory_mcp.daemon.hello import Hello
 from memory_mcp.domain.ids import BlockId
+from memory_mcp.domain.solver import Step
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.lines import GONE, LINE_BYTES_MAX, Lines
 from memory_mcp.server.tools.tool import Surface
@@ -50,6 +51,7 @@ class Session:
         self.connection.resumed = True
         self.connection.conversation = memo.conversation
         self.connection.has_seen(seen)
+        self.connection.step = Step(scope="connection", **memo.step.model_dump())
 
     async def serve(self, server: MCPServer[Any]) -> None:
         """Answer until the bridge leaves, stops reading, or the session is to finish."""

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.texts import require_name
+from memory_mcp.domain.tool_rules import ToolRule
 
 DEFAULT_AGENT = "default"
 _RESERVED = "/\\?#%"
@@ -25,6 +26,8 @@ class Agent:
     created_at: datetime
     context_tokens: int | None = None
     """How many tokens its view may take; `None`: as many as the process's settings say."""
+    tool_rules: tuple[ToolRule, ...] = ()
+    """Which of its tools may be called when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ two writers never overwrite each other.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -20,10 +20,12 @@ from memory_mcp.domain.errors import (
     ReadOnlyBlock,
 )
 from memory_mcp.domain.ids import BlockId
+from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.texts import check_text, require_text
 
 LIMIT_CHARS_DEFAULT = 5_000
 
+CONFLICTS_SHOWN = 5
 FILL_AFTER_EVICTION = 0.8
 """How full a block is left, of its limit, when lines had to leave it."""
 
@@ -155,25 +157,43 @@ def replace_text(old_content: str, new_content: str) -> Edit:
     return edit
 
 
-def rethink(new_content: str, based_on: int | None = None) -> Edit:
+def rethink(new_content: str, based_on: Block | None = None) -> Edit:
     """Rewrite the whole block; empty clears it.
 
-    With `based_on`, the version the writer has seen, the rewrite is refused when the block has
-    moved on since: what others added in between must not go unread.
+    With `based_on`, the block as the writer has seen it, a block that has moved on since is merged
+    with the rewrite by lines: what others changed in between stays. Where both changed the same
+    lines, the rewrite is refused with both texts.
     """
     check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
     _refuse_line_numbers(new_content)
 
     def edit(block: Block) -> Block:
-        if based_on is not None and block.version != based_on and block.value != new_content:
-            raise Conflict(
-                f"block {block.label!r} was changed elsewhere since you last saw it (version "
-                f"{block.version} now, {based_on} then), so it was not rewritten. Take in what it "
-                f"says now, then send the whole block again. It reads:\n{block.value}"
-            )
-        return _with_value(block, new_content)
+        if based_on is None or block.version == based_on.version:
+            return _with_value(block, new_content)
+        merged = merge(based_on.value, new_content, block.value)
+        if isinstance(merged, MergeConflict):
+            raise Conflict(_conflict(block, based_on, merged))
+        return _with_value(block, merged.text)
 
     return edit
+
+
+def _conflict(block: Block, seen: Block, conflict: MergeConflict) -> str:
+    places = "\n".join(
+        f"- it was {_shown(region.base)}; now it is {_shown(region.theirs)}; you sent "
+        f"{_shown(region.ours)}"
+        for region in conflict.regions[:CONFLICTS_SHOWN]
+    )
+    return (
+        f"block {block.label!r} was changed elsewhere since you last saw it (version "
+        f"{block.version} now, {seen.version} then), where your rewrite changes it too, so it was "
+        f"not rewritten:\n{places}\nTake in both, then send the whole block again. It reads:\n"
+        f"{block.value}"
+    )
+
+
+def _shown(lines: Sequence[str]) -> str:
+    return _quoted("\n".join(lines)) if lines else "gone"
 
 
 def _with_value(block: Block, value: str) -> Block:

@@ -15,6 +15,7 @@ from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading
+from memory_mcp.domain.tool_rules import ToolRule, compile_rules
 
 INSTRUCTIONS_CHARS_MAX = 2_000
 INSTRUCTIONS_LEAD_CHARS_MAX = 512
@@ -47,6 +48,7 @@ class Context:
     blocks: Sequence[Block]
     statistics: Statistics
     now: datetime
+    tool_rules: Sequence[ToolRule] = ()
     summary: Summary | None = None
     messages: Sequence[Message] = ()
     """Those in view, in the order they arrived."""
@@ -66,8 +68,11 @@ def compile_context(context: Context) -> str:
 
 
 def compile_fixed(context: Context) -> str:
-    """The part of it that no eviction makes smaller: blocks and numbers."""
-    return f"{compile_blocks(context.blocks)}\n\n{_metadata(context)}"
+    """The part of it that no eviction makes smaller: blocks, numbers, tool rules."""
+    parts = [compile_blocks(context.blocks), _metadata(context)]
+    if rules := compile_rules(context.tool_rules, "connection"):
+        parts.append(rules)
+    return "\n\n".join(parts)
 
 
 def compile_blocks(blocks: Sequence[Block]) -> str:

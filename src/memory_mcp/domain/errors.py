@@ -11,6 +11,7 @@ MemoryMCPError
 ├── ReadOnlyBlock         an edit of a block nobody may edit
 ├── EditMismatch          the text to replace is absent, or there more than once
 ├── Conflict              a whole rewrite met a block that has moved on
+├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
 ├── EmbedderError         the embedder's table is missing or damaged
 └── StoreError
@@ -66,6 +67,10 @@ class EditMismatch(MemoryMCPError):
 
 class Conflict(MemoryMCPError):
     """The block changed since the version the edit was based on. Nothing was changed."""
+
+
+class ToolRuleViolation(MemoryMCPError):
+    """A tool rule refuses the call now; the text says which rule, and which tools are valid."""
 
 
 class ImportRefused(MemoryMCPError):

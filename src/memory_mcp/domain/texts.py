@@ -1,6 +1,7 @@
 """What text may enter memory, and how numbers and texts are worded in answers."""
 
 import re
+from collections.abc import Iterable
 
 from memory_mcp.domain.errors import InvalidInput
 
@@ -83,3 +84,17 @@ def clip(text: str, chars: int) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 passage`, `4,118 passages`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def either(names: Iterable[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return _listed(list(names), "or")
+
+
+def each(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return _listed(list(names), "and")
+
+
+def _listed(names: list[str], last: str) -> str:
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

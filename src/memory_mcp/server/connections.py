@@ -18,6 +18,7 @@ import anyio
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import new_id
+from memory_mcp.domain.solver import Step
 
 CONNECTIONS_MAX = 1_000
 
@@ -46,6 +47,10 @@ class Connection:
     """What the peer's program calls itself, once it has said so."""
     conversation: str = field(default_factory=lambda: new_id("session"))
     """The conversation that captured messages go to when none is named."""
+    step: Step = field(default_factory=lambda: Step(scope="connection"))
+    """What was called so far, as far as tool rules ask."""
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held for a whole call where there are tool rules: the next one hangs on what it did."""
     view: anyio.Lock = field(default_factory=anyio.Lock)
     """Held from an edit to its note here, and from reading blocks to telling what changed, so that
     calls under way at once on one connection don't take each other's edits for somebody else's."""
@@ -64,7 +69,12 @@ class Connection:
     def memo(self) -> str:
         """What the next life of this connection must know of this one, as `recall` takes it."""
         seen = {block.id: block.version for block in (self._seen or {}).values()}
-        return json.dumps({"conversation": self.conversation, "seen": seen})
+        step = {
+            "counts": dict(self.step.counts),
+            "last_tool": self.step.last_tool,
+            "last_output": self.step.last_output,
+        }
+        return json.dumps({"conversation": self.conversation, "seen": seen, "step": step})
 
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""
@@ -75,10 +85,10 @@ class Connection:
         shown = {block.id: block for block in blocks if block.label == label}
         self._seen = {**(self._seen or {}), **shown}
 
-    def seen_version(self, label: str) -> int | None:
-        """The version of a block the peer has seen; `None` when it was shown none."""
+    def seen_block(self, label: str) -> Block | None:
+        """A block as the peer has seen it; `None` when it was shown none."""
         blocks = (self._seen or {}).values()
-        return next((block.version for block in blocks if block.label == label), None)
+        return next((block for block in blocks if block.label == label), None)
 
     def unseen(self, blocks: Sequence[Block]) -> list[BlockChange]:
         """What changed since the peer last saw it; from now on it has seen it.

@@ -22,7 +22,7 @@ from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.prompts import PROMPTS, register_prompts
 from memory_mcp.server.resources import register_resources
-from memory_mcp.server.tools import tools_of
+from memory_mcp.server.tools import names_of, tools_of
 from memory_mcp.server.tools.tool import Surface, host_of
 from memory_mcp.services import Services
 
@@ -40,7 +40,7 @@ def build_server(
 
     Requests must come on a transport that sets `CURRENT`.
     """
-    surface = Surface(services, result_tokens)
+    surface = Surface(services, result_tokens, names_of(tool_sets))
     server: MCPServer[Any] = MCPServer(
         "memory-mcp",
         title="Memory",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from memory_mcp.domain import blocks
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import AgentId, BlockId
-from memory_mcp.ports import BlockStore, Edited
+from memory_mcp.ports import BlockStore, Edited, Standing
 from memory_mcp.services.indexing import Indexing
 
 
@@ -19,6 +19,10 @@ class CoreMemory:
     async def blocks(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
         return await self._store.of_agent(agent_id)
+
+    async def standing(self, agent_id: AgentId) -> Standing:
+        """The agent with its blocks, at this moment."""
+        return await self._store.standing(agent_id)
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
         """The agent's blocks as they were at those versions."""
@@ -45,14 +49,14 @@ class CoreMemory:
         label: str,
         new_content: str,
         old_content: str | None,
-        based_on: int | None = None,
+        based_on: Block | None = None,
         *,
         key: str | None = None,
     ) -> Edited:
         """Replace the one place where `old_content` stands; without it, rewrite the block.
 
-        `based_on` is the version of the block that a rewriting caller has seen, if known. The edit
-        of a `key` is made once.
+        `based_on` is the block as a rewriting caller has seen it, if known: what others changed
+        since is kept. The edit of a `key` is made once.
 
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, EditMismatch, Conflict,

@@ -91,9 +91,11 @@ class View:
         return compile_instructions(await self._gather(agent_id))
 
     async def _gather(self, agent_id: AgentId) -> Context:
+        standing = await self._blocks.standing(agent_id)
         return Context(
             agent_id=agent_id,
-            blocks=await self._blocks.of_agent(agent_id),
+            blocks=standing.blocks,
+            tool_rules=standing.agent.tool_rules,
             statistics=await self.statistics(agent_id),
             now=self._clock.now(),
         )

@@ -17,6 +17,13 @@ TOOL_SETS: dict[str, tuple[ToolSpec, ...]] = {
 }
 
 
+def names_of(sets: Sequence[str]) -> tuple[str, ...]:
+    """What the tools of these sets are called, in their fixed order."""
+    return tuple(
+        spec.function.__name__ for name in TOOL_SETS if name in sets for spec in TOOL_SETS[name]
+    )
+
+
 def tools_of(sets: Sequence[str], surface: Surface) -> list[MemoryTool]:
     """The tools of the sets asked for, in their fixed order."""
     return [

@@ -40,7 +40,7 @@ async def core_memory_replace(
     than adding a second, or when a block gets full. Returns the block."""
     service, connection = call.services.core_memory, call.connection
     async with connection.view:
-        seen = connection.seen_version(label)
+        seen = connection.seen_block(label)
         try:
             edited = await service.replace(
                 call.agent_id, label, new_content, old_content, seen, key=call.key

@@ -12,8 +12,10 @@ from mcp.server.session import ServerSession
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
+from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import MemoryMCPError
 from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.solver import solve
 from memory_mcp.server.answers import Answer, Budget, changes_text
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
@@ -26,12 +28,18 @@ class Surface:
 
     services: Services
     result_tokens: int
+    tools: tuple[str, ...] = ()
+    """The tools that are served."""
 
     async def agent_of(self, connection: Connection) -> AgentId:
         """The agent the connection speaks for, made on first use."""
+        return (await self.agent(connection)).id
+
+    async def agent(self, connection: Connection) -> Agent:
+        """The same, with what held for it when it was last looked at."""
         if connection.agent is None:
             connection.agent = await self.services.agents.choose(connection.choice)
-        return connection.agent.id
+        return connection.agent
 
     @property
     def budget(self) -> Budget:
@@ -110,11 +118,7 @@ class MemoryTool(Tool):
         if unknown:
             raise unknown_argument_error(self.name, unknown, self.parameters)
         try:
-            given = self.fn_metadata.validate_arguments(arguments)
-        except ValidationError as error:
-            raise argument_error(self.name, error) from None
-        try:
-            answer = await self._answer(given, context)
+            answer = await self._ruled(arguments, context)
         except MemoryMCPError as error:
             raise tool_error(error) from error
         except ToolError:
@@ -128,6 +132,32 @@ class MemoryTool(Tool):
             content=[TextContent(type="text", text=answer.text)],
             structured_content=answer.structured,
         )
+
+    async def _ruled(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Answer:
+        """Answer if the agent's tool rules let the call pass."""
+        connection = CURRENT.get()
+        agent = await self._surface.agent(connection)
+        if not agent.tool_rules:
+            answer = await self._answer(self._validated(arguments), context)
+            connection.step = connection.step.after(self.name, answer.text)
+            return answer
+        async with connection.turn:
+            solution = solve(agent.tool_rules, self._surface.tools, connection.step)
+            solution.require(self.name)
+            fixed = solution.arguments.get(self.name, {})
+            try:
+                answer = await self._answer(self._validated({**arguments, **fixed}), context)
+            except BaseException:
+                connection.step = connection.step.after(self.name, failed=True)
+                raise
+            connection.step = connection.step.after(self.name, answer.text)
+        return answer
+
+    def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.fn_metadata.validate_arguments(arguments)
+        except ValidationError as error:
+            raise argument_error(self.name, error) from None
 
     async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
         surface, connection = self._surface, CURRENT.get()
@@ -144,7 +174,9 @@ class MemoryTool(Tool):
         )
         answer: Answer = await self.fn(call=call, **given)
         async with connection.view:
-            changes = connection.unseen(await surface.services.core_memory.blocks(agent_id))
+            standing = await surface.services.core_memory.standing(agent_id)
+            connection.agent = standing.agent
+            changes = connection.unseen(standing.blocks)
         if not changes:
             return answer
         changed = [{"label": change.label, "version": change.version} for change in changes]

@@ -1,5 +1,8 @@
 """Agents in SQLite."""
 
+import json
+from collections.abc import Sequence
+
 from memory_mcp.domain.agents import (
     DEFAULT_AGENT,
     Agent,
@@ -12,14 +15,16 @@ from memory_mcp.domain.errors import AgentNotFound
 from memory_mcp.domain.ids import AgentId, new_id
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.domain.tool_rules import ToolRule, rules_from_json, rules_to_json
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
-_COLUMNS = "id, name, description, project, created_at, context_limit"
+_COLUMNS = "id, name, description, project, created_at, context_limit, tool_rules"
 _BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
 _SET_CONTEXT = "UPDATE agents SET context_limit = ? WHERE id = ?"
+_SET_RULES = "UPDATE agents SET tool_rules = ? WHERE id = ?"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
 _ALL = f"SELECT {_COLUMNS} FROM agents ORDER BY seq"
@@ -80,7 +85,7 @@ class SqliteAgents:
         Raises:
             AgentNotFound: there is none with that id.
         """
-        return await self._database.read(lambda session: _get(session, agent_id))
+        return await self._database.read(lambda session: agent_of(session, agent_id))
 
     async def named(self, name: str) -> Agent:
         """The agent with that name or id.
@@ -100,10 +105,16 @@ class SqliteAgents:
 
     async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
         """Give the agent a context limit of its own, or take it away."""
+        return await self._set(agent_id, _SET_CONTEXT, tokens)
 
+    async def set_tool_rules(self, agent_id: AgentId, rules: Sequence[ToolRule]) -> Agent:
+        """Give the agent these tool rules instead of those it has."""
+        return await self._set(agent_id, _SET_RULES, json.dumps(rules_to_json(rules)))
+
+    async def _set(self, agent_id: AgentId, statement: str, value: int | str | None) -> Agent:
         def change(session: Session) -> Agent:
-            session.run(_SET_CONTEXT, (tokens, agent_id))
-            agent = _get(session, agent_id)
+            session.run(statement, (value, agent_id))
+            agent = agent_of(session, agent_id)
             now = to_iso(self._clock.now())
             record_change(session, now, "agent", agent_id, "changed", [agent_id], name=agent.name)
             return agent
@@ -140,10 +151,15 @@ class SqliteAgents:
             session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
             position += 1
         record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
-        return _from_row((agent_id, name, "", project, now, None))
+        return _from_row((agent_id, name, "", project, now, None, "[]"))
 
 
-def _get(session: Session, agent_id: AgentId) -> Agent:
+def agent_of(session: Session, agent_id: AgentId) -> Agent:
+    """The agent with that id.
+
+    Raises:
+        AgentNotFound: there is none.
+    """
     if (row := session.one(_BY_ID, (agent_id,))) is None:
         raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
     return _from_row(row)
@@ -179,7 +195,7 @@ def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
 
 
 def _from_row(row: Row) -> Agent:
-    agent_id, name, description, project, created_at, context_tokens = row
+    agent_id, name, description, project, created_at, context_tokens, tool_rules = row
     return Agent(
         id=AgentId(agent_id),
         name=name,
@@ -187,4 +203,5 @@ def _from_row(row: Row) -> Agent:
         project=project,
         created_at=from_iso(created_at),
         context_tokens=context_tokens,
+        tool_rules=rules_from_json(json.loads(tool_rules)),
     )

@@ -10,7 +10,8 @@ from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
-from memory_mcp.ports import Clock, Edited
+from memory_mcp.ports import Clock, Edited, Standing
+from memory_mcp.storage.sqlite.agents import agent_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -59,6 +60,12 @@ class SqliteBlocks:
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
         return await self._database.read(lambda session: _of_agent(session, agent_id))
+
+    async def standing(self, agent_id: AgentId) -> Standing:
+        """What holds for the agent at this moment."""
+        return await self._database.read(
+            lambda session: Standing(agent_of(session, agent_id), _of_agent(session, agent_id))
+        )
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
         """The agent's blocks as they were at those versions; unknown ones are missing."""
