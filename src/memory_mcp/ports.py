@@ -115,10 +115,10 @@ class PassageFilter:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An agent with its blocks, as they are at one moment."""
+    """What holds for an agent at one moment."""
 
-    agent: Agent
     blocks: Sequence[Block]
+    tool_rules: Sequence[ToolRule]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -19,6 +19,7 @@ from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import new_id
 from memory_mcp.domain.solver import Step
+from memory_mcp.domain.tool_rules import ToolRule
 
 CONNECTIONS_MAX = 1_000
 
@@ -75,6 +76,11 @@ class Connection:
             "last_output": self.step.last_output,
         }
         return json.dumps({"conversation": self.conversation, "seen": seen, "step": step})
+
+    def heed(self, rules: Sequence[ToolRule]) -> None:
+        """From the next call on these tool rules hold."""
+        if self.agent is not None and tuple(rules) != self.agent.tool_rules:
+            self.agent = replace(self.agent, tool_rules=tuple(rules))
 
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""

@@ -47,7 +47,8 @@ class Lines:
         ](0)
         self._outgoing, self._from_server = anyio.create_memory_object_stream[SessionMessage](0)
         self._unanswered: set[types.RequestId | None] = set()
-        self._one_answered = anyio.Event()
+        self._one_answered: anyio.Event | None = None
+        """There only while somebody waits for an answer to go out."""
         self._write_lock = anyio.Lock()
 
     @property
@@ -69,7 +70,8 @@ class Lines:
         """Pass one line on to the server, or answer it here when it is no message."""
         if not line.strip():
             return
-        await self._until(IN_FLIGHT_MAX - 1)
+        if self.in_flight >= IN_FLIGHT_MAX:
+            await self._until(IN_FLIGHT_MAX - 1)
         try:
             message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:
@@ -99,6 +101,7 @@ class Lines:
 
     async def _until(self, in_flight: int) -> None:
         while len(self._unanswered) > in_flight:
+            self._one_answered = self._one_answered or anyio.Event()
             await self._one_answered.wait()
 
     async def _write_all(self, scope: anyio.CancelScope) -> None:
@@ -115,8 +118,9 @@ class Lines:
 
     def _answered(self, request_id: Any) -> None:
         self._unanswered.discard(request_id)
-        self._one_answered.set()
-        self._one_answered = anyio.Event()
+        if self._one_answered is not None:
+            self._one_answered.set()
+            self._one_answered = None
 
     async def tell(self, line: bytes) -> None:
         """Write a line of the transport's own, between messages."""

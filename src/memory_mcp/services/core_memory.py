@@ -21,7 +21,7 @@ class CoreMemory:
         return await self._store.of_agent(agent_id)
 
     async def standing(self, agent_id: AgentId) -> Standing:
-        """The agent with its blocks, at this moment."""
+        """What holds for the agent at this moment."""
         return await self._store.standing(agent_id)
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:

@@ -95,7 +95,7 @@ class View:
         return Context(
             agent_id=agent_id,
             blocks=standing.blocks,
-            tool_rules=standing.agent.tool_rules,
+            tool_rules=standing.tool_rules,
             statistics=await self.statistics(agent_id),
             now=self._clock.now(),
         )

@@ -175,8 +175,8 @@ class MemoryTool(Tool):
         answer: Answer = await self.fn(call=call, **given)
         async with connection.view:
             standing = await surface.services.core_memory.standing(agent_id)
-            connection.agent = standing.agent
             changes = connection.unseen(standing.blocks)
+        connection.heed(standing.tool_rules)
         if not changes:
             return answer
         changed = [{"label": change.label, "version": change.version} for change in changes]

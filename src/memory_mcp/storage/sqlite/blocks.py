@@ -1,5 +1,6 @@
 """Core memory blocks in SQLite."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,8 +11,8 @@ from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.domain.tool_rules import rules_from_json
 from memory_mcp.ports import Clock, Edited, Standing
-from memory_mcp.storage.sqlite.agents import agent_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -21,7 +22,7 @@ from memory_mcp.storage.sqlite.session import Row, Session
 _OF_AGENT = """
 SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,
     b.version, b.updated_at,
-    (SELECT count(*) - 1 FROM agent_blocks others WHERE others.block_seq = b.seq)
+    (SELECT count(*) - 1 FROM agent_blocks others WHERE others.block_seq = b.seq), a.tool_rules
 FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq JOIN blocks b ON b.seq = ab.block_seq
 WHERE a.id = ? ORDER BY ab.position, ab.label
 """
@@ -63,9 +64,9 @@ class SqliteBlocks:
 
     async def standing(self, agent_id: AgentId) -> Standing:
         """What holds for the agent at this moment."""
-        return await self._database.read(
-            lambda session: Standing(agent_of(session, agent_id), _of_agent(session, agent_id))
-        )
+        rows = await self._database.read(lambda session: session.all(_OF_AGENT, (agent_id,)))
+        rules = rules_from_json(json.loads(rows[0][10])) if rows else ()
+        return Standing([_from_row(row) for row in rows], rules)
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
         """The agent's blocks as they were at those versions; unknown ones are missing."""

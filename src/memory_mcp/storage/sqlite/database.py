@@ -74,7 +74,8 @@ class Database:
         self._reader_slots = anyio.Semaphore(READERS_MAX)
         self._pulse: _Connection | None = None
         self._pulse_lock = anyio.Lock()
-        self._committed = anyio.Event()
+        self._committed: anyio.Event | None = None
+        """There only while somebody waits for a commit."""
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -116,8 +117,9 @@ class Database:
         """
         with translated_errors(self.path):
             result = await self._writer.run(lambda session: session.in_transaction(job))
-        self._committed.set()
-        self._committed = anyio.Event()
+        if self._committed is not None:
+            self._committed.set()
+            self._committed = None
         return result
 
     async def read(self, job: Job[Result]) -> Result:
@@ -133,6 +135,7 @@ class Database:
 
     async def committed(self) -> None:
         """Returns when this process has committed something."""
+        self._committed = self._committed or anyio.Event()
         await self._committed.wait()
 
     async def pulse(self) -> int:
