@@ -473,6 +473,9 @@ def test_status_and_logs_show_people_what_runs(database: Path) -> None:
         server.greet()
         shown = run("--database", database, "daemon", "status", folder=database.parent)
         logged = run("--database", database, "daemon", "logs", folder=database.parent)
+        doctor = run("--database", database, "doctor", folder=database.parent)
+    assert f"process {server.pid}" not in doctor.stdout
+    assert "serves 1 session\n" in doctor.stdout
     assert (nothing.returncode, no_log.returncode) == (1, 1)
     assert nothing.stdout.startswith("No daemon runs for ")
     assert no_log.stderr.startswith("memory-mcp: there is no log yet at ")

@@ -36,6 +36,7 @@ def test_a_sound_store_is_found_sound(database: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     assert all(line.startswith("ok   ") for line in ended.stdout.splitlines())
     assert f"the store {database} can be opened and written" in ended.stdout
+    assert "ok   no daemon runs; the next session starts one\n" in ended.stdout
     assert ended.stdout.endswith("ok   SQLite finds the store sound\n")
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import anyio
 
+from memory_mcp import __version__
 from memory_mcp.app import check_embedder, check_store, open_services, sqlite_build
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.texts import counted
+from memory_mcp.rendezvous import Rendezvous, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,19 @@ def _embedder() -> Finding:
     return Finding(True, "the embedding table is whole")
 
 
+def _daemon(settings: Settings) -> Finding:
+    try:
+        status = Rendezvous(str(settings.database)).ask("status")
+    except Unreachable as reason:
+        return Finding(False, f"{reason}; sessions are served without it")
+    if status is None:
+        return Finding(True, "no daemon runs; the next session starts one")
+    sessions = counted(len(status["sessions"]), "session")
+    ours = status["version"] == __version__
+    told = f"daemon {status['version']}, process {status['pid']}, serves {sessions}"
+    return Finding(ours, told if ours else f"{told}: memory-mcp daemon restart renews it")
+
+
 async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
     build = sqlite_build()
     findings = [
@@ -70,6 +86,7 @@ async def _examine(settings: Settings, rebuild: bool) -> list[Finding]:
         ),
     ]
     findings.append(_embedder())
+    findings.append(_daemon(settings))
     async with open_services(settings) as services:
         findings.append(Finding(True, f"the store {settings.database} can be opened and written"))
         if rebuild:
