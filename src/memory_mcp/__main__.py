@@ -8,7 +8,7 @@ from memory_mcp import bridge
 def main() -> int:
     """What `memory-mcp` and `python -m memory_mcp` run; returns the exit code."""
     options = bridge.session_options(sys.argv[1:])
-    if options is not None and not sys.stdin.isatty():
+    if options is not None and not (sys.stdin and sys.stdin.isatty()):
         ended = bridge.serve(options)
         if ended is not None:
             return ended

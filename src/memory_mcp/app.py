@@ -71,7 +71,7 @@ async def open_services(
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
         yield Services(
             agents=agents,
-            core_memory=CoreMemory(blocks, indexing),
+            core_memory=CoreMemory(blocks, indexing, eviction),
             recall=Recall(messages, indexing, eviction),
             eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),

@@ -15,6 +15,7 @@ import os
 import select
 import socket
 import sys
+import time
 
 from memory_mcp.rendezvous import Refused, Rendezvous, Unreachable, database_path, hello
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 OPTIONS = ("--database", "--agent", "--tools")
 TRIES = 3
 """How often a request is asked at most: one that ends every daemon it meets must not go on."""
+YIELD_SECONDS = 0.5
+"""After a daemon has said bye: whoever ended it may want to start the next one."""
+LOOK_SECONDS = 1
 _CHUNK_BYTES = 65_536
 _INTERNAL_ERROR = -32603
 
@@ -52,7 +56,10 @@ def serve(options: Options) -> int | None:
 
     Nothing was read from standard input then.
     """
-    path = database_path(options.get("--database") or os.environ.get("MEMORY_MCP_DATABASE"))
+    try:
+        path = database_path(options.get("--database") or os.environ.get("MEMORY_MCP_DATABASE"))
+    except OSError:  # the working folder was removed under us
+        path = None
     if path is None:
         return None
     try:
@@ -90,6 +97,8 @@ class Bridge:
         self._input_ended = False
         self._may_wait = False
         """Whether the daemon ended on purpose, or could not be started: no need to hurry."""
+        self._barren = 0
+        """How many connections in a row have ended before the daemon said anything."""
         self._sending = _thread.allocate_lock()
         """Held while a line goes out, or the connection is replaced."""
         self._silence = _thread.allocate_lock()
@@ -166,7 +175,9 @@ class Bridge:
         if connection is None:
             return
 
+        self._barren += 1
         for line in lines(lambda: _received(connection)):
+            self._barren = 0
             if not line.endswith(b"\n"):
                 break  # the daemon was killed in the middle of it
             if not line.startswith(b"{"):
@@ -198,11 +209,18 @@ class Bridge:
     def _recover(self) -> None:
         """Connect again: at once if the host waits for something, else when it says something."""
         self._give_up(TRIES, f"its daemon ended {TRIES} times over this request")
-        if self._may_wait or not (self._waiting or self._listening or self._subscribed):
+        listens = bool(self._listening or self._subscribed)
+        if self._may_wait or self._barren >= TRIES or not (self._waiting or listens):
             self._may_wait = False
             self._silence.acquire(blocking=False)
-            if not self._waiting and not self._input_ended:
-                self._silence.acquire()
+            if self._waiting:
+                time.sleep(YIELD_SECONDS)
+            while not self._waiting and not self._input_ended:
+                # Who listens comes back to a daemon that somebody else has started.
+                if self._silence.acquire(timeout=LOOK_SECONDS if listens else -1):
+                    break
+                if self._barren < TRIES and self._rendezvous.is_open():
+                    break
             if self._input_ended and not self._waiting:
                 return
         with self._sending:
@@ -224,8 +242,7 @@ class Bridge:
     def _give_up(self, tries: int, reason: str) -> None:
         """Answer what was asked that often, or more, ourselves."""
         for key, (request, line, asked) in list(self._waiting.items()):
-            if asked >= tries:
-                del self._waiting[key]
+            if asked >= tries and self._waiting.pop(key, None):
                 _write(_failure(request, line, reason))
 
     def _join(self) -> socket.socket:

@@ -13,6 +13,7 @@ from memory_mcp.domain.errors import InvalidInput
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
 CONTEXT_TOKENS_LEAST = 1_000
+CONTEXT_TOKENS_MOST = 10_000_000
 DAEMON_IDLE_S_DEFAULT = 600
 EMBEDDERS = ("static", "none")
 TOOL_SETS = ("core", "capture")
@@ -113,10 +114,10 @@ def _as_project(folder: Path) -> str | None:
 
 
 def _git_root(folder: Path) -> Path | None:
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
-            return candidate
-    return None
+    try:
+        return next(each for each in (folder, *folder.parents) if (each / ".git").exists())
+    except (OSError, StopIteration):  # a folder that may not be looked into is no project
+        return None
 
 
 def _working_folder() -> Path | None:

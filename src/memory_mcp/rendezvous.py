@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import sys
 import time
@@ -57,6 +58,8 @@ STARTS = 3
 """How many daemons one joiner starts that end before they are ready."""
 END_SECONDS = 30
 HELLO_BYTES_MAX = 1 << 20
+NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0)
+"""A folder that others may write to could hold links of theirs under our names."""
 _SOCKET_PATH_BYTES = 100
 """A socket's path has room for 104 bytes on macOS and 108 on Linux, the closing zero included."""
 _CHUNK_BYTES = 65_536
@@ -93,16 +96,28 @@ def database_path(chosen: str | None) -> str | None:
     if chosen.startswith(("postgres://", "postgresql://")):
         return None
     path = os.path.expanduser(chosen.removeprefix("sqlite:///"))
-    return None if path.startswith("~") else os.path.join(os.getcwd(), path)
+    if path.startswith("~"):
+        return None
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
 
 def hello(role: str, **more: object) -> Told:
-    """The first words of this process."""
+    """The first words of this process.
+
+    Raises:
+        Unreachable: they cannot be said in text.
+    """
     told = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
     try:
         folder = os.getcwd()
+        if project := told.get("CLAUDE_PROJECT_DIR"):  # relative to us, not to the daemon
+            told["CLAUDE_PROJECT_DIR"] = os.path.abspath(os.path.expanduser(project))
     except OSError:  # it was removed under us
         folder = None
+    try:
+        f"{folder}{told}".encode()
+    except UnicodeEncodeError:
+        raise Unreachable("the name of the working folder is not UTF-8") from None
     return {
         "protocol": PROTOCOL,
         "version": __version__,
@@ -115,12 +130,16 @@ def hello(role: str, **more: object) -> Told:
 
 
 def newer(version: object, than: object) -> bool:
-    """Whether one version, like 0.12.1, comes after another."""
-    try:
-        one, other = ([int(part) for part in str(each).split(".")] for each in (version, than))
-    except ValueError:
-        return False
-    return one > other
+    """Whether one version, like 0.12.1, comes after another; 0.12.1rc2 counts as 0.12.1."""
+    return _numbers(version) > _numbers(than)
+
+
+def _numbers(version: object) -> list[int]:
+    numbers: list[int] = []
+    for part in str(version).split(".")[:3]:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        numbers.append(int(digits or 0))
+    return numbers
 
 
 class Rendezvous:
@@ -150,7 +169,7 @@ class Rendezvous:
         """
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         while True:
-            lock = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | NOT_THROUGH_LINKS, 0o600)
             if not _locked(lock):
                 os.close(lock)
                 return None
@@ -166,12 +185,17 @@ class Rendezvous:
         lock = self.try_lock()
         if lock is None:
             return True
+        self.let_go(lock)  # a dead daemon's, or made just now
+        return False
+
+    def let_go(self, lock: int) -> None:
+        """Give the lock back; its file goes too, unless another one has taken its place."""
         try:
-            os.unlink(self.lock)  # a dead daemon's, or made just now: as its holder we may
-        except OSError:
+            if _same_file(lock, self.lock):
+                os.unlink(self.lock)
+        except OSError:  # Windows keeps files that are open
             pass
         os.close(lock)
-        return False
 
     def connect(
         self, said: Told, seconds: float = ANSWER_SECONDS
@@ -214,23 +238,57 @@ class Rendezvous:
         if met is None:
             return None
         met[0].close()
+        if met[1].get("refused") and not met[1].get("final"):
+            raise Unreachable(str(met[1]["refused"]))
         return met[1]
 
     def end(self) -> Told | None:
-        """End the daemon, and wait for it; its last words, `None` where none ran.
+        """End the daemon, and wait until it has; its last words, `None` where none ran.
 
         Raises:
             Unreachable: there is one, but not for us, or it does not end.
         """
-        told = self.ask("stop")
+        if not os.path.exists(self.lock):
+            return None
+        ended, lock = self.replace()
+        if lock is not None:
+            self.let_go(lock)
+        return ended
+
+    def replace(self) -> tuple[Told | None, int | None]:
+        """End the daemon if one runs, and take its lock: its last words, and the lock.
+
+        Bridges want the lock too, as soon as it is free; when one of them was quicker there is no
+        lock, and another daemon.
+
+        Raises:
+            Unreachable: there is one, but not for us, or it does not end.
+        """
+        ended = self.ask("stop")
         deadline = time.monotonic() + END_SECONDS
-        while told is not None and self.is_held():
+        while (lock := self._lock_if_free()) is None:
+            running = self.ask("status")
+            if running is not None and ended is None:
+                ended = self.ask("stop")  # it was only starting before
+            elif running is not None and ended and running["pid"] != ended["pid"]:
+                break
             if time.monotonic() > deadline:
-                raise Unreachable(
-                    f"process {told['pid']} has not ended within {END_SECONDS} s; see {self.log}"
-                )
-            time.sleep(0.02)
-        return told
+                who = f"process {ended['pid']}" if ended else "the daemon that is starting"
+                raise Unreachable(f"{who} has not ended within {END_SECONDS} s; see {self.log}")
+            time.sleep(0.002)
+        return ended, lock
+
+    def _lock_if_free(self) -> int | None:
+        try:
+            return self.try_lock()
+        except OSError as error:
+            raise Unreachable(
+                f"no daemon can be started in {self.folder}: {error.strerror or error}"
+            ) from error
+
+    def is_open(self) -> bool:
+        """Whether there seems to be a daemon, at a glance."""
+        return os.path.exists(self.socket if self.by_socket else self.address)
 
     def join(self, said: Told, seconds: float = START_SECONDS) -> tuple[socket.socket, Told]:
         """A session with the daemon, which is started when none runs and replaced when it is older.
@@ -245,12 +303,7 @@ class Rendezvous:
         while True:
             met = self.connect(said)
             if met is None:
-                try:
-                    lock = self.try_lock()
-                except OSError as error:
-                    raise Unreachable(
-                        f"no daemon can be started in {self.folder}: {error.strerror or error}"
-                    ) from error
+                lock = self._lock_if_free()
                 if lock is not None:
                     starts += 1
                     try:
@@ -309,6 +362,8 @@ class Rendezvous:
                 os.close(lock)
         assert process.stdout
         with process.stdout as pipe:
+            if sys.platform != "win32" and not select.select([pipe], [], [], START_SECONDS)[0]:
+                raise Unreachable(f"the daemon was not ready within {START_SECONDS} s")
             told = pipe.readline().decode(errors="replace").rstrip("\n")
         if sys.platform != "win32":
             process.wait()  # the one that detached it

@@ -33,6 +33,7 @@ from tests.server.connecting import MODES, WAIT_SECONDS, Updates, read, tell, to
 
 import memory_mcp
 from memory_mcp.rendezvous import PROTOCOL, Rendezvous, hello
+from memory_mcp.storage.sqlite.driver import sqlite_module
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses signals and Unix sockets")
 
@@ -385,6 +386,100 @@ def test_a_daemon_told_to_end_first_answers_what_it_was_asked(database: Path) ->
     assert Counter(value.split("\n")) == Counter(str(n) for n in range(40))
 
 
+def test_a_call_the_ending_daemon_cannot_finish_is_made_once_by_the_next_one(
+    database: Path,
+) -> None:
+    with bridge(database) as server:
+        server.greet()
+        pid = status(database)["pid"]
+        with closing(sqlite_module().connect(database, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            line = {"label": "human", "content": "Once only."}
+            server.request("tools/call", {"name": "core_memory_append", "arguments": line})
+            wait_until(lambda: status(database)["sessions"][0]["in_flight"] == 1)
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: "ending: signal SIGTERM" in log(database))
+            os.kill(pid, signal.SIGKILL)  # its ten seconds of patience are over, say
+            holder.execute("ROLLBACK")
+        answer = server.receive()["result"]
+    assert text_of(answer).endswith("Once only.")
+    assert rows(database, "SELECT value FROM blocks WHERE label = 'human'") == ["Once only."]
+
+
+def test_what_waits_when_the_daemon_ends_is_not_answered_for_it(database: Path) -> None:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": CLIENT,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    with bridge(database) as server:
+        wanted = {"resourceSubscriptions": ["memory://blocks/human"]}
+        server.request("subscriptions/listen", {"notifications": wanted, "_meta": meta})
+        assert server.receive()["method"] == "notifications/subscriptions/acknowledged"
+        run("--database", database, "daemon", "restart", folder=database.parent, more=STAYS)
+        wait_until(lambda: status(database)["sessions"])  # nobody had to say anything
+        assert server.receive()["method"] == "notifications/subscriptions/acknowledged"
+        with Server(database) as elsewhere:
+            elsewhere.greet()
+            elsewhere.call("core_memory_append", label="human", content="News.")
+            assert server.receive()["method"] == "notifications/resources/updated"
+
+
+def test_a_busy_session_is_in_nobodys_way_who_wants_to_stop_or_renew_the_daemon(
+    database: Path,
+) -> None:
+    with bridge(database) as server:
+        server.greet()
+        done = threading.Event()
+
+        def keep_calling() -> None:
+            while not done.is_set():
+                assert not server.call("archival_search", query="x")["isError"]
+
+        busy = threading.Thread(target=keep_calling)
+        busy.start()
+        try:
+            for what in ("stop", "restart"):
+                first = status(database)["pid"]
+                ended = run("--database", database, "daemon", what, folder=database.parent)
+                assert (ended.returncode, ended.stderr) == (0, "")
+                assert f"Process {first} has ended" in ended.stdout
+                wait_until(lambda: Rendezvous(str(database)).ask("status"))
+            with http_server(database) as http:
+                wait_until(lambda: (Rendezvous(str(database)).ask("status") or {}).get("http"))
+                assert status(database)["pid"] == http.process.pid
+        finally:
+            done.set()
+            busy.join(WAIT_SECONDS)
+    assert not busy.is_alive()
+
+
+def test_a_first_message_recorded_just_before_the_daemon_died_is_recorded_once(
+    database: Path,
+) -> None:
+    for life in range(2):
+        with closing(Peer(database)) as peer:
+            peer.greet()
+            peer.call(1, "conversation_append", role="user", content="First words.")
+            assert not peer.receive()["result"]["isError"]
+        if life == 0:
+            kill(database)
+    assert rows(database, "SELECT content FROM messages") == ["First words."]
+
+
+def test_an_id_that_a_client_uses_again_means_another_call(database: Path) -> None:
+    with closing(Peer(database)) as peer:
+        peer.greet()
+        for tool, more in (
+            ("core_memory_append", {"content": "X"}),
+            ("core_memory_replace", {"old_content": "X", "new_content": ""}),
+            ("core_memory_append", {"content": "X"}),
+        ):
+            peer.call(1, tool, label="human", **more)
+            assert not peer.receive()["result"]["isError"]
+    assert rows(database, "SELECT value FROM blocks WHERE label = 'human'") == ["X"]
+
+
 def test_where_no_daemon_can_be_had_any_more_a_call_gets_an_error_and_the_next_one_tries_again(
     database: Path,
 ) -> None:
@@ -607,14 +702,32 @@ def test_a_second_http_server_on_a_store_is_refused_with_the_way_out(database: P
     assert "--in-process" in other.stderr
 
 
+def test_a_subscriber_that_stops_reading_keeps_the_news_from_nobody_else(database: Path) -> None:
+    with closing(Peer(database)) as deaf, bridge(database) as server:
+        deaf.greet()
+        subscribe = {"method": "resources/subscribe", "params": {"uri": "memory://blocks/human"}}
+        deaf.send({"jsonrpc": "2.0", "id": 1, **subscribe})
+        server.greet()
+        server.ask("resources/subscribe", subscribe["params"])
+        server.call("archival_insert", content="tide " * 10_000)
+        deaf.hurry(1)
+        with pytest.raises(TimeoutError):
+            deaf.send(*(call(n, "archival_search", {"query": "tide"}) for n in range(9_999)))
+        with Server(database) as elsewhere:
+            elsewhere.greet()
+            elsewhere.call("core_memory_append", label="human", content="News.")
+            assert server.receive()["method"] == "notifications/resources/updated"
+
+
 # By the loopback, where there are no sockets.
 
 
 @pytest.fixture
-def loopback(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def loopback(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The setting, here and for bridges."""
     monkeypatch.setenv("MEMORY_MCP_SOCKET", "loopback")
-    return {"MEMORY_MCP_SOCKET": "loopback"}
+    yield {"MEMORY_MCP_SOCKET": "loopback"}
+    Rendezvous(str(database)).end()
 
 
 def test_by_the_loopback_a_session_outlives_its_daemon_too(

@@ -192,6 +192,22 @@ async def test_a_rewrite_of_lines_that_others_changed_is_refused_with_what_they_
     assert ELSEWHERE not in said(accepted)
 
 
+async def test_a_rewrite_does_not_drop_what_was_too_long_to_be_told(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    lines = "\n".join(f"Fact {number}: {'x' * 60}" for number in range(60))
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect() as one, connect() as other:
+            await tell(one, "core_memory_append", label="project", content="Goal: tides.")
+            await tell(other, "core_memory_append", label="project", content=lines)
+            told = await tell(one, "archival_search", query="x")
+            assert "Fact 59" not in told
+            await tell(one, "core_memory_replace", label="project", new_content="Goal: lakes.")
+            merged = await read(one, "memory://blocks/project")
+    assert merged == f"Goal: lakes.\n{lines}"
+
+
 async def test_a_long_change_is_told_within_bounds(connect_in_memory: Connect) -> None:
     connect = connect_in_memory
     with anyio.fail_after(WAIT_SECONDS):

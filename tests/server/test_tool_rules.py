@@ -6,7 +6,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp_types import CallToolResult
-from tests.acceptance.processes import run
+from tests.acceptance.processes import Server, run
 from tests.server.connecting import WAIT_SECONDS, Connect, read, said, tell
 
 
@@ -70,8 +70,18 @@ async def test_a_rule_set_meanwhile_holds_after_the_next_call_of_an_open_connect
             told = await refused(client, "core_memory_append", label="human", content="Three.")
             assert "may be called 2 times in this connection" in told
             await anyio.to_thread.run_sync(set_rules, connect_in_memory.database, "none")
-            await tell(client, "archival_search", query="x")
             await tell(client, "core_memory_append", label="human", content="Three.")
+
+
+async def test_a_rule_about_a_tool_that_is_not_served_binds_nobody(tmp_path: Path) -> None:
+    database = tmp_path / "memory.db"
+    run("--database", database, "stats", folder=tmp_path)
+    set_rules(database, "init:conversation_append")
+    with Server(database) as core, Server(database, "--tools", "capture") as capture:
+        core.greet()
+        capture.greet()
+        assert not core.call("archival_search", query="x")["isError"]
+        assert capture.call("archival_search", query="x")["isError"]
 
 
 async def test_a_failed_call_is_no_call_for_a_rule(connect_in_memory: Connect) -> None:

@@ -1,7 +1,7 @@
 """Core memory in the store: edits apply to what is there, all of each or nothing of it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from memory_mcp.domain.errors import (
     MemoryMCPError,
 )
 from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.passages import NewPassage
 from memory_mcp.services import Services
 from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.testing import ManualClock, open_memory
@@ -168,6 +169,21 @@ async def test_lines_that_leave_a_shared_block_are_found_by_every_agent_that_had
     for one in (agent_id, other):
         (hit,) = (await services.archival.search(one, "oolong")).hits
         assert hit.passage.tags == ("block:human",)
+
+
+async def test_a_line_that_leaves_a_block_does_not_date_an_equal_passage_anew(
+    services: Services, agent_id: AgentId
+) -> None:
+    then = datetime(2019, 5, 1, tzinfo=UTC)
+    passage = NewPassage(content="Moved to Porto.", occurred_at=then)
+    await services.archival.file(agent_id, [passage])
+    await services.core_memory.append(agent_id, "human", "Moved to Porto.")
+
+    edited = await services.core_memory.append(agent_id, "human", "x" * 4_999)
+
+    assert [(moved.content, moved.occurred_at) for moved in edited.evicted] == [
+        ("Moved to Porto.", then)
+    ]
 
 
 async def test_an_append_that_makes_room_is_one_step_for_whoever_asks_again(

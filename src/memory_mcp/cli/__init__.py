@@ -66,6 +66,8 @@ def _run(argv: list[str]) -> int:
     )
     # The SDK logs what tools refuse at INFO, and a refusal may quote a block.
     logging.getLogger("mcp").setLevel(max(logging.WARNING, logging.getLogger().level))
+    # At DEBUG it tells every statement with its values.
+    logging.getLogger("aiosqlite").setLevel(max(logging.INFO, logging.getLogger().level))
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:

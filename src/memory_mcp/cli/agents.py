@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.printing import print_json, print_table
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.texts import counted
+from memory_mcp.domain.texts import clip, counted
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -112,13 +112,14 @@ def _rules(told: list[str]) -> "tuple[ToolRule, ...]":
 
 def _tokens(told: str) -> int | None:
     """The limit asked for; `None` for the default."""
-    from memory_mcp.config import CONTEXT_TOKENS_LEAST
+    from memory_mcp.config import CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST
 
     if told == "default":
         return None
-    if not told.isascii() or not told.isdigit() or int(told) < CONTEXT_TOKENS_LEAST:
+    usable = told.isascii() and told.isdigit() and len(told) <= len(str(CONTEXT_TOKENS_MOST))
+    if not usable or not CONTEXT_TOKENS_LEAST <= int(told) <= CONTEXT_TOKENS_MOST:
         raise InvalidInput(
-            f"--context-tokens {told!r} must be a whole number from {CONTEXT_TOKENS_LEAST:,} on, "
-            "or default."
+            f"--context-tokens {clip(told, 40)!r} must be a whole number from "
+            f"{CONTEXT_TOKENS_LEAST:,} to {CONTEXT_TOKENS_MOST:,}, or default."
         )
     return int(told)

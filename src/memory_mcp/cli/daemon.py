@@ -117,9 +117,16 @@ def _stop(rendezvous: Rendezvous) -> int:
 
 
 def _restart(rendezvous: Rendezvous) -> int:
-    if told := rendezvous.end():
-        print(f"Process {told['pid']} has ended.")
-    if (lock := rendezvous.try_lock()) is not None:  # else a session was quicker
+    running = rendezvous.ask("status")
+    if running and running["standing"]:
+        raise MemoryMCPError(
+            f"process {running['pid']} serves {running['http']} in the foreground; end it there, "
+            "and start it again."
+        )
+    ended, lock = rendezvous.replace()
+    if ended:
+        print(f"Process {ended['pid']} has ended.")
+    if lock is not None:  # else a session was quicker
         rendezvous.start(lock)
     status = rendezvous.ask("status")
     if status is None:

@@ -60,7 +60,7 @@ async def _import(
         agent = await services.agents.choose(settings.agent)
         async for report in import_lines(file, FORMATS[name][0], services, agent.id):
             advance(report)
-        await services.eviction.evict(agent.id)
+            await services.eviction.evict(agent.id)
         await services.indexing.catch_up()
     return report
 

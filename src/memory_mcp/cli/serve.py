@@ -29,6 +29,8 @@ from memory_mcp.server.server import build_server
 from memory_mcp.server.stdio import serve_stdio
 from memory_mcp.services import Services
 
+TAKE_OVERS = 5
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
@@ -52,7 +54,11 @@ def run(arguments: argparse.Namespace) -> int | None:
     """Serve until the client leaves, or a signal."""
     if arguments.detached:
         return _serve_detached(arguments)
-    if arguments.http is None and not arguments.in_process and not sys.stdin.isatty():
+    if (
+        arguments.http is None
+        and not arguments.in_process
+        and not (sys.stdin and sys.stdin.isatty())
+    ):
         given = {name: getattr(arguments, name.removeprefix("--")) for name in bridge.OPTIONS}
         ended = bridge.serve({name: value for name, value in given.items() if value})
         if ended is not None:
@@ -62,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     )
     if arguments.http is not None:
         return _serve_http(settings, arguments.http, in_process=arguments.in_process)
-    if sys.stdin.isatty():
+    if sys.stdin and sys.stdin.isatty():
         print(
             "memory-mcp speaks MCP on standard input: a host starts it (README: set-up). "
             "To see it at work: memory-mcp demo. To end: Ctrl-D.",
@@ -166,29 +172,31 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
             anyio.run(serve_alone)
             return
         rendezvous = Rendezvous(str(settings.database))
-        _take_over(rendezvous)
-        with alone(rendezvous) as ours:
+        with alone(rendezvous, _take_over(rendezvous)) as ours:
             if not ours:
                 raise StoreError(f"another daemon has just begun to serve {settings.database}.")
             daemon = partial(serve_store, address=url, ready=announce, besides=serve_beside)
             anyio.run(daemon, settings, rendezvous, answer_in_daemon)
 
 
-def _take_over(rendezvous: Rendezvous) -> None:
+def _take_over(rendezvous: Rendezvous) -> int | None:
     """Have the store's daemon end, so that this process may be it; its sessions come along.
 
+    Returns the store's lock, if it could be had.
+
     Raises:
-        StoreError: it stands, or does not end.
+        StoreError: the daemon stands, or does not end.
     """
     try:
-        running = rendezvous.ask("status")
-        if running is None:
-            return
-        if running["standing"]:
-            raise StoreError(
-                f"process {running['pid']} serves this store at {running['http']} already. End it "
-                "first, or serve beside it with --in-process."
-            )
-        rendezvous.end()
+        for _ in range(TAKE_OVERS):
+            running = rendezvous.ask("status")
+            if running and running["standing"]:
+                raise StoreError(
+                    f"process {running['pid']} serves this store at {running['http']} already. "
+                    "End it first, or serve beside it with --in-process."
+                )
+            if (lock := rendezvous.replace()[1]) is not None:  # else a session was quicker
+                return lock
     except Unreachable as reason:
         raise StoreError(f"{reason}. --in-process serves beside it.") from reason
+    return None

@@ -1,5 +1,6 @@
 """The first line of a connection, checked: anybody may have written it."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ class Hello(BaseModel):
             agent=self.agent,
             tools=self.tools,
             environment=self.environment,
-            folder=Path(self.folder) if self.folder else None,
+            folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )
 
     def remembered(self) -> Memo | None:

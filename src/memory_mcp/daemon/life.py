@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from anyio.abc import ByteStream, SocketListener, TaskGroup
 from mcp.server import MCPServer
 
@@ -161,7 +162,7 @@ class Daemon:
                 self.end(f"asked to by process {hello.pid} (version {hello.version})")
                 await self._answer(stream)
             case "command":
-                settings = hello.settings(self._settings.database)
+                settings = await self._settings_of(hello)
                 logger.info("process %d asks %s", hello.pid, clip(hello.command, 40))
                 told = await self._command(hello.command, hello.arguments, self.services, settings)
                 await self._answer(stream, told=told)
@@ -169,9 +170,11 @@ class Daemon:
                 await self._serve_session(hello, stream)
 
     async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
-        settings = hello.settings(self._settings.database)
+        settings = await self._settings_of(hello)
         server = self._server_for(settings.tool_sets, settings.result_tokens)
         connection = Connection(settings.agent, session=hello.session)
+        if hello.session is not None:  # the same in each of its lives
+            connection.conversation = f"session-{hello.session}"
         session = Session(stream, hello, connection, self.services.clock.now())
         with suppress(StoreError):  # it starts as a new one then; its first call will say more
             await session.resume(Surface(self.services, settings.result_tokens))
@@ -188,7 +191,12 @@ class Daemon:
             await session.serve(server)
         finally:
             self._sessions.discard(session)
+            self.announcements.forget(connection)
             self._tell_watch()
+
+    async def _settings_of(self, hello: Hello) -> Settings:
+        # In a thread: looking for a project may wait for a disk that doesn't answer.
+        return await to_thread.run_sync(hello.settings, self._settings.database)
 
     def _build(self, tool_sets: tuple[str, ...], result_tokens: int) -> MCPServer[Any]:
         return build_server(
@@ -231,8 +239,10 @@ class Daemon:
                 ends_at = now + patience
             if ends_at is not None and now >= ends_at:
                 self.end("idle")
+                return
             if not self._door.is_there():
                 self.end("its door was removed")
+                return
             left = LOOK_SECONDS if ends_at is None else max(0.01, ends_at - now)
             with anyio.move_on_after(min(LOOK_SECONDS, left)):
                 await self._came_or_went.wait()

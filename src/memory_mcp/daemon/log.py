@@ -6,6 +6,8 @@ import sys
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
+from memory_mcp.rendezvous import NOT_THROUGH_LINKS
+
 FILE_BYTES_MAX = 1_000_000
 FILES_KEPT = 3
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -19,8 +21,9 @@ class DaemonLog(RotatingFileHandler):
         self.setFormatter(logging.Formatter(FORMAT))
 
     def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        for standard in (1, 2):
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NOT_THROUGH_LINKS
+        descriptor = os.open(self.baseFilename, how, 0o600)
+        for standard in (1, 2) if sys.platform != "win32" else ():  # there it could not be renamed
             os.dup2(descriptor, standard)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 

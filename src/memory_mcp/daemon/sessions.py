@@ -31,7 +31,7 @@ class Session:
         self.connection = connection
         self.since = since
         self._stream = stream
-        self._lines = Lines(self._write)
+        self._lines = Lines(self._write, asks_again=True)
         self._reading = anyio.CancelScope()
         self._ended = anyio.Event()
         self._memo = ""
@@ -81,7 +81,7 @@ class Session:
         await self._lines.end()
 
     async def _write(self, line: bytes) -> None:
-        # In one piece with the answer it belongs to; at worst something is told twice.
+        # In one piece with the answer it belongs to, or with one before it.
         memo = self.connection.memo()
         if memo != self._memo and line.startswith(b"{"):
             self._memo = memo

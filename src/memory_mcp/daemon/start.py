@@ -38,9 +38,7 @@ def alone(rendezvous: Rendezvous, passed: int | None = None) -> Generator[bool]:
     try:
         yield True
     finally:
-        with suppress(OSError):  # Windows keeps files that are open
-            os.unlink(rendezvous.lock)
-        os.close(lock)
+        rendezvous.let_go(lock)
 
 
 async def serve_store(
@@ -82,9 +80,13 @@ class Ready:
 
     def __init__(self) -> None:
         self._pipe = os.dup(1)
+        self._said = False
 
     def say(self, word: str) -> None:
         """Tell, once; nobody may be listening any more."""
+        if self._said:
+            return
+        self._said = True
         with suppress(OSError):
             os.write(self._pipe, word.replace("\n", " ").encode("utf-8", "replace") + b"\n")
-            os.close(self._pipe)
+        os.close(self._pipe)

@@ -17,6 +17,7 @@ from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading
 from memory_mcp.domain.tool_rules import ToolRule, compile_rules
 
+TAGS_CHARS = 200
 INSTRUCTIONS_CHARS_MAX = 2_000
 INSTRUCTIONS_LEAD_CHARS_MAX = 512
 
@@ -159,7 +160,7 @@ def _metadata(context: Context) -> str:
             f"{_span(statistics.first_passage_at, statistics.last_passage_at)}: archival_search"
         )
     if statistics.tags:
-        lines.append(f"- archival tags: {tag_list(statistics)}")
+        lines.append(f"- archival tags: {clip(tag_list(statistics), TAGS_CHARS)}")
     lines.append("</memory_metadata>")
     return "\n".join(lines)
 

@@ -445,6 +445,9 @@ def _names(stored: Mapping[str, Any], names: list[Any]) -> tuple[str, ...]:
 # --- In the prompt ---
 
 
+ARGUMENTS_SHOWN_CHARS = 300
+
+
 def compile_rules(rules: Sequence[ToolRule], scope: Scope = "step") -> str:
     """The `<tool_usage_rules>` section: what the rules ask of a model; empty without rules.
 
@@ -462,7 +465,9 @@ def compile_rules(rules: Sequence[ToolRule], scope: Scope = "step") -> str:
 
 def _line_of_all(init: Sequence[InitRule]) -> str:
     ways = [
-        rule.tool if rule.arguments is None else f"{rule.tool} with {_json(rule.arguments)}"
+        rule.tool
+        if rule.arguments is None
+        else f"{rule.tool} with {clip(_json(rule.arguments), ARGUMENTS_SHOWN_CHARS)}"
         for rule in init
     ]
     return f"Before any other tool, call {either(dict.fromkeys(ways))}."
@@ -491,6 +496,6 @@ def _line(rule: ToolRule, scope: Scope) -> str | None:
         case MaxCountPerStepRule():
             return f"Call {rule.tool} at most {counted(rule.max_count, 'time')} in one {scope}."
         case RequiresApprovalRule():
-            return f"{rule.tool} waits until a person has approved the call."
+            return f"{rule.tool} waits until a person has approved the call." if in_loop else None
         case _:
             assert_never(rule)

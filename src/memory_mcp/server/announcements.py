@@ -15,7 +15,13 @@ import anyio
 import anyio.lowlevel
 from mcp.server import ServerRequestContext
 from mcp.server.subscriptions import ResourceUpdated, ServerEvent
-from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    EmptyResult,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.ports import Change, Outbox
@@ -28,7 +34,9 @@ GATHER_SECONDS = 0.01
 """What is committed within that is looked up at one go."""
 IDLE_POLLS = 40
 """Looks without a listener after which watching ends."""
-SUBSCRIPTIONS_MAX = 1_000
+SUBSCRIPTIONS_MAX = 10_000
+SUBSCRIPTIONS_EACH_MAX = 200
+NOTIFY_SECONDS = 1
 
 Listener = Callable[[ServerEvent], None]
 
@@ -66,8 +74,12 @@ class Announcements:
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
         """`resources/subscribe`."""
-        self._subscribed[CURRENT.get(), str(params.uri)] = ctx.session
-        if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of clients that left without a word
+        connection = CURRENT.get()
+        if sum(owner is connection for owner, _ in self._subscribed) >= SUBSCRIPTIONS_EACH_MAX:
+            text = f"a connection may subscribe to {SUBSCRIPTIONS_EACH_MAX} resources at once."
+            raise MCPError(code=INVALID_PARAMS, message=text)
+        self._subscribed[connection, str(params.uri)] = ctx.session
+        if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of HTTP clients that left without a word
             self._subscribed.popitem(last=False)
         return EmptyResult()
 
@@ -77,6 +89,11 @@ class Announcements:
         """`resources/unsubscribe`."""
         self._subscribed.pop((CURRENT.get(), str(params.uri)), None)
         return EmptyResult()
+
+    def forget(self, connection: Connection) -> None:
+        """The connection has ended."""
+        for place in [place for place in self._subscribed if place[0] is connection]:
+            del self._subscribed[place]
 
     async def expect(self) -> None:
         """Somebody is about to listen: what changes from now on will be announced."""
@@ -126,9 +143,14 @@ class Announcements:
 
     async def _notify(self, connection: Connection, uri: str, session: Any) -> None:
         try:
-            await session.send_resource_updated(uri)
+            with anyio.move_on_after(NOTIFY_SECONDS) as notifying:
+                await session.send_resource_updated(uri)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self._subscribed.pop((connection, uri), None)
+            self.forget(connection)
+            return
+        if notifying.cancelled_caught:  # it doesn't read, and others wait behind it
+            logger.warning("a client that does not read is no longer told of changes")
+            self.forget(connection)
 
 
 def uris_of(change: Change) -> Iterable[str]:
@@ -149,7 +171,7 @@ def uris_of(change: Change) -> Iterable[str]:
         case "passage":
             return ("memory://stats", "memory://context")
         case "agent":
-            return ("memory://agents", "memory://stats")
+            return ("memory://agents", "memory://stats", "memory://context")
         case _:
             return ()
 

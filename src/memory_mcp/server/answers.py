@@ -210,6 +210,11 @@ def changes_text(changes: Sequence[BlockChange]) -> str:
     return "\n".join(["Core memory was changed elsewhere since you last saw it.", *parts])
 
 
+def is_cut(change: BlockChange) -> bool:
+    """Whether it is too long to be told whole."""
+    return difference(change.seen, change.now).endswith("…")
+
+
 def difference(before: str, after: str) -> str:
     """The lines that went (`-`) and came (`+`), in order."""
     old, new = before.splitlines(), after.splitlines()

@@ -22,6 +22,7 @@ from memory_mcp.domain.solver import Step
 from memory_mcp.domain.tool_rules import ToolRule
 
 CONNECTIONS_MAX = 1_000
+ANSWERED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class BlockChange:
     seen: str
     now: str
     version: int
+    seen_version: int
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +58,9 @@ class Connection:
     """Held from an edit to its note here, and from reading blocks to telling what changed, so that
     calls under way at once on one connection don't take each other's edits for somebody else's."""
     _seen: dict[str, Block] | None = None
+    _in_part: dict[str, Block] = field(default_factory=dict[str, Block])
+    """Blocks whose last change was too long to be shown whole, as they were shown whole last."""
+    _answered: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
 
     def key_of(self, request: Any, tool: str, arguments: Mapping[str, Any]) -> str | None:
         """What a call is known by when it is asked again; `None` where that cannot happen.
@@ -65,11 +70,25 @@ class Connection:
         if self.session is None:
             return None
         call = json.dumps([self.session, request, tool, arguments], sort_keys=True)
-        return hashlib.blake2b(call.encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(call.encode(), digest_size=16).hexdigest()
+        times = self._answered.get(key, 0)
+        return f"{key}-{times}" if times else key
+
+    def answered(self, key: str | None) -> None:
+        """That call was answered. A peer that gives its id away again means another one."""
+        if key is None:
+            return
+        key, _, times = key.partition("-")
+        self._answered[key] = int(times or 0) + 1
+        self._answered.move_to_end(key)
+        if len(self._answered) > ANSWERED_MAX:
+            self._answered.popitem(last=False)
 
     def memo(self) -> str:
-        """What the next life of this connection must know of this one, as `recall` takes it."""
+        """What the session's next connection must know of this one."""
         seen = {block.id: block.version for block in (self._seen or {}).values()}
+        if self.agent is None or not self.agent.tool_rules:
+            return json.dumps({"conversation": self.conversation, "seen": seen})
         step = {
             "counts": dict(self.step.counts),
             "last_tool": self.step.last_tool,
@@ -85,16 +104,27 @@ class Connection:
     def has_seen(self, blocks: Sequence[Block]) -> None:
         """The peer was shown these values whole."""
         self._seen = {block.id: block for block in blocks}
+        self._in_part.clear()
 
     def has_seen_block(self, label: str, blocks: Sequence[Block]) -> None:
         """The peer was shown the value of this one."""
         shown = {block.id: block for block in blocks if block.label == label}
         self._seen = {**(self._seen or {}), **shown}
+        for block_id in shown:
+            self._in_part.pop(block_id, None)
 
     def seen_block(self, label: str) -> Block | None:
         """A block as the peer has seen it; `None` when it was shown none."""
         blocks = (self._seen or {}).values()
-        return next((block for block in blocks if block.label == label), None)
+        found = next((block for block in blocks if block.label == label), None)
+        return self._in_part.get(found.id, found) if found else None
+
+    def saw_half(self, change: "BlockChange") -> None:
+        """That difference was too long to be shown whole: a rewrite is not based on it."""
+        for block in (self._seen or {}).values():
+            if block.label == change.label:
+                before = replace(block, value=change.seen, version=change.seen_version)
+                self._in_part.setdefault(block.id, before)
 
     def unseen(self, blocks: Sequence[Block]) -> list[BlockChange]:
         """What changed since the peer last saw it; from now on it has seen it.
@@ -105,11 +135,11 @@ class Connection:
             self.has_seen(blocks)
             return []
         changes = [
-            BlockChange(block.label, seen.value, block.value, block.version)
+            BlockChange(block.label, seen.value, block.value, block.version, seen.version)
             for block in blocks
             if (seen := self._seen.get(block.id)) is not None and seen.value != block.value
         ]
-        self.has_seen(blocks)
+        self._seen = {block.id: block for block in blocks}
         return changes
 
     def edited(self, before: Block, after: Block) -> None:

@@ -40,8 +40,11 @@ GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 class Lines:
     """Both directions of one peer's lines, and which requests are still to be answered."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, asks_again: bool = False) -> None:
+        """`asks_again`: what was not answered when it ends, the peer will ask somebody else."""
         self._write = write
+        self._asks_again = asks_again
+        self._ending = False
         self._to_server, self._incoming = anyio.create_memory_object_stream[
             SessionMessage | Exception
         ](0)
@@ -97,6 +100,7 @@ class Lines:
         """The peer has said its last: let the server finish what it was asked, then end it."""
         with anyio.move_on_after(DRAIN_SECONDS):
             await self._until(0)
+        self._ending = True
         await self._to_server.aclose()
 
     async def _until(self, in_flight: int) -> None:
@@ -109,6 +113,8 @@ class Lines:
         try:
             async for item in self._from_server:
                 message = item.message
+                if self._ending and self._asks_again and isinstance(message, types.JSONRPCError):
+                    continue  # the SDK tells whoever still waits that the connection was closed
                 await self._send(message)
                 if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
                     self._answered(message.id)

@@ -6,15 +6,17 @@ from memory_mcp.domain import blocks
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.ports import BlockStore, Edited, Standing
+from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 
 
 class CoreMemory:
     """Edits are operations on the block's current value, applied inside the store's transaction."""
 
-    def __init__(self, store: BlockStore, indexing: Indexing) -> None:
+    def __init__(self, store: BlockStore, indexing: Indexing, eviction: Eviction) -> None:
         self._store = store
         self._indexing = indexing
+        self._eviction = eviction
 
     async def blocks(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
@@ -41,6 +43,7 @@ class CoreMemory:
         edited = await self._store.edit(agent_id, label, blocks.append(content), key)
         if edited.evicted:
             self._indexing.stored([None])  # found by their words at once, by meaning soon
+        self._eviction.noticed(agent_id)  # what is longer leaves less room for messages
         return edited
 
     async def replace(
@@ -66,4 +69,6 @@ class CoreMemory:
             edit = blocks.rethink(new_content, based_on)
         else:
             edit = blocks.replace_text(old_content, new_content)
-        return await self._store.edit(agent_id, label, edit, key)
+        edited = await self._store.edit(agent_id, label, edit, key)
+        self._eviction.noticed(agent_id)
+        return edited

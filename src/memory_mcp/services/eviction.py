@@ -5,6 +5,7 @@ from message to message as they arrived, so the same messages always give the sa
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,14 +25,18 @@ from memory_mcp.domain.extract import Said, extract
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.summaries import NewSummary, Summary
+from memory_mcp.domain.tool_rules import compile_rules
 from memory_mcp.ports import AgentStore, BlockStore, MessageStore, SummaryStore, TokenCounter
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60
-ROWS = 500
+ROWS = 32
 """Messages read at one go."""
-METADATA_TOKENS = 300
+PAUSE = 4.0
+"""How long the background rests after a step, in times of the step."""
+COUNTS_MAX = 10_000
+METADATA_TOKENS = 400
 """Room left for the numbers in view. Fixed, as what leaves must not hang on what they say today."""
 FRAME_TOKENS = 50
 """What the frame around a summary takes."""
@@ -57,6 +62,7 @@ class Eviction:
         self._summaries = summaries
         self._tokens = tokens
         self._limit_tokens = limit_tokens
+        self._counts: dict[int, int] = {}
         self._noticed: set[AgentId] = set()
         self._wake = anyio.Event()
 
@@ -92,23 +98,57 @@ class Eviction:
                 if not looked_back:  # what came while nobody served
                     self._noticed.update(agent.id for agent in await self._agents.all())
                     looked_back = True
-                for agent_id in list(self._noticed):
-                    if left := await self.evict(agent_id):
-                        logger.info("%d messages left the view of %s", left, agent_id)
-                    self._noticed.discard(agent_id)
-            except StoreError as error:  # a full or busy disk must not end the server
+                failed = {
+                    agent_id for agent_id in self._taken() if not await self._kept_up(agent_id)
+                }
+            except StoreError as error:
                 logger.warning("messages will leave the view later: %s", error)
-            with anyio.move_on_after(RETRY_SECONDS if self._noticed else None):
+                failed = set[AgentId]()
+            self._noticed |= failed
+            again = RETRY_SECONDS if failed or not looked_back else None
+            with anyio.move_on_after(again):
                 await self._wake.wait()
+
+    def _taken(self) -> list[AgentId]:
+        """Whom something was said to, who are noticed again only when more is said."""
+        taken, self._noticed = sorted(self._noticed), set()
+        return taken
+
+    async def _kept_up(self, agent_id: AgentId) -> bool:
+        """Evict for one agent, at the pace of a background task; false if it has to be repeated."""
+        left = 0
+        try:
+            while True:
+                began = time.monotonic()
+                if (step := await self._next(agent_id)) is None:
+                    break
+                latest, summary = step
+                if await self._summaries.evict(agent_id, summary, latest):
+                    left += summary.messages
+                # Python runs one thread at a time: tool calls need most of it.
+                await anyio.sleep(PAUSE * (time.monotonic() - began))
+        except StoreError as error:  # a full or busy disk must not end the server
+            logger.warning("messages will leave the view later: %s", error)
+            return False
+        except Exception:
+            logger.exception("the view of %s cannot be kept within its limit", agent_id)
+        if left:
+            logger.info("%d messages left the view of %s", left, agent_id)
+        return True
 
     async def _next(self, agent_id: AgentId) -> tuple[Summary | None, NewSummary] | None:
         """The next eviction: the summary in view, and the one to take its place."""
         latest = await self._summaries.latest(agent_id)
-        blocks = compile_blocks(await self._blocks.of_agent(agent_id))
+        standing = await self._blocks.standing(agent_id)
+        blocks = compile_blocks(standing.blocks)
+        rules = compile_rules(standing.tool_rules, "connection")
+        limit = await self.limit_of(agent_id)
+        if await self._is_small(agent_id, latest, f"{blocks}{rules}", limit):
+            return None
         window = ContextWindow(
-            limit_tokens=await self.limit_of(agent_id),
-            fixed_tokens=self._tokens.count(blocks) + METADATA_TOKENS,
-            summary_tokens=self._tokens.count(compile_summary(latest)) if latest else 0,
+            limit_tokens=limit,
+            fixed_tokens=await self._count(f"{blocks}{rules}") + METADATA_TOKENS,
+            summary_tokens=await self._count(compile_summary(latest)) if latest else 0,
             messages=(),
         )
         total = window.total_tokens
@@ -132,15 +172,45 @@ class Eviction:
             after = batch[-1].seq
         return None
 
+    async def _is_small(
+        self, agent_id: AgentId, latest: Summary | None, fixed: str, limit: int
+    ) -> bool:
+        """Whether everything is within the limit whatever the counting says.
+
+        A token is a byte or more; so most agents need no count, and no vocabulary to be loaded.
+        """
+        room = ContextWindow(
+            limit_tokens=limit, fixed_tokens=0, summary_tokens=0, messages=()
+        ).trigger_tokens
+        room -= METADATA_TOKENS + len(fixed.encode()) + (len(latest.text.encode()) if latest else 0)
+        after = latest.last_seq if latest else 0
+        while room > 0 and (batch := await self._messages.arrived(agent_id, after, ROWS)):
+            room -= sum(len(message_line(message).encode()) + 1 for message in batch)
+            after = batch[-1].seq
+            if len(batch) < ROWS:
+                break
+        return room > 0
+
+    async def _count(self, text: str) -> int:
+        return await to_thread.run_sync(self._tokens.count, text)
+
     def _measured(self, messages: Sequence[Message]) -> list[InView]:
         return [
             InView(
                 seq=message.seq,
                 role=message.role,
-                tokens=self._tokens.count(f"{message_line(message)}\n"),
+                tokens=self._message_tokens(message),
             )
             for message in messages
         ]
+
+    def _message_tokens(self, message: Message) -> int:
+        # The same message is looked at again and again until it leaves; it never changes.
+        if message.seq not in self._counts:
+            if len(self._counts) >= COUNTS_MAX:
+                self._counts.clear()
+            self._counts[message.seq] = self._tokens.count(f"{message_line(message)}\n")
+        return self._counts[message.seq]
 
     def _summarised(
         self, latest: Summary | None, arrived: Sequence[Message], plan: EvictionPlan

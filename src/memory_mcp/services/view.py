@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from anyio import to_thread
+
 from memory_mcp.domain.compile import (
     Context,
     compile_context,
@@ -34,6 +36,7 @@ FRAME_TOKENS = 30
 SPEAKER_TOKENS = 60
 """What stands before a cut text: a date and a speaker, or how much a summary covers."""
 CUT = "… [cut]"
+CHARS_PER_TOKEN_MOST = 40
 
 
 class View:
@@ -84,7 +87,10 @@ class View:
             agent_id, summary.last_seq if summary else 0, limit // MESSAGE_TOKENS_LEAST
         )
         bare = await self._gather(agent_id)
-        return compile_context(self._fitted(bare, summary, messages, limit))
+        text = compile_context(replace(bare, summary=summary, messages=messages))
+        if len(text.encode()) <= limit:  # a token is a byte or more
+            return text
+        return await to_thread.run_sync(self._fitted, bare, summary, messages, limit)
 
     async def instructions(self, agent_id: AgentId) -> str:
         """The server's instructions, at most 2,000 characters."""
@@ -102,12 +108,12 @@ class View:
 
     def _fitted(
         self, bare: Context, summary: Summary | None, messages: Sequence[Message], limit: int
-    ) -> Context:
+    ) -> str:
         """With as much of the summary and the latest messages as there is room for."""
-        whole = replace(bare, summary=summary, messages=messages)
-        if self._tokens.fits(compile_context(whole), limit):
-            return whole
         count = self._tokens.count
+        whole = compile_context(replace(bare, summary=summary, messages=messages))
+        if count(whole) <= limit:
+            return whole
         window = ContextWindow(
             limit_tokens=limit,
             fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
@@ -132,17 +138,17 @@ class View:
             summary = replace(summary, text=self._cut(summary.text, room))
         fitted = replace(bare, summary=summary if view.summary_tokens_max else None, messages=shown)
         # Tokens of pieces don't add up exactly to those of the whole.
-        while fitted.messages and not self._tokens.fits(compile_context(fitted), limit):
+        while count(text := compile_context(fitted)) > limit and fitted.messages:
             fitted = replace(fitted, messages=fitted.messages[1:])
-        return fitted
+        return text
 
     def _cut(self, text: str, tokens: int) -> str:
         """The beginning of a text, with a word that it is cut, in at most that many tokens."""
-        if self._tokens.fits(text, tokens):
+        if self._tokens.count(text) <= tokens:
             return text
-        low, high = 0, len(text)
+        low, high = 0, min(len(text), tokens * CHARS_PER_TOKEN_MOST)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self._tokens.fits(text[:middle] + CUT, tokens)
+            fits = self._tokens.count(text[:middle] + CUT) <= tokens
             low, high = (middle, high) if fits else (low, middle - 1)
         return text[:low] + CUT if low else ""

@@ -13,10 +13,10 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from memory_mcp.domain.agents import Agent
-from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.errors import MemoryMCPError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.solver import solve
-from memory_mcp.server.answers import Answer, Budget, changes_text
+from memory_mcp.domain.solver import Solution, solve
+from memory_mcp.server.answers import Answer, Budget, changes_text, is_cut
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
 from memory_mcp.services import Services
@@ -142,8 +142,12 @@ class MemoryTool(Tool):
             connection.step = connection.step.after(self.name, answer.text)
             return answer
         async with connection.turn:
-            solution = solve(agent.tool_rules, self._surface.tools, connection.step)
-            solution.require(self.name)
+            try:
+                solution = self._solved(agent, connection)
+            except ToolRuleViolation:  # perhaps by rules that are no longer there
+                standing = await self._surface.services.core_memory.standing(agent.id)
+                connection.heed(standing.tool_rules)
+                solution = self._solved(await self._surface.agent(connection), connection)
             fixed = solution.arguments.get(self.name, {})
             try:
                 answer = await self._answer(self._validated({**arguments, **fixed}), context)
@@ -152,6 +156,14 @@ class MemoryTool(Tool):
                 raise
             connection.step = connection.step.after(self.name, answer.text)
         return answer
+
+    def _solved(self, agent: Agent, connection: Connection) -> Solution:
+        """What the rules about tools that are served say, if they let this one pass."""
+        tools = self._surface.tools
+        rules = [rule for rule in agent.tool_rules if set(tools).issuperset(rule.named)]
+        solution = solve(rules, tools, connection.step)
+        solution.require(self.name)
+        return solution
 
     def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -173,12 +185,16 @@ class MemoryTool(Tool):
             key=connection.key_of(request, self.name, given),
         )
         answer: Answer = await self.fn(call=call, **given)
+        connection.answered(call.key)
         async with connection.view:
             standing = await surface.services.core_memory.standing(agent_id)
             changes = connection.unseen(standing.blocks)
         connection.heed(standing.tool_rules)
         if not changes:
             return answer
+        for change in changes:
+            if is_cut(change):
+                connection.saw_half(change)
         changed = [{"label": change.label, "version": change.version} for change in changes]
         return Answer(
             f"{answer.text}\n\n{changes_text(changes)}",

@@ -27,7 +27,7 @@ FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq JOIN blocks b ON b.se
 WHERE a.id = ? ORDER BY ab.position, ab.label
 """
 _ATTACHED_TO = """
-SELECT a.id FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
+SELECT a.id, ab.label FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
     JOIN agents a ON a.seq = ab.agent_seq
 WHERE b.id = ? ORDER BY a.seq
 """
@@ -99,14 +99,15 @@ class SqliteBlocks:
             now = to_iso(self._clock.now())
             seq = session.value(_UPDATE, (after.value, after.version, now, after.id))
             session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now, key))
-            owners = [row[0] for row in session.all(_ATTACHED_TO, (after.id,))]
+            attached = session.all(_ATTACHED_TO, (after.id,))
+            owners = [owner for owner, _ in attached]
             record_change(
                 session, now, "block", after.id, "edited", owners, label=label, by=agent_id
             )
-            for owner in owners if lines else ():
-                passages = _passages(session, seq, label, lines)
+            for owner, own_label in attached if lines else ():
+                passages = _passages(session, seq, own_label, lines)
                 none = [None] * len(lines)
-                file_passages(session, self._indexes, owner, passages, none, now)
+                file_passages(session, self._indexes, owner, passages, none, now, keep_dates=True)
             after = _labelled(_of_agent(session, agent_id), label)
             return Edited(before, after, filed_texts(session, agent_id, lines))
 

@@ -136,8 +136,13 @@ def file_passages(
     passages: Sequence[NewPassage],
     vectors: Sequence[Vector | None],
     now: str,
+    *,
+    keep_dates: bool = False,
 ) -> list[Filed]:
-    """Store passages in the transaction at hand; the same text again refreshes the one there."""
+    """Store passages in the transaction at hand; the same text again refreshes the one there.
+
+    With `keep_dates` a date fills in where there is none, and corrects none.
+    """
     agent_seq = seq_of(session, AgentId(agent_id))
     new: list[VectorRow] = []
     filed: list[tuple[int, bool]] = []
@@ -146,7 +151,7 @@ def file_passages(
         digest = content_hash(passage.content)
         same = session.value(_SAME, (agent_seq, digest, passage.external_id))
         if same is not None:
-            refreshed = _refresh(session, agent_seq, same, passage, now)
+            refreshed = _refresh(session, agent_seq, same, passage, now, keep_dates)
             if refreshed.dated_anew:
                 # Known by its external id, it may read otherwise than what came now.
                 fits = vector if refreshed.content == passage.content else None
@@ -215,11 +220,13 @@ class _Refreshed:
 
 
 def _refresh(
-    session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str
+    session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str, keep_date: bool
 ) -> _Refreshed:
     """Note that the text came again; tags add up, a date fills in or corrects."""
     before = _get(session, [seq])[seq]
     occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
+    if keep_date and before.occurred_at:
+        occurred_at = None
     told = {
         "now": now,
         "occurred_at": occurred_at,
