@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 60
 ROWS = 32
 """Messages read at one go."""
-PAUSE = 4.0
+PAUSE = 20.0
 """How long the background rests after a step, in times of the step."""
 COUNTS_MAX = 10_000
 METADATA_TOKENS = 400
