@@ -193,6 +193,23 @@ async def test_messages_leave_in_the_background_while_a_process_serves(
             tasks.cancel_scope.cancel()
 
 
+async def test_an_agent_with_much_to_say_keeps_no_other_waiting(
+    narrow: Services, agent: Agent
+) -> None:
+    loud, quiet = await agent(narrow), await agent(narrow, "quiet")
+    loud_left = 0
+    await narrow.recall.append(loud, turns(600))
+    await narrow.recall.append(quiet, turns(40))
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(narrow.eviction.keep_up)
+            while not await narrow.eviction.chain(quiet):
+                await narrow.outbox.committed()
+            loud_left = len(await narrow.eviction.chain(loud))
+            tasks.cancel_scope.cancel()
+    assert loud_left <= 2
+
+
 async def test_two_that_evict_at_once_do_it_once(
     tmp_path: Path, narrow: Services, agent: Agent
 ) -> None:

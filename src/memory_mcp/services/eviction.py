@@ -67,7 +67,7 @@ class Eviction:
         self._wake = anyio.Event()
 
     def noticed(self, agent_id: AgentId) -> None:
-        """Messages have come to an agent; some may have to leave."""
+        """Messages have come to an agent, or its blocks have grown; some may have to leave."""
         self._noticed.add(agent_id)
         self._wake.set()
 
@@ -94,46 +94,39 @@ class Eviction:
         looked_back = False
         while True:
             self._wake = anyio.Event()
+            failed = False
             try:
                 if not looked_back:  # what came while nobody served
                     self._noticed.update(agent.id for agent in await self._agents.all())
                     looked_back = True
-                failed = {
-                    agent_id for agent_id in self._taken() if not await self._kept_up(agent_id)
-                }
-            except StoreError as error:
+            except StoreError as error:  # a full or busy disk must not end the server
                 logger.warning("messages will leave the view later: %s", error)
-                failed = set[AgentId]()
-            self._noticed |= failed
-            again = RETRY_SECONDS if failed or not looked_back else None
-            with anyio.move_on_after(again):
+                failed = True
+            # A step for each in turn: one with much to say must not keep the others waiting.
+            taken, self._noticed = sorted(self._noticed), set()
+            for agent_id in taken:
+                try:
+                    if await self._rested_step(agent_id):
+                        self.noticed(agent_id)
+                except StoreError as error:
+                    logger.warning("messages will leave the view later: %s", error)
+                    self._noticed.add(agent_id)
+                    failed = True
+                except Exception:  # one agent's messages must not end the others' sessions
+                    logger.exception("the view of %s cannot be kept within its limit", agent_id)
+            with anyio.move_on_after(RETRY_SECONDS if failed else None):
                 await self._wake.wait()
 
-    def _taken(self) -> list[AgentId]:
-        """Whom something was said to, who are noticed again only when more is said."""
-        taken, self._noticed = sorted(self._noticed), set()
-        return taken
-
-    async def _kept_up(self, agent_id: AgentId) -> bool:
-        """Evict for one agent, at the pace of a background task; false if it has to be repeated."""
-        left = 0
-        try:
-            while True:
-                began = time.monotonic()
-                if (step := await self._next(agent_id)) is None:
-                    break
-                latest, summary = step
-                if await self._summaries.evict(agent_id, summary, latest):
-                    left += summary.messages
-                # Python runs one thread at a time: tool calls need most of it.
-                await anyio.sleep(PAUSE * (time.monotonic() - began))
-        except StoreError as error:  # a full or busy disk must not end the server
-            logger.warning("messages will leave the view later: %s", error)
+    async def _rested_step(self, agent_id: AgentId) -> bool:
+        """One eviction, and a rest after it; whether there was one."""
+        began = time.monotonic()
+        if (step := await self._next(agent_id)) is None:
             return False
-        except Exception:
-            logger.exception("the view of %s cannot be kept within its limit", agent_id)
-        if left:
-            logger.info("%d messages left the view of %s", left, agent_id)
+        latest, summary = step
+        if await self._summaries.evict(agent_id, summary, latest):
+            logger.info("%d messages left the view of %s", summary.messages, agent_id)
+        # Python runs one thread at a time: tool calls need most of it.
+        await anyio.sleep(PAUSE * (time.monotonic() - began))
         return True
 
     async def _next(self, agent_id: AgentId) -> tuple[Summary | None, NewSummary] | None:

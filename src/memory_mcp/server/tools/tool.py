@@ -125,7 +125,7 @@ class MemoryTool(Tool):
             raise
         except Exception as error:
             raise UnexpectedToolError(
-                f"{self.name} failed inside the memory server; its log (stderr) says why. "
+                f"{self.name} failed inside the memory server; its log says why. "
                 "What was acknowledged before is safe."
             ) from error
         return CallToolResult(
