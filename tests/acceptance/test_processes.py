@@ -234,7 +234,7 @@ def unread(database: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command("--database", database),
         cwd=database.parent,
-        env=environment(),
+        env=environment(MEMORY_MCP_DAEMON_IDLE_SECONDS="0"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -290,7 +290,14 @@ def test_an_unknown_tool_set_ends_the_server_with_one_sentence(
     connect_in_memory: Connect,
 ) -> None:
     folder = connect_in_memory.database.parent
-    ended = run("--tools", "everything", folder=folder)
+    ended = run(
+        "--database",
+        folder / "memory.db",
+        "--tools",
+        "everything",
+        folder=folder,
+        more={"MEMORY_MCP_DAEMON_IDLE_SECONDS": "0"},
+    )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         "memory-mcp: there is no tool set 'everything'; there are: core, capture.\n"
