@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory_mcp import rendezvous
@@ -15,6 +15,10 @@ CONTEXT_TOKENS_DEFAULT = 8_000
 CONTEXT_TOKENS_LEAST = 1_000
 CONTEXT_TOKENS_MOST = 10_000_000
 DAEMON_IDLE_S_DEFAULT = 600
+RUN_TOKENS_DEFAULT = 20_000
+DAY_TOKENS_DEFAULT = 200_000
+DAY_USD_DEFAULT = 1.0
+REFLECT_TURNS_DEFAULT = 5
 EMBEDDERS = ("static", "none")
 TOOL_SETS = ("core", "capture")
 
@@ -31,6 +35,24 @@ class HttpToken:
         return self.agents is None or agent in self.agents
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The model that the shadow agent thinks with, and what it may spend."""
+
+    name: str
+    """The provider's name and the model's, as LiteLLM takes them."""
+    base_url: str | None = None
+    """Where the provider is, when it is not where LiteLLM looks: a server of the user's own."""
+    run_tokens: int = RUN_TOKENS_DEFAULT
+    """The most tokens that one run may take, in and out."""
+    day_tokens: int = DAY_TOKENS_DEFAULT
+    """The most tokens of one day (UTC), of all processes together."""
+    day_usd: float = DAY_USD_DEFAULT
+    """The most money of one day, by the price list at hand."""
+    reflect_turns: int = REFLECT_TURNS_DEFAULT
+    """After how many turns of the user it reflects; 0: only when the user has gone quiet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How this process runs."""
@@ -45,6 +67,8 @@ class Settings:
     """How many tokens an agent's view may take, unless it has a limit of its own."""
     daemon_idle_s: int = DAEMON_IDLE_S_DEFAULT
     """How long the daemon stays after its last session."""
+    model: ModelSettings | None = None
+    """Without one, the shadow agent does what needs no model."""
     http_tokens: tuple[HttpToken, ...] = ()
     """What HTTP clients must show; without any, none is asked for."""
 
@@ -73,8 +97,41 @@ def load_settings(
         ),
         daemon_idle_s=_number(given, "MEMORY_MCP_DAEMON_IDLE_SECONDS", DAEMON_IDLE_S_DEFAULT, 0),
         tool_sets=_tool_sets(tools or given.get("MEMORY_MCP_TOOLS")),
+        model=_model(given),
         http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),
     )
+
+
+def _model(given: Mapping[str, str]) -> ModelSettings | None:
+    name = (given.get("MEMORY_MCP_MODEL") or "").strip()
+    base_url = (given.get("MEMORY_MCP_MODEL_BASE_URL") or "").strip() or None
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"MEMORY_MCP_MODEL_BASE_URL is {base_url!r}; it must begin with http:// or https://, "
+            "like http://127.0.0.1:8000/v1."
+        )
+    told = ModelSettings(
+        name=name,
+        base_url=base_url,
+        run_tokens=_number(given, "MEMORY_MCP_RUN_TOKENS", RUN_TOKENS_DEFAULT, 1_000),
+        day_tokens=_number(given, "MEMORY_MCP_DAY_TOKENS", DAY_TOKENS_DEFAULT, 0),
+        day_usd=_dollars(given, "MEMORY_MCP_DAY_USD", DAY_USD_DEFAULT),
+        reflect_turns=_number(given, "MEMORY_MCP_REFLECT_TURNS", REFLECT_TURNS_DEFAULT, 0),
+    )
+    if not name:
+        return None
+    if base_url and "/" not in name:  # LiteLLM guesses a provider from a bare name
+        return replace(told, name=f"openai/{name}")
+    return told
+
+
+def _dollars(given: Mapping[str, str], name: str, default: float) -> float:
+    value = given.get(name)
+    if not value:
+        return default
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value):
+        raise InvalidInput(f"{name} is {value!r}; it must be an amount like 0.50, in US dollars.")
+    return float(value)
 
 
 def _database(chosen: str | None) -> Path:

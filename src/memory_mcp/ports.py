@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block, Edit
+from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
@@ -76,6 +77,23 @@ class TokenCounter(Protocol):
 
     def fits(self, text: str, tokens: int) -> bool:
         """Whether `text` has at most that many tokens; may answer without counting."""
+        ...
+
+
+class ChatModel(Protocol):
+    """Answers chat requests; the worker alone has one."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """One call of a model, not tried twice.
+
+        Raises:
+            ModelUnavailable: it gave no answer this time; another try may help.
+            ModelRefused: it will give none as it is asked.
+        """
+        ...
+
+    def price(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
+        """What a call costs, in US dollars; `None` when the model has no known price."""
         ...
 
 

@@ -13,6 +13,9 @@ MemoryMCPError
 ├── Conflict              a whole rewrite met a block that has moved on
 ├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
+├── ModelError
+│   ├── ModelUnavailable  no answer this time: unreachable, busy, too slow, cut off
+│   └── ModelRefused      no answer next time either: wrong key, unknown model, no tools
 ├── EmbedderError         the embedder's table is missing or damaged
 └── StoreError
     ├── StoreBusy         other processes held the write lock too long
@@ -75,6 +78,18 @@ class ToolRuleViolation(MemoryMCPError):
 
 class ImportRefused(MemoryMCPError):
     """The file cannot be imported at all; single bad lines are reported, not raised."""
+
+
+class ModelError(MemoryMCPError):
+    """A model could not be asked. The text never quotes a key."""
+
+
+class ModelUnavailable(ModelError):
+    """It gave no answer this time: unreachable, busy, too slow, or cut off. Try again later."""
+
+
+class ModelRefused(ModelError):
+    """It will give no answer as it is asked: a wrong key, an unknown model, no tool calling."""
 
 
 class EmbedderError(MemoryMCPError):

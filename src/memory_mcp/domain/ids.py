@@ -13,9 +13,10 @@ BlockId = NewType("BlockId", str)
 ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 PassageId = NewType("PassageId", str)
+RunId = NewType("RunId", str)
 SummaryId = NewType("SummaryId", str)
 
-Noun = Literal["agent", "block", "conversation", "message", "passage", "session", "summary"]
+Noun = Literal["agent", "block", "conversation", "message", "passage", "run", "session", "summary"]
 
 
 def new_id(noun: Noun) -> str:
