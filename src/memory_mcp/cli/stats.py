@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.shadow import spent_today
 from memory_mcp.domain.plain import as_json
 from memory_mcp.domain.times import for_reading, from_iso
 
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def ask(services: "Services", settings: "Settings", _: argparse.Namespace) -> dict[str, Any]:
     """Find the numbers."""
     agent = await services.agents.choose(settings.agent)
-    return json.loads(as_json(asdict(await services.view.statistics(agent.id))))
+    told = asdict(await services.view.statistics(agent.id))
+    return json.loads(as_json({**told, "shadow": asdict(await services.ledger.state())}))
 
 
 def show(told: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -48,6 +50,7 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "agents", f"{told['agents']:,}", ""
     waiting = f"{index['embedder']}; {index['waiting']:,} waiting for a vector"
     yield "search", index["vectors_scored_by"] or "words only", index["note"] or waiting
+    yield "shadow agent", told["shadow"]["doing"], spent_today(told["shadow"])
     yield "store", f"{told['database_bytes'] / 1e6:,.1f} MB", told["database"]
 
 

@@ -7,6 +7,7 @@ from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.ledger import Ledger
 from memory_mcp.services.recall import Recall
 from memory_mcp.services.view import View
 
@@ -22,6 +23,7 @@ class Services:
     archival: Archival
     view: View
     indexing: Indexing
+    ledger: Ledger
     outbox: Outbox
     tokens: TokenCounter
     clock: Clock
