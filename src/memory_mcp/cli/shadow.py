@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import logging
+import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ VERBS = ("status", "run", "runs", "undo", "pause", "resume", "ask", "work")
 ANSWER_SECONDS = 100
 """How long an answer of the model is waited for."""
 LOOK_SECONDS = 0.2
+NICE = 10
+"""A worker gives way to whoever answers a tool call."""
 OUTCOME_CHARS = 160
 
 EPILOG = """examples:
@@ -145,6 +149,9 @@ def _work(arguments: argparse.Namespace) -> int:
     if not arguments.attached:
         detach()
         log_to(str(worker_log(settings.database)))
+    logging.getLogger("memory_mcp.loop").setLevel(logging.INFO)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
 
     async def work() -> bool:
         async with open_worker(settings) as worker:

@@ -24,7 +24,9 @@ GAP_SECONDS = 2.0
 LOOK_SECONDS = 10.0
 """How often at the least: some work is due by the clock, or left by another process."""
 START_SECONDS = 15.0
-RETRY_SECONDS = (10.0, 60.0, 600.0)
+AGAIN_SECONDS = 20.0
+"""One that is gone so soon, with work left, was killed or has died of it."""
+RETRY_SECONDS = (1.0, 1.0, 10.0, 60.0, 600.0)
 
 
 class WorkerStarter:
@@ -34,6 +36,7 @@ class WorkerStarter:
         self._services = services
         self._database = database
         self._failures = 0
+        self._started_at = -AGAIN_SECONDS
 
     async def keep_up(self) -> None:
         """Look after it for as long as the process serves."""
@@ -52,17 +55,22 @@ class WorkerStarter:
         ledger = self._services.ledger
         if await ledger.has_worker() or not await ledger.has_work():
             return
+        if (now := anyio.current_time()) - self._started_at < AGAIN_SECONDS:
+            await self._back_off("ended with work left")
+        self._started_at = now
         await to_thread.run_sync(start_worker, self._database)
         with anyio.move_on_after(START_SECONDS):
             while not await ledger.has_worker():
                 if not await ledger.has_work():  # it was quicker than we looked
                     break
                 await anyio.sleep(0.2)
-            self._failures = 0
             return
+        await self._back_off("does not start")
+
+    async def _back_off(self, why: str) -> None:
         wait = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
-        logger.warning("the worker does not start (see its log); tried again in %d s", wait)
+        logger.warning("the worker %s (see its log); tried again in %d s", why, wait)
         await anyio.sleep(wait)
 
 
