@@ -93,6 +93,11 @@ class ModelError(MemoryMCPError):
 class ModelUnavailable(ModelError):
     """It gave no answer this time: unreachable, busy, too slow, or cut off. Try again later."""
 
+    def __init__(self, text: str, *, charged: bool = False) -> None:
+        """`charged`: the provider has most likely done the work, and will want to be paid."""
+        super().__init__(text)
+        self.charged = charged
+
 
 class ModelRefused(ModelError):
     """It will give no answer as it is asked: a wrong key, an unknown model, no tool calling."""

@@ -193,7 +193,8 @@ class LiteLlmChat:
             return _too_long(where)
         if _timed_out(causes):
             return ModelUnavailable(
-                f"{where} gave no whole answer within {self._seconds:g} s. Ask again later."
+                f"{where} gave no whole answer within {self._seconds:g} s. Ask again later.",
+                charged=True,
             )
         if any(isinstance(cause, OSError) for cause in causes) or _is_connection(causes):
             reason = next((cause for cause in causes if isinstance(cause, OSError)), causes[-1])
@@ -217,7 +218,9 @@ class LiteLlmChat:
         choices: list[dict[str, Any]] = raw.get("choices") or []
         message: dict[str, Any] = (choices[0].get("message") or {}) if choices else {}
         if not message:
-            raise ModelUnavailable(f"{where} gave an answer without a choice. Ask again later.")
+            raise ModelUnavailable(
+                f"{where} gave an answer without a choice. Ask again later.", charged=True
+            )
         text = str(message.get("content") or "")
         tool_calls = tuple(_tool_calls(message))
         said = text + "".join(call.name + call.arguments for call in tool_calls)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from memory_mcp.domain.chat import ChatMessage, ChatReply, ChatRequest
 from memory_mcp.domain.errors import MemoryMCPError, ModelError, ModelUnavailable
@@ -88,7 +89,7 @@ class Calls:
         }
         text = json.dumps([told["messages"], told["tools"]], ensure_ascii=False)
         tokens_in = round(self._tokens.count(text) * ESTIMATE_MARGIN)
-        usd = self._chat.price(request.model, tokens_in, request.tokens_out_max)
+        usd = await self._price(tokens_in, request.tokens_out_max)
         most = Spent(
             tokens=tokens_in + request.tokens_out_max,
             usd=usd or 0.0,
@@ -100,14 +101,13 @@ class Calls:
         try:
             reply = await self._chat.complete(request)
         except ModelError as error:
-            # A provider charges for what it answered; what came broken was charged, most likely.
-            charged = getattr(error, "charged", False)
+            charged = isinstance(error, ModelUnavailable) and error.charged
             await self._settle(
                 number,
                 error=str(error),
                 tokens_in=tokens_in if charged else 0,
                 tokens_out=0,
-                usd=(self._chat.price(request.model, tokens_in, 0) if charged else 0.0),
+                usd=await self._price(tokens_in, 0) if charged else 0.0,
             )
             raise
         await self._settle(
@@ -118,6 +118,11 @@ class Calls:
             usd=reply.cost_usd,
         )
         return reply
+
+    async def _price(self, tokens_in: int, tokens_out: int) -> float | None:
+        # In a thread: the first price may have to load a library for it.
+        price = self._chat.price
+        return await to_thread.run_sync(price, self._model, tokens_in, tokens_out)
 
     async def _settle(self, number: int, **told: Any) -> None:
         # Shielded: what was spent is entered, whoever gives up waiting.
