@@ -18,9 +18,12 @@ from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
+from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.ledger import Ledger, Policy
 from memory_mcp.services.recall import Recall
+from memory_mcp.services.requests import Requests
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
@@ -31,6 +34,7 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
 from memory_mcp.storage.sqlite.messages import SqliteMessages
@@ -40,6 +44,7 @@ from memory_mcp.storage.sqlite.runs import SqliteRuns
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 from memory_mcp.storage.sqlite.summaries import SqliteSummaries
+from memory_mcp.storage.sqlite.upkeep import SqliteUpkeep
 
 
 class SystemClock:
@@ -117,16 +122,23 @@ async def _opened(
         statistics = SqliteStatistics(database, indexes)
         runs = SqliteRuns(database, indexes, clock)
         leases = SqliteLeases(database, clock)
+        removed = SqliteForgetting(database, indexes, clock)
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
+        forgetting = Forgetting(removed, indexing, eviction, clock)
+        upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
+        ledger = Ledger(runs, leases, summaries, _policy(settings), clock)
         services = Services(
             agents=agents,
             core_memory=CoreMemory(blocks, indexing, eviction),
             recall=Recall(messages, indexing, eviction),
             eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
+            forgetting=forgetting,
+            upkeep=upkeep,
             view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
             indexing=indexing,
-            ledger=Ledger(runs, leases, summaries, _policy(settings), clock),
+            ledger=ledger,
+            requests=Requests(ledger, forgetting, upkeep, eviction),
             outbox=SqliteOutbox(database),
             tokens=tokens,
             clock=clock,

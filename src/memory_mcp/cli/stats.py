@@ -44,6 +44,8 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "messages", f"{told['messages']:,}", _span(told, "message")
     yield "conversations", f"{told['conversations']:,}", ""
     yield "passages", f"{told['passages']:,}", _span(told, "passage")
+    if near := told["near_duplicates"]:
+        yield "near-duplicates", f"{near:,}", "pairs of passages that say nearly the same"
     yield "tags", "", ", ".join(f"{tag['tag']} ({tag['passages']:,})" for tag in told["tags"])
     for block in told["blocks"]:
         yield "block", block["label"], f"{block['chars']:,} of {block['limit_chars']:,} characters"
@@ -51,6 +53,8 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     waiting = f"{index['embedder']}; {index['waiting']:,} waiting for a vector"
     yield "search", index["vectors_scored_by"] or "words only", index["note"] or waiting
     yield "shadow agent", told["shadow"]["doing"], spent_today(told["shadow"])
+    for problem in told["problems"]:
+        yield "problem", "", problem
     yield "store", f"{told['database_bytes'] / 1e6:,.1f} MB", told["database"]
 
 

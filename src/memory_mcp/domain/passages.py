@@ -41,6 +41,8 @@ class Passage:
     """When the same text was last filed again; equals `created_at` until then."""
     origin: str
     external_id: str | None
+    supersedes: PassageId | None = None
+    """The passage whose place it took."""
 
     @property
     def dated(self) -> datetime:

@@ -129,5 +129,3 @@ def _line(text: str) -> str:
 
 def _run_line(run: Run) -> str:
     return f"- {run.id}: {run.state}, {counted(run.changes, 'change')}. {_line(run.outcome)}"
-
-
