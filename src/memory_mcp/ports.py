@@ -544,6 +544,7 @@ class RunStore(Protocol):
 
     async def prune(self, before: datetime, bytes_max: int) -> int:
         """Throw away payloads from before then, and the oldest past that size; how many runs'."""
+        ...
 
 
 class ForgettingStore(Protocol):

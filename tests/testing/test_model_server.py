@@ -62,7 +62,7 @@ def test_a_request_past_the_script_is_an_error_and_counted() -> None:
 def test_rules_choose_by_text_system_prompt_and_tools() -> None:
     rules = [
         Rule(said="forget", tools=["forget"], answers=[calls("forget")]),
-        Rule(system="summar", answers=[says("A summary.")], loop=True),
+        Rule(system="[Ss]ummar[iy]", answers=[says("A summary.")], loop=True),
         Rule(answers=[says("Yes.")], loop=True),
     ]
     with ModelServer(rules) as server:

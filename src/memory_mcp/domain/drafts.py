@@ -114,24 +114,29 @@ class Draft:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Draft":
         """The draft that `to_json` told."""
-        blocks = [
-            Block(**{**each, "id": BlockId(each["id"]), "updated_at": from_iso(each["updated_at"])})
-            for each in told["blocks"]
-        ]
-        passages = [
-            NewPassage(
-                **{
-                    **each,
-                    "tags": tuple(each["tags"]),
-                    "occurred_at": from_iso(each["occurred_at"]) if each["occurred_at"] else None,
-                    "supersedes": PassageId(each["supersedes"]) if each["supersedes"] else None,
-                }
-            )
-            for each in told["passages"]
-        ]
+        blocks = [_block(each) for each in told["blocks"]]
+        passages = [_passage(each) for each in told["passages"]]
         return cls(
             blocks={block.label: block for block in blocks},
             values=told["values"],
             passages=tuple(passages),
             forgotten=tuple(told["forgotten"]),
         )
+
+
+def _block(told: dict[str, Any]) -> Block:
+    given = dict(told)
+    block_id, updated_at = BlockId(given.pop("id")), from_iso(given.pop("updated_at"))
+    return Block(id=block_id, updated_at=updated_at, **given)
+
+
+def _passage(told: dict[str, Any]) -> NewPassage:
+    given = dict(told)
+    tags, occurred_at = tuple(given.pop("tags")), given.pop("occurred_at")
+    supersedes = given.pop("supersedes")
+    return NewPassage(
+        tags=tags,
+        occurred_at=from_iso(occurred_at) if occurred_at else None,
+        supersedes=PassageId(supersedes) if supersedes else None,
+        **given,
+    )

@@ -366,7 +366,8 @@ def _timed_out(causes: list[BaseException]) -> bool:
 def _too_long(where: str) -> ModelUnavailable:
     return ModelUnavailable(
         f"{where} gave an answer of more than {ANSWER_BYTES_MAX:,} bytes; the rest was not read. "
-        "Check what stands behind that address."
+        "Check what stands behind that address.",
+        charged=True,
     )
 
 

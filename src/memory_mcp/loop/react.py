@@ -66,7 +66,12 @@ class Thread:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Thread":
         """The thread that `to_json` told."""
-        return cls(**{**told, "messages": tuple(told["messages"]), "step": Step(**told["step"])})
+        return cls(
+            messages=tuple(told["messages"]),
+            step=Step(**told["step"]),
+            turns=told["turns"],
+            mishaps=told["mishaps"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +120,9 @@ async def react(
 
 
 def _as_message(reply: ChatReply) -> ChatMessage:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
+    message: dict[str, Any] = {"role": "assistant"}
+    if reply.text or not reply.tool_calls:
+        message["content"] = reply.text or "(nothing)"
     if reply.tool_calls:
         message["tool_calls"] = [
             {
@@ -126,8 +133,6 @@ def _as_message(reply: ChatReply) -> ChatMessage:
             }
             for call in reply.tool_calls
         ]
-    elif not reply.text:
-        message["content"] = "(nothing)"
     return message
 
 

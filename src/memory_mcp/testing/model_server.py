@@ -18,7 +18,7 @@ left gives it. `GET /requests` tells what was asked, `POST /release` lets held r
      {"fault": "status", "status": 429},
      {"text": "Done.", "tokens": [900, 12]}]
 
-    {"rules": [{"system": "summar", "answers": [{"text": "A summary."}], "loop": true},
+    {"rules": [{"system": "summary", "answers": [{"text": "A summary."}], "loop": true},
                {"said": "forget", "tools": ["memory_forget"], "answers": [{"text": "Forgotten."}]},
                {"answers": [{"text": "Yes."}], "loop": true}]}
 """

@@ -9,7 +9,7 @@ from typing import Any
 from memory_mcp.domain.blocks import Block, without_overflow
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import BlockNotFound
-from memory_mcp.domain.ids import AgentId, BlockId, PassageId, RunId
+from memory_mcp.domain.ids import AgentId, PassageId, RunId
 from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.runs import RunChange, Undone
@@ -31,9 +31,10 @@ VALUES (?1, (SELECT count(*) + 1 FROM run_changes WHERE run_seq = ?1), ?2, ?3, ?
 """
 _UNDONE = "UPDATE run_changes SET undone_at = ? WHERE run_seq = ? AND number = ?"
 _PASSAGE = "SELECT content, refreshed_at FROM passages WHERE id = ?"
-_BLOCK = """
-SELECT b.value, b.version, ab.label FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
-WHERE b.id = ?
+_OWNER = """
+SELECT a.id FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq
+    JOIN blocks b ON b.seq = ab.block_seq
+WHERE b.id = ? LIMIT 1
 """
 
 
@@ -203,14 +204,15 @@ def _undo(
     """What came of undoing one change, in words, and whether it was undone."""
     if change.before is None and change.after is None:
         return f"{change.noun_id}: what it was is no longer in the ledger (pruned)", False
+    before: dict[str, Any] = change.before or {}
+    after: dict[str, Any] = change.after or {}
     match change.noun, change.operation:
         case "block", _:
-            return _undo_block(session, indexes, change, now)
+            return _undo_block(session, indexes, change.noun_id, before, after, now)
         case "summary", _:
             text = session.value("SELECT text FROM summaries WHERE id = ?", (change.noun_id,))
-            if text != change.after["text"]:
+            if text != after["text"]:
                 return "the summary: it has been written anew since", False
-            before = change.before
             _put_summary(session, agent_id, change.noun_id, before["text"], before["made_by"], now)
             return "the summary reads as before", True
         case "passage", "refreshed":
@@ -226,29 +228,25 @@ def _undo(
             return f"{change.noun_id} is filed no more", True
         case _:
             if restore(session, indexes, [change.noun_id], now):
-                return f"{change.noun_id} is back: {clip(change.before['content'], 60)!r}", True
+                return f"{change.noun_id} is back: {clip(before['content'], 60)!r}", True
             return f"{change.noun_id} can no longer be put back", False
 
 
 def _undo_block(
-    session: Session, indexes: Indexes, change: RunChange, now: str
+    session: Session,
+    indexes: Indexes,
+    block_id: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    now: str,
 ) -> tuple[str, bool]:
-    label = change.before["label"]
-    row = session.one(_BLOCK, (change.noun_id,))
-    if row is None:
+    label = before["label"]
+    agent_id = session.value(_OWNER, (block_id,))
+    if agent_id is None:
         return f"block {label!r}: it is gone", False
-    if row[0] != change.after["value"]:
+    block = next(each for each in blocks_of(session, AgentId(agent_id)) if each.id == block_id)
+    if block.value != after["value"]:
         return f"block {label!r}: somebody changed it since", False
-    block = next(
-        block
-        for (agent_id,) in session.all(
-            "SELECT a.id FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq "
-            "JOIN blocks b ON b.seq = ab.block_seq WHERE b.id = ? LIMIT 1",
-            (change.noun_id,),
-        )
-        for block in blocks_of(session, AgentId(agent_id))
-        if block.id == BlockId(change.noun_id)
-    )
-    after = replace(block, value=change.before["value"], version=block.version + 1)
-    put_value(session, indexes, after, (), changed_by="undo", by="undo", now=now)
+    back = replace(block, value=before["value"], version=block.version + 1)
+    put_value(session, indexes, back, (), changed_by="undo", by="undo", now=now)
     return f"block {label!r} reads as before", True
