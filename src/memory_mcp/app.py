@@ -13,8 +13,10 @@ from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
+from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.recall import Recall
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
@@ -25,6 +27,7 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
@@ -32,6 +35,7 @@ from memory_mcp.storage.sqlite.passages import SqlitePassages
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 from memory_mcp.storage.sqlite.summaries import SqliteSummaries
+from memory_mcp.storage.sqlite.upkeep import SqliteUpkeep
 
 
 class SystemClock:
@@ -68,6 +72,8 @@ async def open_services(
         messages = SqliteMessages(database, indexes, clock)
         summaries = SqliteSummaries(database, clock)
         statistics = SqliteStatistics(database, indexes)
+        forgetting = SqliteForgetting(database, indexes, clock)
+        upkeep = SqliteUpkeep(database, indexes, clock)
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
         yield Services(
             agents=agents,
@@ -75,6 +81,8 @@ async def open_services(
             recall=Recall(messages, indexing, eviction),
             eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
+            forgetting=Forgetting(forgetting, indexing, eviction, clock),
+            upkeep=Upkeep(agents, upkeep, forgetting),
             view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
             indexing=indexing,
             outbox=SqliteOutbox(database),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.chat import ChatReply, ChatRequest
+from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
 from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
@@ -163,7 +164,7 @@ class Appended:
 
     stored: Sequence[MessageId]
     known: Sequence[MessageId]
-    """Those that were there already, by external id."""
+    """Those that were there already, by external id, or that were forgotten since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ class MessageStore(Protocol):
         vectors: Sequence[Vector | None],
         host: str | None,
     ) -> Appended:
-        """Store messages in order, once each by external id."""
+        """Store messages in order, once each by external id; those that were forgotten stay so."""
         ...
 
     async def search(
@@ -327,7 +328,7 @@ class SummaryStore(Protocol):
     async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
         """Put a summary in view, made from the one `after`; the messages it tells of leave.
 
-        False, and nothing changed, when another eviction came before.
+        False, and nothing changed, when another eviction or a forgetting came before.
         """
         ...
 
@@ -341,7 +342,13 @@ class PassageStore(Protocol):
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there."""
+        """Store passages; the same text (or external id) again refreshes the one there.
+
+        What one supersedes is removed in the same step, and kept for some days.
+
+        Raises:
+            PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
         ...
 
     async def search(
@@ -358,7 +365,7 @@ class PassageStore(Protocol):
         """One passage.
 
         Raises:
-            PassageNotFound: the agent has no such passage.
+            PassageNotFound: the agent has no such passage; the text says what became of it.
         """
         ...
 
@@ -368,6 +375,58 @@ class PassageStore(Protocol):
 
     async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
         """The most used tags with their numbers of passages."""
+        ...
+
+
+class ForgettingStore(Protocol):
+    """What is taken out of memory, and kept for some days so that it can be put back."""
+
+    async def find(self, agent_id: AgentId, text: str) -> Found:
+        """Everything of the agent's that holds exactly this text, whatever its capitals."""
+        ...
+
+    async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
+        """Let what was found wait for its word, in place of what waited before."""
+        ...
+
+    async def pending(self, agent_id: AgentId) -> Pending | None:
+        """What waits for its word, if anything does."""
+        ...
+
+    async def confirm(self, agent_id: AgentId, code: str) -> Forgotten:
+        """Forget what waits for this word: exactly that, in one transaction.
+
+        Raises:
+            InvalidInput: nothing waits, it waited too long, or for another word.
+        """
+        ...
+
+    async def forget(self, agent_id: AgentId, ids: Sequence[str]) -> Forgotten:
+        """Forget the agent's passages and messages with these ids, in one transaction."""
+        ...
+
+    async def restore(self, agent_id: AgentId, ids: Sequence[str] | None) -> Restored:
+        """Put these of the agent's back; without ids what its user forgot last."""
+        ...
+
+    async def purge(self) -> int:
+        """Let go for good what was kept long enough, of every agent; how much it was."""
+        ...
+
+
+class UpkeepStore(Protocol):
+    """What is done in the background to keep a store in order."""
+
+    async def compare(self, agent_id: AgentId, rows: int) -> bool:
+        """Compare the next passages that came with all others; whether more may be waiting."""
+        ...
+
+    async def near_duplicates(self, agent_id: AgentId, limit: int) -> list[NearDuplicate]:
+        """Pairs of passages that say nearly the same, nearest first."""
+        ...
+
+    async def check(self) -> list[str] | None:
+        """What is wrong with the store, in words; `None` when it was looked at lately."""
         ...
 
 

@@ -93,6 +93,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announce
             tasks.start_soon(announcements.watch)
             tasks.start_soon(services.indexing.keep_up)
             tasks.start_soon(services.eviction.keep_up)
+            tasks.start_soon(services.upkeep.keep_up)
             yield services, announcements
             tasks.cancel_scope.cancel()
 

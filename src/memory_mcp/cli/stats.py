@@ -42,12 +42,16 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "messages", f"{told['messages']:,}", _span(told, "message")
     yield "conversations", f"{told['conversations']:,}", ""
     yield "passages", f"{told['passages']:,}", _span(told, "passage")
+    if near := told["near_duplicates"]:
+        yield "near-duplicates", f"{near:,}", "pairs of passages that say nearly the same"
     yield "tags", "", ", ".join(f"{tag['tag']} ({tag['passages']:,})" for tag in told["tags"])
     for block in told["blocks"]:
         yield "block", block["label"], f"{block['chars']:,} of {block['limit_chars']:,} characters"
     yield "agents", f"{told['agents']:,}", ""
     waiting = f"{index['embedder']}; {index['waiting']:,} waiting for a vector"
     yield "search", index["vectors_scored_by"] or "words only", index["note"] or waiting
+    for problem in told["problems"]:
+        yield "problem", "", problem
     yield "store", f"{told['database_bytes'] / 1e6:,.1f} MB", told["database"]
 
 

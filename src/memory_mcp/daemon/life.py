@@ -89,6 +89,7 @@ class Daemon:
             tasks.start_soon(self.announcements.watch)
             tasks.start_soon(self.services.indexing.keep_up)
             tasks.start_soon(self.services.eviction.keep_up)
+            tasks.start_soon(self.services.upkeep.keep_up)
             tasks.start_soon(self._end_when_idle)
             async with anyio.create_task_group() as guests:
                 guests.start_soon(self._accept, listener, guests)

@@ -6,8 +6,10 @@ from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
+from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.recall import Recall
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 
 
@@ -20,6 +22,8 @@ class Services:
     recall: Recall
     eviction: Eviction
     archival: Archival
+    forgetting: Forgetting
+    upkeep: Upkeep
     view: View
     indexing: Indexing
     outbox: Outbox

@@ -12,6 +12,7 @@ from memory_mcp.storage.sqlite.session import Row, Session
 _COLUMNS = "id, text, first_seq, last_seq, messages, covered, last_at, made_by, created_at"
 _LATEST = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq DESC LIMIT 1"
 _CHAIN = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq"
+_TOLD = "SELECT count(*) FROM messages WHERE agent_seq = ? AND seq BETWEEN ? AND ?"
 _INSERT = """
 INSERT INTO summaries (id, agent_seq, text, first_seq, last_seq, messages, covered, last_at,
     made_by, created_at)
@@ -40,12 +41,16 @@ class SqliteSummaries:
     async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
         """Put a summary in view, made from the one `after`; the messages it tells of leave.
 
-        False, and nothing changed, when another eviction came before.
+        False, and nothing changed, when another eviction or a forgetting came before.
         """
 
         def put(session: Session) -> bool:
             latest = _latest(session, agent_id)
-            if (latest and latest.id) != (after and after.id):
+            # Something may have been forgotten since it was written: neither may come back by it.
+            told = session.value(
+                _TOLD, (seq_of(session, agent_id), summary.first_seq, summary.last_seq)
+            )
+            if latest != after or told != summary.messages:
                 return False
             now = to_iso(self._clock.now())
             summary_id = new_id("summary")
