@@ -194,7 +194,7 @@ async def _pass(settings: "Settings", every_agent: bool, show: bool) -> dict[str
                 if left := await services.eviction.evict(agent.id):
                     done.append(f"{agent.name}: {counted(left, 'message')} left the view.")
             tell("passages, indexes, the store's file")
-            await services.upkeep.round()
+            await services.upkeep.round(rested=False)
         if settings.model is None:
             done.append("No model is set (MEMORY_MCP_MODEL), so nothing was reflected on.")
             return {"done": done, "runs": []}

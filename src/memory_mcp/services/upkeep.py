@@ -42,8 +42,10 @@ class Upkeep:
         """Pairs of the agent's passages that say nearly the same, nearest first."""
         return await self._store.near_duplicates(agent_id, limit)
 
-    async def round(self) -> None:
+    async def round(self, *, rested: bool = True) -> None:
         """Compare the passages that came, let go what was kept long enough, look at the store.
+
+        With `rested` it rests most of the time; without, somebody waits for it.
 
         Raises:
             StoreError: the store cannot be used now; the next round goes on.
@@ -54,7 +56,7 @@ class Upkeep:
                 began = time.monotonic()
                 more = await self._store.compare(agent.id, BATCH_ROWS)
                 # Python runs one thread at a time: tool calls need most of it.
-                await anyio.sleep(PAUSE * (time.monotonic() - began))
+                await anyio.sleep(PAUSE * (time.monotonic() - began) if rested else 0)
         if gone := await self._forgetting.purge():
             logger.info("%d things that were forgotten are gone for good", gone)
         for problem in await self._store.check() or ():
