@@ -63,7 +63,7 @@ def shadow(store: Path, *words: str, more: dict[str, str] | None = None, code: i
 
 
 def runs(store: Path) -> list[dict[str, Any]]:
-    return json.loads(shadow(store, "runs", "--all", "--json"))["runs"]
+    return json.loads(shadow(store, "runs", "--all", "--json"))
 
 
 def log_of(store: Path) -> str:

@@ -89,7 +89,7 @@ async def ask(
     match arguments.what:
         case "runs" if which is None:
             found = await ledger.runs(None if arguments.all else agent.id, arguments.limit)
-            return {"runs": json.loads(as_json([asdict(run) for run in found]))}
+            return {"listed": json.loads(as_json([asdict(run) for run in found]))}
         case "runs":
             return json.loads(as_json(asdict(await ledger.record(which))))
         case "undo":
@@ -248,7 +248,7 @@ def _sentence(run: "Run") -> str:
 
 def _show(told: dict[str, Any], arguments: argparse.Namespace) -> int:
     if arguments.json:
-        print_json(told)
+        print_json(told.get("listed", told))
     elif "answer" in told:
         print(told["answer"])
     elif "put_back" in told:
@@ -256,8 +256,8 @@ def _show(told: dict[str, Any], arguments: argparse.Namespace) -> int:
             print(f"put back: {line}")
         for line in told["left"]:
             print(f"left as it is: {line}")
-    elif "runs" in told and isinstance(told["runs"], list):
-        _print_runs(told["runs"])
+    elif "listed" in told:
+        _print_runs(told["listed"])
     elif "run" in told:
         _print_record(told)
     else:
@@ -331,7 +331,8 @@ def _difference(change: dict[str, Any]) -> Iterator[str]:
 
     undone = " (undone)" if change["undone_at"] else ""
     yield f"== {change['operation']} {change['noun']} {change['noun_id']}{undone}"
-    before, after = change["before"] or {}, change["after"] or {}
+    before: dict[str, Any] = change["before"] or {}
+    after: dict[str, Any] = change["after"] or {}
     if change["operation"] == "superseded":
         yield f"- {before.get('content', '')}"
         yield f"  by {after.get('by')}"

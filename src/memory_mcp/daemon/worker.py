@@ -82,11 +82,9 @@ def worker_log(database: Path) -> Path:
 def start_worker(database: Path) -> None:
     """Start a worker of the store, detached; it says in its log what becomes of it."""
     command = [sys.executable, "-P", "-m", "memory_mcp", "--database", str(database)]
-    apart = (
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-        if sys.platform == "win32"
-        else {"start_new_session": True}
-    )
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
     with suppress(OSError), Path(os.devnull).open("r+b") as nothing:
         process = subprocess.Popen(
             [*command, "shadow", "work"],
@@ -94,7 +92,8 @@ def start_worker(database: Path) -> None:
             stdout=nothing,
             stderr=nothing,
             cwd=database.parent,
-            **apart,
+            creationflags=flags,
+            start_new_session=True,
         )
         if sys.platform != "win32":
             process.wait()  # the one that detached it

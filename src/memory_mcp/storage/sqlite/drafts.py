@@ -124,11 +124,11 @@ def _file(
 
 def do_rewrite(
     session: Session, run_seq: int, agent_id: AgentId, told: Rewritten, now: str
-) -> None:
-    """Put another text in place of a summary's, if it still reads as it did."""
+) -> bool:
+    """Put another text in place of a summary's, if it still reads as it did; whether it did."""
     row = session.one("SELECT text, made_by FROM summaries WHERE id = ?", (told.summary_id,))
     if row is None or row[0] != told.before:
-        return
+        return False
     model = session.value("SELECT model FROM runs WHERE seq = ?", (run_seq,))
     _put_summary(session, agent_id, told.summary_id, told.text, model, now)
     _Notes(session, run_seq)(
@@ -138,6 +138,7 @@ def do_rewrite(
         {"text": row[0], "made_by": row[1]},
         {"text": told.text, "made_by": model},
     )
+    return True
 
 
 def _put_summary(

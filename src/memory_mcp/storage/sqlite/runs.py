@@ -255,8 +255,13 @@ class SqliteRuns:
         run_seq, agent_id = _run_seq(session, run_id), _run(session, run_id).agent_id
         if end.draft is not None:
             do_draft(session, self._indexes, run_seq, run_id, agent_id, end.draft, now)
-        if end.rewritten is not None:
-            do_rewrite(session, run_seq, agent_id, end.rewritten, now)
+        outcome = end.outcome
+        if end.rewritten is not None and not do_rewrite(
+            session, run_seq, agent_id, end.rewritten, now
+        ):
+            outcome = (
+                "The summary was changed meanwhile, by forgetting most likely, and is left so."
+            )
         if end.reflected_seq is not None:
             session.run(
                 "UPDATE agents SET reflected_seq = max(reflected_seq, ?) WHERE id = ?",
@@ -264,7 +269,7 @@ class SqliteRuns:
             )
         session.run(
             "UPDATE runs SET state = ?, outcome = ?, ended_at = ?, progress = NULL WHERE id = ?",
-            (end.state, end.outcome, now, run_id),
+            (end.state, outcome, now, run_id),
         )
         record_change(session, now, "run", run_id, end.state, [agent_id])
 
