@@ -30,12 +30,12 @@ NICE = 10
 """A worker gives way to whoever answers a tool call."""
 OUTCOME_CHARS = 160
 
-EPILOG = """examples:
-  memory-mcp shadow                      what it is doing, and what it spent today
-  memory-mcp shadow run                  one pass now, here
-  memory-mcp shadow runs                 what it did
-  memory-mcp shadow runs run-0199…       one run: every call of the model, and what it changed
-  memory-mcp shadow undo run-0199…       put that back
+EPILOG = """\
+example: memory-mcp shadow            what it is doing, and what it spent today
+  memory-mcp shadow run                 one pass now, here
+  memory-mcp shadow runs                what it did
+  memory-mcp shadow runs run-0199…      one run: every call of the model, and what it changed
+  memory-mcp shadow undo run-0199…      put that back
   memory-mcp shadow ask 'forget "my old address"'
 """
 
