@@ -199,7 +199,7 @@ def starts_and_lists(arguments: list[str], folder: Path) -> None:
         with Server(folder / "memory.db", *arguments) as server:
             server.greet()
             _LISTS[key] = [tool["name"] for tool in server.ask("tools/list")["result"]["tools"]]
-    assert len(_LISTS[key]) == (6 if "capture" in arguments else 5)
+    assert len(_LISTS[key]) == (7 if "capture" in arguments else 6)
 
 
 def test_the_readme_of_the_configurations_lists_each_once() -> None:

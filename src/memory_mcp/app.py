@@ -19,8 +19,11 @@ from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
+from memory_mcp.services.housekeeping import Housekeeping
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.ledger import Ledger, Policy
+from memory_mcp.services.mail import Mail
+from memory_mcp.services.presence import Presence
 from memory_mcp.services.recall import Recall
 from memory_mcp.services.requests import Requests
 from memory_mcp.services.upkeep import Upkeep
@@ -37,9 +40,11 @@ from memory_mcp.storage.sqlite.driver import (
 from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
+from memory_mcp.storage.sqlite.mail import SqliteMail
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
+from memory_mcp.storage.sqlite.presence import SqlitePresence
 from memory_mcp.storage.sqlite.runs import SqliteRuns
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
@@ -119,10 +124,12 @@ async def _opened(
         blocks = SqliteBlocks(database, indexes, clock)
         messages = SqliteMessages(database, indexes, clock)
         summaries = SqliteSummaries(database, clock)
-        statistics = SqliteStatistics(database, indexes)
         runs = SqliteRuns(database, indexes, clock)
         leases = SqliteLeases(database, clock)
         removed = SqliteForgetting(database, indexes, clock)
+        statistics = SqliteStatistics(database, indexes, clock)
+        mail = SqliteMail(database, clock)
+        outbox = SqliteOutbox(database)
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
         forgetting = Forgetting(removed, indexing, eviction, clock)
         upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
@@ -139,7 +146,10 @@ async def _opened(
             indexing=indexing,
             ledger=ledger,
             requests=Requests(ledger, forgetting, upkeep, eviction),
-            outbox=SqliteOutbox(database),
+            outbox=outbox,
+            mail=Mail(mail, agents, outbox),
+            presence=Presence(SqlitePresence(database, clock)),
+            housekeeping=Housekeeping(agents, mail, clock),
             tokens=tokens,
             clock=clock,
         )

@@ -10,12 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from memory_mcp.domain.agents import Agent, AgentChoice
-from memory_mcp.domain.blocks import Block, Edit
+from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings
+from memory_mcp.domain.blocks import Block, BlockSettings, BlockTemplate, BlockVersion, Edit
 from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
-from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId, RunId
+from memory_mcp.domain.ids import (
+    AgentId,
+    BlockId,
+    ConversationId,
+    MailId,
+    MessageId,
+    PassageId,
+    RunId,
+)
+from memory_mcp.domain.mail import Letter, News
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
 from memory_mcp.domain.runs import (
@@ -151,6 +160,8 @@ class Standing:
 
     blocks: Sequence[Block]
     tool_rules: Sequence[ToolRule]
+    has_news: bool = False
+    """Whether mail came, or one of the agent's own expired, that it was not told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +180,37 @@ class Filed:
 
     passage: Passage
     refreshed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """Mail to send: `to` one agent, or to all with the `tags`, or in answer to one that came."""
+
+    sender_id: AgentId
+    text: str
+    to: str | None = None
+    tags: Sequence[str] = ()
+    in_reply_to: MailId | None = None
+    awaited_s: int = 0
+    """For how long the sender's call waits for answers; they are kept for it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A mail that was sent, with its recipient as it was then."""
+
+    letter: Letter
+    recipient: Agent
+    live: bool
+    """Whether a connection of the recipient was there within the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What became of mail to send: what was sent, and whose mailboxes were full."""
+
+    posted: Sequence[Posted]
+    full: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +270,48 @@ class AgentStore(Protocol):
         """
         ...
 
+    async def create(self, name: str, settings: AgentSettings) -> Agent:
+        """Make an agent with its blocks.
+
+        Raises:
+            Taken: there is one of that name, or a block of a group has a label that is in use.
+        """
+        ...
+
+    async def set(self, agent_id: AgentId, settings: AgentSettings) -> Agent:
+        """Set all of that for an agent. Tags that come or go bring or take their group's block.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+            Taken: a block of a group has a label that is in use; nothing was changed.
+            BlockLimitExceeded: the persona is too long; nothing was changed.
+        """
+        ...
+
+    async def holdings(self, agent_id: AgentId) -> Holdings:
+        """What would go with the agent."""
+        ...
+
+    async def delete(self, agent_id: AgentId) -> Agent:
+        """Delete the agent, with all it has; it can be restored until it is purged.
+
+        Raises:
+            InvalidInput: it is the default agent.
+        """
+        ...
+
+    async def restore(self, name: str) -> Agent:
+        """Bring a deleted agent back.
+
+        Raises:
+            AgentNotFound: none of that name is deleted; the text lists those that are.
+        """
+        ...
+
+    async def purge_deleted(self, before: datetime) -> list[str]:
+        """Remove for good, with all their rows, agents deleted before then; their names."""
+        ...
+
     async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
         """Give the agent a context limit of its own, or take it away."""
         ...
@@ -264,6 +348,130 @@ class BlockStore(Protocol):
         Raises:
             BlockNotFound: the agent has no such block; the text lists its labels.
         """
+        ...
+
+    async def create(
+        self, agent_id: AgentId, template: BlockTemplate, group: str | None = None
+    ) -> Block:
+        """Make a block and attach it to the agent; or, with `group`, to all who have that tag.
+
+        Raises:
+            Taken: one of them has a block of that label; nothing was made.
+            AgentNotFound: nobody has the tag.
+        """
+        ...
+
+    async def attach(self, block: str, owner_id: AgentId, agent_id: AgentId) -> Block:
+        """Attach a block, by its id or by its label with `owner_id`, to another agent.
+
+        Raises:
+            BlockNotFound: there is none.
+            Taken: the agent has a block of that label.
+        """
+        ...
+
+    async def detach(self, agent_id: AgentId, label: str) -> Block:
+        """Take a block from an agent. The block is kept, also when nobody has it any more.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+        ...
+
+    async def set(self, agent_id: AgentId, label: str, settings: BlockSettings) -> Block:
+        """Set what holds for a block besides its value.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+        ...
+
+    async def overwrite(
+        self, agent_id: AgentId, label: str, value: str, settings: BlockSettings | None = None
+    ) -> Edited:
+        """Give a block a value by a person's word, with what else is to be set.
+
+        Raises:
+            BlockNotFound, BlockLimitExceeded: nothing was changed.
+        """
+        ...
+
+    async def undo(self, agent_id: AgentId, label: str, version: int | None) -> Edited:
+        """Give a block the value it had at a version again; without one, at the last but one.
+
+        Raises:
+            BlockNotFound, BlockLimitExceeded: nothing was changed.
+            InvalidInput: it has no such version.
+        """
+        ...
+
+    async def history(self, agent_id: AgentId, label: str) -> list[BlockVersion]:
+        """Every value the block had, the newest first.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+        ...
+
+
+class MailStore(Protocol):
+    """Mail between agents."""
+
+    async def send(self, outgoing: Outgoing, key: str | None = None) -> Posting:
+        """Send it to each recipient; what a `key` sent is sent once.
+
+        Raises:
+            InvalidInput: to oneself, or in answer to a mail that was answered or has expired.
+            AgentNotFound: there is no such agent, or none with all the tags.
+            MailNotFound: no such mail came to the sender.
+            MailboxFull: no recipient has room.
+        """
+        ...
+
+    async def answers(
+        self, agent_id: AgentId, mail_ids: Sequence[MailId], key: str | None = None
+    ) -> dict[MailId, Letter]:
+        """The answers there are to mails of the agent's own; they count as read by it now."""
+        ...
+
+    async def stop_waiting(self, agent_id: AgentId, mail_ids: Sequence[MailId]) -> None:
+        """Nobody waits for answers to these any more: they come with a later tool answer."""
+        ...
+
+    async def take(self, agent_id: AgentId, limit: int, key: str | None = None) -> News:
+        """What the agent was not told yet, at most that many mails; it counts as told now."""
+        ...
+
+    async def told_to(self, agent_id: AgentId, key: str) -> News:
+        """What was told to the agent with the answer to the call of that key."""
+        ...
+
+    async def one(self, agent_id: AgentId, mail_id: MailId) -> Letter:
+        """A mail that came to the agent, or that it sent.
+
+        Raises:
+            MailNotFound: there is none with that id.
+        """
+        ...
+
+    async def inbox(self, agent_id: AgentId, limit: int) -> list[Letter]:
+        """The latest mails that came to the agent, newest first."""
+        ...
+
+    async def all(self, agent_id: AgentId | None, limit: int) -> tuple[list[Letter], int]:
+        """The latest mails, of one agent or of all, newest first; and how many there are."""
+        ...
+
+    async def expire(self) -> int:
+        """Let mail expire that was not read in time; how many did."""
+        ...
+
+
+class PresenceStore(Protocol):
+    """Which connections are there."""
+
+    async def put(self, connections: Mapping[str, AgentId]) -> None:
+        """These connections, by what they are known by, are there now."""
         ...
 
 

@@ -588,7 +588,8 @@ def test_a_persons_commands_are_answered_by_the_daemon_as_without_one(database: 
         ("blocks", "--json"),
         ("search", "tides", "--json"),
         ("stats",),
-        ("blocks", "humans"),
+        ("blocks", "show", "humans"),
+        ("mail",),
         ("search", "tides", "--limit", "0"),
     ]
     with Server(database) as server:

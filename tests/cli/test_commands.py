@@ -89,7 +89,7 @@ PRINTING = [
     ("stats",),
     ("stats", "--json"),
     ("blocks",),
-    ("blocks", "human"),
+    ("blocks", "show", "human"),
     ("search", "tides"),
     ("doctor",),
     ("--help",),
@@ -157,9 +157,11 @@ def test_stats_print_a_table_for_people(filled: Path) -> None:
 def test_blocks_are_listed_printed_alone_or_as_json(filled: Path) -> None:
     folder = filled.parent
     listed = run("--database", filled, "blocks", folder=folder, more={"COLUMNS": "200"})
-    alone = run("--database", filled, "blocks", "human", folder=folder)
+    alone = run("--database", filled, "blocks", "show", "human", folder=folder)
     told = json.loads(run("--database", filled, "blocks", "--json", folder=folder).stdout)
-    one = json.loads(run("--database", filled, "blocks", "human", "--json", folder=folder).stdout)
+    one = json.loads(
+        run("--database", filled, "blocks", "show", "human", "--json", folder=folder).stdout
+    )
     assert "Name: Ana [bold]Sousa[/bold]." in listed.stdout  # brackets are no markup
     assert alone.stdout == "Name: Ana [bold]Sousa[/bold].\n"
     assert [block["label"] for block in told] == ["persona", "human", "project"]
@@ -167,7 +169,7 @@ def test_blocks_are_listed_printed_alone_or_as_json(filled: Path) -> None:
 
 
 def test_a_block_that_is_not_there_is_refused_with_those_there_are(filled: Path) -> None:
-    ended = run("--database", filled, "blocks", "humans", folder=filled.parent)
+    ended = run("--database", filled, "blocks", "show", "humans", folder=filled.parent)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         "memory-mcp: there is no block 'humans'. The blocks are: persona, human, project.\n"

@@ -55,7 +55,7 @@ async def test_every_kind_of_change_is_announced_where_it_is_seen(
     connect_in_memory: Connect,
 ) -> None:
     connect = connect_in_memory
-    nouns = ("blocks/human", "blocks", "context", "stats", "conversations", "agents")
+    nouns = ("blocks/human", "blocks", "context", "stats", "conversations", "agents", "inbox")
     uris = [f"memory://{noun}" for noun in nouns]
     changes = {
         "core_memory_append": {"label": "human", "content": "Name: Ana."},

@@ -86,6 +86,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "conversation_search",
                 "archival_insert",
                 "archival_search",
+                "send_to_agent",
                 "conversation_append",
             ]
         )
@@ -94,6 +95,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://context",
                 "memory://blocks",
                 "memory://stats",
+                "memory://inbox",
                 "memory://agents",
                 "memory://conversations",
             ]
@@ -102,6 +104,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
         assert [one.uri_template for one in templates] == snapshot(
             [
                 "memory://blocks/{label}",
+                "memory://inbox/{id}",
                 "memory://conversations/{id}",
                 "memory://passages/{id}",
             ]

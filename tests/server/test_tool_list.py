@@ -186,6 +186,44 @@ there are.\
                 "_meta": {"anthropic/alwaysLoad": True},
             },
             {
+                "name": "send_to_agent",
+                "title": "Send mail to agents",
+                "description": """\
+Send mail to other agents, or answer theirs. Returns where it went, and the answers that
+came within wait_seconds; later ones come with a later tool answer.\
+""",
+                "inputSchema": {
+                    "type": "object",
+                    "properties": {
+                        "message": {"description": "Must make sense by itself", "type": "string"},
+                        "to": {
+                            "type": "string",
+                            "description": "Name or id; shadow: who keeps this memory in order",
+                        },
+                        "tags": {
+                            "items": {"type": "string"},
+                            "type": "array",
+                            "description": "To all agents with all of them",
+                        },
+                        "wait_seconds": {
+                            "default": 0,
+                            "description": "For answers: 0 to 600",
+                            "type": "integer",
+                        },
+                        "in_reply_to": {"type": "string", "description": "Mail this answers"},
+                    },
+                    "required": ["message"],
+                    "additionalProperties": False,
+                },
+                "annotations": {
+                    "readOnlyHint": False,
+                    "destructiveHint": False,
+                    "idempotentHint": False,
+                    "openWorldHint": False,
+                },
+                "_meta": {"anthropic/alwaysLoad": True},
+            },
+            {
                 "name": "conversation_append",
                 "title": "Record a message",
                 "description": """\
@@ -249,7 +287,7 @@ async def test_descriptions_fit_what_hosts_show(connect_in_memory: Connect) -> N
         assert 50 < len(tool["description"].encode()) < 2_048, tool["name"]
 
 
-async def test_the_core_tools_cost_at_most_750_tokens(connect_in_memory: Connect) -> None:
+async def test_the_core_tools_cost_at_most_900_tokens(connect_in_memory: Connect) -> None:
     tokens = Tokens()
     if not tokens.exact:
         pytest.skip("counts are estimates: the o200k vocabulary comes with the extra `llm`")
@@ -258,12 +296,12 @@ async def test_the_core_tools_cost_at_most_750_tokens(connect_in_memory: Connect
         for tool in await listed(connect_in_memory)
         if tool["name"] != CAPTURE_ONLY
     ]
-    assert len(told) == 5
+    assert len(told) == 6
     counted = {
         tool["name"]: tokens.count(json.dumps(tool, ensure_ascii=False, separators=(",", ":")))
         for tool in told
     }
-    assert sum(counted.values()) <= 750, counted
+    assert sum(counted.values()) <= 900, counted
 
 
 @pytest.mark.parametrize(
@@ -304,7 +342,7 @@ def test_an_unknown_tool_set_ends_the_server_with_one_sentence(
     )
 
 
-def test_without_capture_the_list_is_the_five_core_tools(tmp_path: Path) -> None:
+def test_without_capture_the_list_is_the_six_core_tools(tmp_path: Path) -> None:
     with Server(tmp_path / "memory.db") as server:
         server.greet()
         tools = server.ask("tools/list")["result"]["tools"]
@@ -316,6 +354,7 @@ def test_without_capture_the_list_is_the_five_core_tools(tmp_path: Path) -> None
             "conversation_search",
             "archival_insert",
             "archival_search",
+            "send_to_agent",
         ]
     )
     assert (refused["isError"], text_of(refused)) == (True, "Unknown tool: conversation_append")

@@ -1,7 +1,9 @@
 """`memory-mcp agents`: who owns memory here, and what holds for each."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
 
 from memory_mcp.cli.printing import print_json, print_table
 from memory_mcp.domain.errors import InvalidInput
@@ -9,92 +11,240 @@ from memory_mcp.domain.texts import clip, counted
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
-    from memory_mcp.domain.agents import Agent
+    from memory_mcp.domain.agents import Agent, AgentSettings
     from memory_mcp.domain.tool_rules import ToolRule
     from memory_mcp.services import Services
+
+EPILOG = """examples:
+  memory-mcp agents create ada --description "Reads papers" --tag research
+  memory-mcp agents set work --context-tokens 16000
+  memory-mcp agents tag bob research                joins the group, and gets its shared block
+  memory-mcp agents delete ada                      says what would go; --yes deletes
+  memory-mcp agents restore ada                     within 30 days
+
+example: memory-mcp agents set work --context-tokens 16000
+"""
+
+Told = list[dict[str, Any]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    parser.description = "List the agents of a store, or set what holds for one."
-    parser.epilog = "example: memory-mcp agents set work --context-tokens 16000"
-    parser.add_argument("what", nargs="?", choices=("list", "set"), default="list")
-    parser.add_argument("name", nargs="?", help="set: the agent's name or id")
+    parser.description = (
+        "List the agents of a store, make one, set what holds for one, put it into groups, or "
+        "delete it."
+    )
+    parser.epilog = EPILOG
+    parser.add_argument("what", nargs="?", choices=tuple(ACTIONS), default="list")
+    parser.add_argument("name", nargs="?", help="the agent's name or id")
+    parser.add_argument("tags", nargs="*", metavar="TAG", help="tag, untag: the groups")
+    parser.add_argument(
+        "--description", metavar="TEXT", help="create, set: what it is for, as others read it"
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        metavar="TAG",
+        help="create, set: its groups, instead of those it is in; may be given more than once; "
+        "none: no groups",
+    )
+    parser.add_argument("--system-prompt", metavar="TEXT", help="create, set: for its own model")
+    parser.add_argument(
+        "--persona", metavar="TEXT", help="create, set: its persona block, which is its own then"
+    )
+    parser.add_argument(
+        "--model", metavar="MODEL", help="create, set: what it runs on by itself; none: nothing"
+    )
     parser.add_argument(
         "--context-tokens",
         metavar="N",
-        help="set: how many tokens its view may take; default: as MEMORY_MCP_CONTEXT_TOKENS says",
+        help="create, set: how many tokens its view may take; default: as "
+        "MEMORY_MCP_CONTEXT_TOKENS says",
     )
     parser.add_argument(
         "--tool-rule",
         action="append",
         metavar="RULE",
-        help="set: which tools may be called when, like init:archival_search; may be given more "
-        "than once; none: no rules (docs/configuration.md has them all)",
+        help="create, set: which tools may be called when, like init:archival_search; may be given "
+        "more than once; none: no rules (docs/configuration.md has them all)",
     )
+    parser.add_argument("--yes", action="store_true", help="delete: do it")
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
-async def ask(
-    services: "Services", _: "Settings", arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Set what is to be set; the agents it concerns, with their numbers."""
-    from memory_mcp.domain.tool_rules import rule_text
-    from memory_mcp.server.resources import agent_structure
-
-    agents = await services.agents.all()
-    if arguments.what == "set":
-        if not arguments.name:
-            raise InvalidInput("agents set wants the agent's name, and what to set: see --help.")
-        agents = [await _set(services, arguments)]
-    told: list[dict[str, Any]] = []
-    for agent in agents:
-        window = (await services.view.statistics(agent.id)).window
-        assert window
-        told.append(
-            {
-                **agent_structure(agent),
-                "tool_rules": [rule_text(rule) for rule in agent.tool_rules],
-                "context_tokens": window.limit_tokens,
-                "messages_in_view": window.messages_in_view,
-                "messages_summarised": window.messages_summarised,
-            }
+async def ask(services: "Services", _: "Settings", arguments: argparse.Namespace) -> Told:
+    """Do what is to be done; the agents it concerns, with their numbers."""
+    if arguments.what != "list" and not arguments.name:
+        raise InvalidInput(
+            f"agents {arguments.what} wants the agent's name, and what to set: see --help."
         )
-    return told
+    if arguments.tags and arguments.what not in ("tag", "untag"):
+        raise InvalidInput(f"agents {arguments.what} takes one name; tags are given with --tag.")
+    return await ACTIONS[arguments.what](services, arguments)
 
 
-def show(agents: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def show(agents: Told, arguments: argparse.Namespace) -> None:
     """Print them."""
     if arguments.json:
         print_json(agents)
-        return
-    rows = [
-        (
-            agent["name"],
-            agent["project"] or "",
-            "\n".join(agent["tool_rules"]),
-            f"{agent['context_tokens']:,} tokens",
-            f"{agent['messages_in_view']:,} ({agent['messages_summarised']:,} more summarised)",
+    elif arguments.what == "delete":
+        _show_deletion(agents[0], arguments)
+    elif arguments.what == "show":
+        rows = [(name.replace("_", " "), _shown(value)) for name, value in agents[0].items()]
+        print_table(f"Agent {agents[0]['name']!r}", ("what", ""), rows)
+    else:
+        rows = [
+            (
+                agent["name"],
+                agent["description"],
+                ", ".join(agent["tags"]),
+                agent["project"] or "",
+                "\n".join(agent["tool_rules"]),
+                f"{agent['context_tokens']:,} tokens",
+                f"{agent['messages_in_view']:,} ({agent['messages_summarised']:,} more summarised)",
+            )
+            for agent in agents
+        ]
+        columns = (
+            "agent", "description", "tags", "project", "tool rules", "view", "messages in view"
+        )  # fmt: skip
+        print_table(counted(len(rows), "agent"), columns, rows)
+
+
+def _show_deletion(agent: dict[str, Any], arguments: argparse.Namespace) -> None:
+    held = agent["holdings"]
+    what = (
+        f"{counted(held['messages'], 'message')} in "
+        f"{counted(held['conversations'], 'conversation')}, "
+        f"{counted(held['passages'], 'passage')}, {counted(held['blocks'], 'block')} of its own, "
+        f"{counted(held['unread'], 'unread mail')}"
+    )
+    name = agent["name"]
+    if arguments.yes:
+        print(
+            f"Agent {name!r} was deleted with {what}. For 30 days `memory-mcp agents restore "
+            f"{name}` brings all of it back; then it is gone for good."
         )
-        for agent in agents
-    ]
-    columns = ("agent", "project", "tool rules", "view", "messages in view")
-    print_table(counted(len(rows), "agent"), columns, rows)
+    else:
+        print(
+            f"Agent {name!r} would be deleted with {what}. Nothing was done yet: give --yes to do "
+            "it. It could be restored for 30 days."
+        )
 
 
-async def _set(services: "Services", arguments: argparse.Namespace) -> "Agent":
-    """Set all that is to be set, or nothing if one of it cannot be meant."""
-    if arguments.context_tokens is None and not arguments.tool_rule:
-        raise InvalidInput("there is nothing to set; give --context-tokens or --tool-rule.")
+def _shown(value: Any) -> str:
+    return "\n".join(cast("list[str]", value)) if isinstance(value, list) else str(value or "")
+
+
+async def _list(services: "Services", _: argparse.Namespace) -> Told:
+    return [await _told(services, agent) for agent in await services.agents.all()]
+
+
+async def _show(services: "Services", arguments: argparse.Namespace) -> Told:
     agent = await services.agents.named(arguments.name)
-    tokens = _tokens(arguments.context_tokens) if arguments.context_tokens else None
-    rules = _rules(arguments.tool_rule) if arguments.tool_rule else ()
-    if arguments.context_tokens:
-        agent = await services.agents.set_context_tokens(agent.id, tokens)
-        services.eviction.noticed(agent.id)
-    if arguments.tool_rule:
-        agent = await services.agents.set_tool_rules(agent.id, rules)
-    return agent
+    blocks = await services.core_memory.blocks(agent.id)
+    more = {"system_prompt": agent.system_prompt, "blocks": [block.label for block in blocks]}
+    return [{**await _told(services, agent), **more}]
+
+
+async def _create(services: "Services", arguments: argparse.Namespace) -> Told:
+    from memory_mcp.domain.mail import SHADOW
+
+    if arguments.name.strip().casefold() == SHADOW:
+        raise InvalidInput("mail to 'shadow' goes to the shadow agent; choose another name.")
+    agent = await services.agents.create(arguments.name, _settings(arguments))
+    return [await _told(services, agent)]
+
+
+async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
+    from memory_mcp.domain.agents import AgentSettings
+
+    if (settings := _settings(arguments)) == AgentSettings():
+        raise InvalidInput(
+            "there is nothing to set; give --context-tokens or --tool-rule or another: see --help."
+        )
+    agent = await services.agents.named(arguments.name)
+    agent = await services.agents.set(agent.id, settings)
+    services.eviction.noticed(agent.id)
+    return [await _told(services, agent)]
+
+
+async def _tag(services: "Services", arguments: argparse.Namespace) -> Told:
+    return await _regroup(services, arguments, joins=True)
+
+
+async def _untag(services: "Services", arguments: argparse.Namespace) -> Told:
+    return await _regroup(services, arguments, joins=False)
+
+
+async def _regroup(services: "Services", arguments: argparse.Namespace, *, joins: bool) -> Told:
+    """Let it join the groups, or leave them; its memory stays with it."""
+    from memory_mcp.domain.agents import AgentSettings
+    from memory_mcp.domain.texts import require_tags
+
+    if not arguments.tags:
+        raise InvalidInput(f"agents {arguments.what} wants a tag: see --help.")
+    told = require_tags(arguments.tags)
+    agent = await services.agents.named(arguments.name)
+    if not joins and (strange := [tag for tag in told if tag not in agent.tags]):
+        tags = ", ".join(agent.tags) or "none"
+        raise InvalidInput(f"agent {agent.name!r} has no tag {strange[0]!r}. Its tags: {tags}.")
+    kept = tuple(tag for tag in agent.tags if tag not in told)
+    tags = (*kept, *told) if joins else kept
+    agent = await services.agents.set(agent.id, AgentSettings(tags=tags).require())
+    services.eviction.noticed(agent.id)
+    return [await _told(services, agent)]
+
+
+async def _delete(services: "Services", arguments: argparse.Namespace) -> Told:
+    agent = await services.agents.named(arguments.name)
+    told = await _told(services, agent)
+    holdings = asdict(await services.agents.holdings(agent.id))
+    if arguments.yes:
+        await services.agents.delete(agent.id)
+    return [{**told, "holdings": holdings, "deleted": bool(arguments.yes)}]
+
+
+async def _restore(services: "Services", arguments: argparse.Namespace) -> Told:
+    return [await _told(services, await services.agents.restore(arguments.name))]
+
+
+async def _told(services: "Services", agent: "Agent") -> dict[str, Any]:
+    """An agent, with its numbers."""
+    from memory_mcp.domain.tool_rules import rule_text
+    from memory_mcp.server.resources import agent_structure
+
+    window = (await services.view.statistics(agent.id)).window
+    assert window
+    return {
+        **agent_structure(agent),
+        "tool_rules": [rule_text(rule) for rule in agent.tool_rules],
+        "context_tokens": window.limit_tokens,
+        "messages_in_view": window.messages_in_view,
+        "messages_summarised": window.messages_summarised,
+    }
+
+
+def _settings(arguments: argparse.Namespace) -> "AgentSettings":
+    """All that is to be set, if all of it can be meant."""
+    from memory_mcp.domain.agents import AgentSettings
+    from memory_mcp.domain.blocks import LIMIT_CHARS_MOST
+    from memory_mcp.domain.texts import check_text, require_tags
+
+    tags = None
+    if arguments.tag:
+        tags = () if arguments.tag == ["none"] else require_tags(arguments.tag)
+    tokens = arguments.context_tokens
+    check_text(arguments.persona or "", "the persona", LIMIT_CHARS_MOST)
+    return AgentSettings(
+        description=arguments.description,
+        tags=tags,
+        system_prompt=arguments.system_prompt,
+        persona=arguments.persona,
+        model="" if arguments.model == "none" else arguments.model,
+        context_tokens=None if tokens is None else _tokens(tokens) or 0,
+        tool_rules=_rules(arguments.tool_rule) if arguments.tool_rule else None,
+    ).require()
 
 
 def _rules(told: list[str]) -> "tuple[ToolRule, ...]":
@@ -123,3 +273,15 @@ def _tokens(told: str) -> int | None:
             f"{CONTEXT_TOKENS_LEAST:,} to {CONTEXT_TOKENS_MOST:,}, or default."
         )
     return int(told)
+
+
+ACTIONS: dict[str, Callable[..., Awaitable[Told]]] = {
+    "list": _list,
+    "show": _show,
+    "create": _create,
+    "set": _set,
+    "tag": _tag,
+    "untag": _untag,
+    "delete": _delete,
+    "restore": _restore,
+}

@@ -2,7 +2,7 @@
 
 A command that asks has two functions besides `add_arguments`. `ask(services, settings, arguments)`
 finds the answer, a JSON value, in whichever process has the store open; `show(answer, arguments)`
-prints it.
+prints it. One that reads standard input has `prepare(arguments)`, which runs before.
 """
 
 import argparse
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memory_mcp.services import Services
 
 ANSWER_SECONDS = 120
-QUESTIONS = ("agents", "blocks", "context", "search", "shadow", "stats")
+QUESTIONS = ("agents", "blocks", "context", "mail", "search", "shadow", "stats")
 """The modules of commands that ask."""
 
 
@@ -28,6 +28,9 @@ def answer_to(module: str, arguments: argparse.Namespace) -> Any:
     Raises:
         MemoryMCPError: it cannot be answered; the text says why.
     """
+    command = importlib.import_module(f"memory_mcp.cli.{module}")
+    if hasattr(command, "prepare"):
+        command.prepare(arguments)
     told = _asked_of_daemon(module, arguments)
     return _asked_of_store(module, arguments) if told is None else told["told"]
 

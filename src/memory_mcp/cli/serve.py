@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int | None:
 async def _serve_here(settings: Settings) -> None:
     """One session, in this process."""
     async with _opened(settings) as (services, announcements):
-        await serve_stdio(_server(settings, services, announcements), Connection(settings.agent))
+        server = _server(settings, services, announcements)
+        await serve_stdio(server, Connection(settings.agent, held=True))
 
 
 @asynccontextmanager
@@ -96,6 +97,8 @@ async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announce
             tasks.start_soon(services.eviction.keep_up)
             tasks.start_soon(WorkerStarter(services, settings.database).keep_up)
             tasks.start_soon(services.upkeep.keep_up)
+            tasks.start_soon(services.presence.keep_up)
+            tasks.start_soon(services.housekeeping.keep_up)
             yield services, announcements
             tasks.cancel_scope.cancel()
 

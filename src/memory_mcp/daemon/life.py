@@ -92,6 +92,8 @@ class Daemon:
             tasks.start_soon(self.services.eviction.keep_up)
             tasks.start_soon(WorkerStarter(self.services, self._settings.database).keep_up)
             tasks.start_soon(self.services.upkeep.keep_up)
+            tasks.start_soon(self.services.presence.keep_up)
+            tasks.start_soon(self.services.housekeeping.keep_up)
             tasks.start_soon(self._end_when_idle)
             async with anyio.create_task_group() as guests:
                 guests.start_soon(self._accept, listener, guests)
@@ -175,7 +177,7 @@ class Daemon:
     async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
         settings = await self._settings_of(hello)
         server = self._server_for(settings.tool_sets, settings.result_tokens)
-        connection = Connection(settings.agent, session=hello.session)
+        connection = Connection(settings.agent, session=hello.session, held=True)
         if hello.session is not None:  # the same in each of its lives
             connection.conversation = f"session-{hello.session}"
         session = Session(stream, hello, connection, self.services.clock.now())
@@ -197,6 +199,7 @@ class Daemon:
         finally:
             self._sessions.discard(session)
             self.announcements.forget(connection)
+            self.services.presence.left(connection.conversation)
             self._tell_watch()
 
     def _about_model(self, wanted: ModelSettings | None) -> str | None:

@@ -2,15 +2,20 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePath
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.texts import require_name
+from memory_mcp.domain.texts import check_text, require_name, require_tags
 from memory_mcp.domain.tool_rules import ToolRule
 
 DEFAULT_AGENT = "default"
+DESCRIPTION_CHARS_MAX = 1_000
+SYSTEM_PROMPT_CHARS_MAX = 100_000
+MODEL_CHARS_MAX = 200
+KEPT_AFTER_DELETION = timedelta(days=30)
+"""How long a deleted agent can be restored."""
 _RESERVED = "/\\?#%"
 
 
@@ -28,6 +33,54 @@ class Agent:
     """How many tokens its view may take; `None`: as many as the process's settings say."""
     tool_rules: tuple[ToolRule, ...] = ()
     """Which of its tools may be called when."""
+    tags: tuple[str, ...] = ()
+    """The groups it is in; mail to all of some tags reaches it by them."""
+    system_prompt: str = ""
+    model: str | None = None
+    """The model it runs on by itself; `None`: only a host's model speaks for it."""
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """What is to be set for an agent; what is `None` stays as it is."""
+
+    description: str | None = None
+    tags: tuple[str, ...] | None = None
+    system_prompt: str | None = None
+    persona: str | None = None
+    """The value of its `persona` block, which becomes its own where it was shared."""
+    model: str | None = None
+    """Empty: none."""
+    context_tokens: int | None = None
+    """0: as many as the process's settings say."""
+    tool_rules: tuple[ToolRule, ...] | None = None
+
+    def require(self) -> "AgentSettings":
+        """The same, if all of it can be stored.
+
+        Raises:
+            InvalidInput: some of it cannot.
+        """
+        if self.tags is not None:
+            require_tags(list(self.tags))
+        check_text(self.description or "", "the description", DESCRIPTION_CHARS_MAX)
+        check_text(self.system_prompt or "", "the system prompt", SYSTEM_PROMPT_CHARS_MAX)
+        check_text(self.model or "", "the model's name", MODEL_CHARS_MAX)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What goes with an agent when it is deleted, in numbers."""
+
+    blocks: int
+    """Those that no other agent has."""
+    messages: int
+    conversations: int
+    passages: int
+    unread: int
+    """Mail that came to it and that it has not seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,12 @@ from memory_mcp.domain.errors import (
 )
 from memory_mcp.domain.ids import BlockId
 from memory_mcp.domain.merge import MergeConflict, merge
-from memory_mcp.domain.texts import check_text, require_text
+from memory_mcp.domain.texts import check_text, clip, require_text
 
 LIMIT_CHARS_DEFAULT = 5_000
+LIMIT_CHARS_LEAST = 100
+LIMIT_CHARS_MOST = 500_000
+DESCRIPTION_CHARS_MAX = 1_000
 
 CONFLICTS_SHOWN = 5
 FILL_AFTER_EVICTION = 0.8
@@ -32,6 +35,7 @@ FILL_AFTER_EVICTION = 0.8
 OnOverflow = Literal["evict", "error"]
 
 # The line-number view of a block shows `12→ text`; numbers are for display and must not come back.
+_LABEL = re.compile(r"[^\W\d_][\w.\-]{0,59}")
 _LINE_NUMBER = re.compile(r"^\s*\d+→")
 
 
@@ -50,6 +54,27 @@ class Block:
     updated_at: datetime
     shared_with: int = 0
     """How many other agents have the same block attached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSettings:
+    """What is to be set for a block besides its value; what is `None` stays as it is."""
+
+    description: str | None = None
+    limit_chars: int | None = None
+    read_only: bool | None = None
+    on_overflow: OnOverflow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockVersion:
+    """A value that a block once had."""
+
+    version: int
+    value: str
+    changed_by: str
+    """The name of the agent that wrote it; `person`, or `created`."""
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +219,45 @@ def rethink(new_content: str, based_on: Block | None = None) -> Edit:
         return _with_value(block, merged.text)
 
     return edit
+
+
+def overwrite(new_content: str) -> Edit:
+    """Give the block this value by a person's word, which counts in a read-only block too."""
+    check_text(new_content, "the value", LIMIT_CHARS_DEFAULT * 100)
+
+    def edit(block: Block) -> Block:
+        edited = _with_value(replace(block, read_only=False), new_content)
+        return replace(edited, read_only=block.read_only)
+
+    return edit
+
+
+def require_label(label: str) -> str:
+    """A block's label: letters, digits, `_`, `-` and `.`, at most 60; it stands in addresses.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not _LABEL.fullmatch(label):
+        raise InvalidInput(
+            f"{clip(label, 60)!r} cannot be a block's label. One has letters, digits, '_', '-' and "
+            "'.', begins with a letter, and is 60 characters long at most."
+        )
+    return label
+
+
+def require_limit(chars: int) -> int:
+    """A block's limit in characters.
+
+    Raises:
+        InvalidInput: it is out of range.
+    """
+    if not LIMIT_CHARS_LEAST <= chars <= LIMIT_CHARS_MOST:
+        raise InvalidInput(
+            f"a block's limit of {chars:,} characters is out of range; it goes from "
+            f"{LIMIT_CHARS_LEAST:,} to {LIMIT_CHARS_MOST:,}."
+        )
+    return chars
 
 
 def _conflict(block: Block, seen: Block, conflict: MergeConflict) -> str:

@@ -13,11 +13,12 @@ from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import Summary
-from memory_mcp.domain.texts import clip, counted
+from memory_mcp.domain.texts import clip, counted, each
 from memory_mcp.domain.times import for_reading
 from memory_mcp.domain.tool_rules import ToolRule, compile_rules
 
 TAGS_CHARS = 200
+UNREAD_CHARS = 120
 INSTRUCTIONS_CHARS_MAX = 2_000
 INSTRUCTIONS_LEAD_CHARS_MAX = 512
 
@@ -161,8 +162,17 @@ def _metadata(context: Context) -> str:
         )
     if statistics.tags:
         lines.append(f"- archival tags: {clip(tag_list(statistics), TAGS_CHARS)}")
+    if statistics.unread:
+        lines.append(f"- {unread_text(statistics)}: with your next tool answer, and memory://inbox")
     lines.append("</memory_metadata>")
     return "\n".join(lines)
+
+
+def unread_text(statistics: Statistics) -> str:
+    """How much mail waits, and of whom: `2 unread mails, from 'ada'`."""
+    mails = sum(one.mails for one in statistics.unread)
+    senders = clip(each(repr(one.sender) for one in statistics.unread), UNREAD_CHARS)
+    return f"{counted(mails, 'unread mail')}, from {senders}"
 
 
 def tag_list(statistics: Statistics) -> str:
@@ -175,7 +185,8 @@ def _out_of_view(statistics: Statistics) -> str:
         f"Out of view: {counted(statistics.messages, 'message')}, "
         f"{counted(statistics.passages, 'passage')}"
     )
-    return f"{text} (tags: {tag_list(statistics)[:300]})." if statistics.tags else f"{text}."
+    text = f"{text} (tags: {tag_list(statistics)[:300]})." if statistics.tags else f"{text}."
+    return f"{text} {unread_text(statistics)}." if statistics.unread else text
 
 
 def _span(first: datetime | None, last: datetime | None) -> str:

@@ -6,12 +6,15 @@ MemoryMCPError
 │   ├── AgentNotFound
 │   ├── BlockNotFound
 │   ├── ConversationNotFound
+│   ├── MailNotFound
 │   ├── PassageNotFound
 │   └── RunNotFound
 ├── BlockLimitExceeded    an edit would make a block longer than its limit
 ├── ReadOnlyBlock         an edit of a block nobody may edit
 ├── EditMismatch          the text to replace is absent, or there more than once
 ├── Conflict              a whole rewrite met a block that has moved on
+├── Taken                 a name or label that somebody has already
+├── MailboxFull           an agent has as much unread mail as it can have
 ├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
 ├── ModelError
@@ -54,6 +57,10 @@ class ConversationNotFound(NotFound):
     """The agent has no conversation with that id."""
 
 
+class MailNotFound(NotFound):
+    """No mail with that id came to the agent."""
+
+
 class PassageNotFound(NotFound):
     """The agent has no passage with that id."""
 
@@ -76,6 +83,14 @@ class EditMismatch(MemoryMCPError):
 
 class Conflict(MemoryMCPError):
     """The block changed since the version the edit was based on. Nothing was changed."""
+
+
+class Taken(MemoryMCPError):
+    """A name or label is in use already. Nothing was changed."""
+
+
+class MailboxFull(MemoryMCPError):
+    """The recipient has as much unread mail as it can have. Nothing was sent."""
 
 
 class ToolRuleViolation(MemoryMCPError):

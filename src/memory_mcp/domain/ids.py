@@ -11,12 +11,15 @@ from typing import Literal, NewType
 AgentId = NewType("AgentId", str)
 BlockId = NewType("BlockId", str)
 ConversationId = NewType("ConversationId", str)
+MailId = NewType("MailId", str)
 MessageId = NewType("MessageId", str)
 PassageId = NewType("PassageId", str)
 RunId = NewType("RunId", str)
 SummaryId = NewType("SummaryId", str)
 
-Noun = Literal["agent", "block", "conversation", "message", "passage", "run", "session", "summary"]
+Noun = Literal[
+    "agent", "block", "conversation", "mail", "message", "passage", "run", "session", "summary"
+]
 
 
 def new_id(noun: Noun) -> str:

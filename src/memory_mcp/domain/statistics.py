@@ -21,6 +21,14 @@ class TagCount:
     passages: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """How much mail of one agent waits to be read."""
+
+    sender: str
+    mails: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexState:
     """How search is made up right now, and what still waits for a vector."""
@@ -65,6 +73,8 @@ class Statistics:
     agents: int
     near_duplicates: int = 0
     """Pairs of passages that say nearly the same, on offer to be looked at."""
+    unread: tuple[Unread, ...] = ()
+    """Mail that came to the agent and that it has not seen, by sender."""
     index: IndexState
     window: WindowState | None = None
     problems: tuple[str, ...] = ()

@@ -176,6 +176,8 @@ def uris_of(change: Change) -> Iterable[str]:
                 "memory://shadow/runs",
                 "memory://stats",
             )
+        case "mail":
+            return ("memory://inbox", "memory://context", "memory://stats")
         case "agent":
             return ("memory://agents", "memory://stats", "memory://context")
         case _:

@@ -45,6 +45,8 @@ class Connection:
     """What the peer is known by when it comes back after a break; `None` for one that cannot."""
     resumed: bool = False
     """Whether the peer comes back after a break: it is greeted anew, and doesn't see it."""
+    held: bool = False
+    """Whether the transport knows when the peer has left: until then it is there."""
     agent: Agent | None = None
     host: str | None = None
     """What the peer's program calls itself, once it has said so."""
@@ -134,11 +136,12 @@ class Connection:
         if self._seen is None:
             self.has_seen(blocks)
             return []
-        changes = [
-            BlockChange(block.label, seen.value, block.value, block.version, seen.version)
-            for block in blocks
-            if (seen := self._seen.get(block.id)) is not None and seen.value != block.value
-        ]
+        changes: list[BlockChange] = []
+        for block in blocks:  # one it has never seen was attached meanwhile
+            known = self._seen.get(block.id)
+            value, version = (known.value, known.version) if known else ("", 0)
+            if value != block.value:
+                changes.append(BlockChange(block.label, value, block.value, block.version, version))
         self._seen = {block.id: block for block in blocks}
         return changes
 

@@ -29,7 +29,10 @@ def register_prompts(server: MCPServer[Any], surface: Surface) -> None:
         topic: Annotated[str, Field(description="A topic or tag to look up as well.")] = "",
     ) -> str:
         connection = CURRENT.get()
-        agent_id = await surface.agent_of(connection)
+        try:
+            agent_id = await surface.agent_of(connection)
+        except MemoryMCPError as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         connection.has_seen(await services.core_memory.blocks(agent_id))
         view = await services.view.context(agent_id)
         if not topic.strip():
@@ -64,6 +67,8 @@ async def _values(surface: Surface, uri: str | None, argument: str) -> list[str]
             return [block.label for block in await services.core_memory.blocks(agent_id)]
         case "id" if uri and uri.startswith("memory://conversations"):
             return [one.id for one in await services.recall.conversations(agent_id)]
+        case "id" if uri and uri.startswith("memory://inbox"):
+            return [letter.id for letter in await services.mail.inbox(agent_id)]
         case "topic":
             return [tag.tag for tag in (await services.view.statistics(agent_id)).tags]
         case _:

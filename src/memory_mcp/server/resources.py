@@ -1,6 +1,6 @@
 """The resources: what memory holds, to read. The list is the same for every connection."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -11,15 +11,25 @@ from mcp_types import Annotations
 from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError, NotFound, RunNotFound
 from memory_mcp.domain.ids import AgentId, ConversationId, PassageId, RunId
+from memory_mcp.domain.mail import Letter
 from memory_mcp.domain.messages import Conversation
 from memory_mcp.domain.plain import as_json
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
-from memory_mcp.server.answers import block_structure, message_structure, passage_structure
+from memory_mcp.server.answers import (
+    block_structure,
+    letter_structure,
+    message_structure,
+    passage_structure,
+)
 from memory_mcp.server.connections import CURRENT
 from memory_mcp.server.tools.tool import Surface
 
 Shown = TypeVar("Shown")
+
+INBOX_CHARS = 400_000
+"""How much of all mails' texts the inbox shows; every one has its beginning there."""
+INBOX_CHARS_LEAST = 200
 
 _TEXT, _JSON = "text/plain", "application/json"
 
@@ -29,7 +39,7 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
     services = surface.services
 
     async def agent_id() -> AgentId:
-        return await surface.agent_of(CURRENT.get())
+        return await _shown(surface.agent_of(CURRENT.get()))
 
     @server.resource(
         "memory://context",
@@ -76,6 +86,26 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         shadow = asdict(await _shown(services.ledger.state()))
         exact = "o200k" if services.tokens.exact else "estimated"
         return as_json({**told, "shadow": shadow, "token_counts": exact})
+
+    @server.resource(
+        "memory://inbox",
+        title="Inbox",
+        description="The latest 100 mails that came from other agents, and which are unread.",
+        mime_type=_JSON,
+    )
+    async def inbox() -> str:
+        letters = await _shown(services.mail.inbox(await agent_id()))
+        unread = sum(letter.state == "queued" for letter in letters)
+        return as_json({"unread": unread, "mail": list(_within(letters))})
+
+    @server.resource(
+        "memory://inbox/{id}",
+        title="One mail",
+        description="One mail, in full.",
+        mime_type=_JSON,
+    )
+    async def mail(id: str) -> str:
+        return as_json(letter_structure(await _shown(services.mail.one(await agent_id(), id))))
 
     @server.resource(
         "memory://agents",
@@ -144,6 +174,16 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         return as_json(asdict(found))
 
 
+def _within(letters: Sequence[Letter]) -> Iterator[dict[str, Any]]:
+    """Mails for scripts, whole as long as together they are not too much to read at one go."""
+    left = INBOX_CHARS
+    for letter in letters:
+        shown = clip(letter.text, max(INBOX_CHARS_LEAST, left))
+        left -= len(shown)
+        cut = {"text": shown, "whole": f"memory://inbox/{letter.id}"}
+        yield {**letter_structure(letter), **(cut if shown != letter.text else {})}
+
+
 def agent_structure(agent: Agent) -> dict[str, Any]:
     """An agent for scripts."""
     return {
@@ -151,6 +191,8 @@ def agent_structure(agent: Agent) -> dict[str, Any]:
         "name": agent.name,
         "description": agent.description,
         "project": agent.project,
+        "tags": list(agent.tags),
+        "model": agent.model,
         "created_at": to_iso(agent.created_at),
     }
 

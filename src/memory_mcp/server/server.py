@@ -16,7 +16,7 @@ from mcp_types import (
 
 from memory_mcp import __version__
 from memory_mcp.domain.compile import LEAD
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import AgentNotFound, StoreError
 from memory_mcp.domain.texts import clip
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT
@@ -84,7 +84,7 @@ def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
             try:
                 await surface.agent_of(CURRENT.get())
                 await announcements.expect()
-            except StoreError as error:
+            except (StoreError, AgentNotFound) as error:
                 raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
         return await call_next(ctx)
 
@@ -122,8 +122,9 @@ def _instructions(surface: Surface) -> Any:
             agent_id = await surface.agent_of(connection)
             blocks = await surface.services.core_memory.blocks(agent_id)
             instructions = await surface.services.view.instructions(agent_id)
-        except StoreError as error:
-            # A greeting must not fail for a busy store; the first tool call will say more.
+        except (StoreError, AgentNotFound) as error:
+            # A greeting must not fail for a busy store or a deleted agent; the first tool call will
+            # say more.
             logger.error("core memory could not be put into the instructions: %s", error)
             return result
         if not connection.resumed:

@@ -7,8 +7,11 @@ from memory_mcp.services.archival import Archival
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
+from memory_mcp.services.housekeeping import Housekeeping
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.ledger import Ledger
+from memory_mcp.services.mail import Mail
+from memory_mcp.services.presence import Presence
 from memory_mcp.services.recall import Recall
 from memory_mcp.services.requests import Requests
 from memory_mcp.services.upkeep import Upkeep
@@ -26,6 +29,9 @@ class Services:
     archival: Archival
     forgetting: Forgetting
     upkeep: Upkeep
+    mail: Mail
+    presence: Presence
+    housekeeping: Housekeeping
     view: View
     indexing: Indexing
     ledger: Ledger

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from memory_mcp.server.tools import archival, core_memory, recall
+from memory_mcp.server.tools import archival, core_memory, mail, recall
 from memory_mcp.server.tools.tool import MemoryTool, Surface, ToolSpec
 
 TOOL_SETS: dict[str, tuple[ToolSpec, ...]] = {
@@ -12,6 +12,7 @@ TOOL_SETS: dict[str, tuple[ToolSpec, ...]] = {
         recall.SEARCH,
         archival.INSERT,
         archival.SEARCH,
+        mail.SEND,
     ),
     "capture": (recall.APPEND,),
 }

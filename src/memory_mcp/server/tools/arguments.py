@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 
-def _no_truth(value: Any) -> Any:
+def no_truth(value: Any) -> Any:
     """Pydantic would take `true` for 1."""
     if isinstance(value, bool):
         raise PydanticCustomError("int_type", "must be a whole number")
@@ -15,5 +15,5 @@ def _no_truth(value: Any) -> Any:
 
 StartDate = Annotated[str | None, Field(description="ISO date, inclusive")]
 EndDate = Annotated[str | None, Field(description="ISO date, inclusive")]
-Limit = Annotated[int, BeforeValidator(_no_truth), Field(description="1 to 50")]
+Limit = Annotated[int, BeforeValidator(no_truth), Field(description="1 to 50")]
 Cursor = Annotated[str | None, Field(description="From the last answer")]

@@ -1,7 +1,8 @@
 """What all tools share: compact schemas, strict arguments, errors as sentences, piggyback."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,16 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from memory_mcp.domain.agents import Agent
-from memory_mcp.domain.errors import MemoryMCPError, ToolRuleViolation
+from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.mail import News, news_text
 from memory_mcp.domain.solver import Solution, solve
-from memory_mcp.server.answers import Answer, Budget, changes_text, is_cut
-from memory_mcp.server.connections import CURRENT, Connection
+from memory_mcp.server.answers import Answer, Budget, changes_text, is_cut, letter_structure
+from memory_mcp.server.connections import CURRENT, BlockChange, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
 from memory_mcp.services import Services
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class Surface:
         """The same, with what held for it when it was last looked at."""
         if connection.agent is None:
             connection.agent = await self.services.agents.choose(connection.choice)
-        return connection.agent
+        agent = connection.agent
+        self.services.presence.seen(connection.conversation, agent.id, held=connection.held)
+        return agent
 
     @property
     def budget(self) -> Budget:
@@ -58,6 +64,8 @@ class Call:
     host: str | None
     key: str | None
     """What this call is known by when it comes again; a write of one key is made once."""
+    progress: Callable[[float, float, str], Awaitable[None]]
+    """Tells a caller that wants to know how far it is."""
 
 
 ToolFunction = Callable[..., Awaitable[Answer]]
@@ -183,6 +191,7 @@ class MemoryTool(Tool):
             budget=surface.budget,
             host=connection.host,
             key=connection.key_of(request, self.name, given),
+            progress=context.report_progress,
         )
         answer: Answer = await self.fn(call=call, **given)
         connection.answered(call.key)
@@ -190,16 +199,43 @@ class MemoryTool(Tool):
             standing = await surface.services.core_memory.standing(agent_id)
             changes = connection.unseen(standing.blocks)
         connection.heed(standing.tool_rules)
-        if not changes:
-            return answer
-        for change in changes:
-            if is_cut(change):
-                connection.saw_half(change)
-        changed = [{"label": change.label, "version": change.version} for change in changes]
-        return Answer(
-            f"{answer.text}\n\n{changes_text(changes)}",
-            {**answer.structured, "core_memory_changes": changed},
-        )
+        answer = _with_changes(answer, changes, connection)
+        return _with_news(answer, await self._news(call, has_news=standing.has_news), call.budget)
+
+    async def _news(self, call: Call, *, has_news: bool) -> News:
+        """The mail this answer tells of: what came, and what this very call was told before."""
+        mail = call.services.mail
+        again = News()
+        try:
+            if call.connection.resumed and call.key is not None:
+                again = await mail.told_to(call.agent_id, call.key)
+            return again or (await mail.take(call.agent_id, call.key) if has_news else again)
+        except StoreError as error:  # what was asked for is done; the mail stays where it is
+            logger.warning("mail could not be looked at: %s", error)
+            return again
+
+
+def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Connection) -> Answer:
+    """The answer, with what others changed in core memory at its end."""
+    if not changes:
+        return answer
+    for change in changes:
+        if is_cut(change):
+            connection.saw_half(change)
+    changed = [{"label": change.label, "version": change.version} for change in changes]
+    return Answer(
+        f"{answer.text}\n\n{changes_text(changes)}",
+        {**answer.structured, "core_memory_changes": changed},
+    )
+
+
+def _with_news(answer: Answer, news: News, budget: Budget) -> Answer:
+    """The answer, with mail at its end."""
+    if not news:
+        return answer
+    text = news_text(news, budget.chars_for(len(news.letters)))
+    letters = [letter_structure(letter) for letter in (*news.letters, *news.expired)]
+    return Answer(f"{answer.text}\n\n{text}", {**answer.structured, "mail": letters})
 
 
 def compact_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,43 +2,73 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from memory_mcp.domain.agents import (
     DEFAULT_AGENT,
+    KEPT_AFTER_DELETION,
     Agent,
     AgentChoice,
+    AgentSettings,
+    Holdings,
     project_agent_names,
     require_agent_name,
 )
-from memory_mcp.domain.blocks import OWN_TEMPLATES, SHARED_TEMPLATES, BlockTemplate
-from memory_mcp.domain.errors import AgentNotFound
+from memory_mcp.domain.blocks import OWN_TEMPLATES, PERSONA, SHARED_TEMPLATES
+from memory_mcp.domain.errors import AgentNotFound, BlockLimitExceeded, InvalidInput, Taken
 from memory_mcp.domain.ids import AgentId, new_id
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.tool_rules import ToolRule, rules_from_json, rules_to_json
 from memory_mcp.ports import Clock
+from memory_mcp.storage.sqlite.attachments import (
+    attach,
+    detach,
+    join_group,
+    leave_group,
+    make_block,
+)
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.purge import purge_agent
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
-_COLUMNS = "id, name, description, project, created_at, context_limit, tool_rules"
+_COLUMNS = """id, name, description, project, created_at, context_limit, tool_rules, tags,
+    system_prompt, model, deleted_at"""
 _BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
-_SET_CONTEXT = "UPDATE agents SET context_limit = ? WHERE id = ?"
-_SET_RULES = "UPDATE agents SET tool_rules = ? WHERE id = ?"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
-_ALL = f"SELECT {_COLUMNS} FROM agents ORDER BY seq"
+_ALL = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NULL ORDER BY seq"
+_DELETED = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NOT NULL ORDER BY seq"
 _INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?) RETURNING seq"
-_INSERT_BLOCK = """
-INSERT INTO blocks (id, label, value, description, limit_chars, read_only, on_overflow,
-    created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
+_SET = {
+    column: f"UPDATE agents SET {column} = ? WHERE id = ?"
+    for column in (
+        "context_limit", "deleted_at", "description", "model", "system_prompt", "tags", "tool_rules"
+    )
+}  # fmt: skip
+_PERSONA = """
+SELECT b.seq, b.id, b.limit_chars,
+    (SELECT count(*) FROM agent_blocks o WHERE o.block_seq = b.seq), ab.position
+FROM agent_blocks ab JOIN blocks b ON b.seq = ab.block_seq
+WHERE ab.agent_seq = ? AND ab.label = 'persona'
 """
-_INSERT_HISTORY = """
-INSERT INTO block_history (block_seq, version, value, changed_by, changed_at)
-VALUES (?, 1, ?, 'created', ?)
+_MOVE_PERSONA = "UPDATE agent_blocks SET position = ? WHERE agent_seq = ? AND label = 'persona'"
+_REWRITE = """
+UPDATE blocks SET value = ?, version = version + 1, updated_at = ? WHERE seq = ? AND value <> ?
+RETURNING version
 """
-_ATTACH = "INSERT INTO agent_blocks (agent_seq, label, block_seq, position) VALUES (?, ?, ?, ?)"
+_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, ?, ?, 'person', ?, NULL)"
+_HOLDINGS = """
+SELECT (SELECT count(*) FROM agent_blocks ab WHERE ab.agent_seq = ?1 AND NOT EXISTS (
+        SELECT 1 FROM agent_blocks o WHERE o.block_seq = ab.block_seq AND o.agent_seq <> ?1)
+        AND (SELECT group_tag FROM blocks WHERE seq = ab.block_seq) IS NULL),
+    (SELECT count(*) FROM messages WHERE agent_seq = ?1),
+    (SELECT count(*) FROM conversations WHERE agent_seq = ?1),
+    (SELECT count(*) FROM passages WHERE agent_seq = ?1),
+    (SELECT count(*) FROM mail WHERE recipient_seq = ?1 AND state = 'queued')
+"""
 # The user's shared blocks are those the default agent has: it is made with the store.
 _SHARED = """
 SELECT block_seq FROM agent_blocks JOIN agents ON agents.seq = agent_seq
@@ -50,12 +80,14 @@ def seq_of(session: Session, agent_id: AgentId) -> int:
     """The row of an agent.
 
     Raises:
-        AgentNotFound: there is none with that id.
+        AgentNotFound: there is none with that id, or it was deleted.
     """
-    seq = session.value("SELECT seq FROM agents WHERE id = ?", (agent_id,))
-    if seq is None:
+    row = session.one("SELECT seq, deleted_at FROM agents WHERE id = ?", (agent_id,))
+    if row is None:
         raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
-    return seq
+    if row[1] is not None:
+        raise AgentNotFound(_was_deleted(agent_of(session, agent_id)))
+    return row[0]
 
 
 class SqliteAgents:
@@ -93,33 +125,179 @@ class SqliteAgents:
         Raises:
             AgentNotFound: there is none; the text lists the agents there are.
         """
+        return await self._database.read(lambda session: agent_named(session, name))
 
-        def find(session: Session) -> Agent:
+    async def create(self, name: str, settings: AgentSettings) -> Agent:
+        """Make an agent with its blocks.
+
+        Raises:
+            Taken: there is one of that name, or a block of a group has a label that is in use.
+        """
+        wanted = require_agent_name(name)
+
+        def create(session: Session) -> Agent:
+            if row := session.one(_BY_NAME, (wanted, wanted)):
+                agent = _from_row(row)
+                raise Taken(
+                    _was_deleted(agent)
+                    if agent.deleted_at
+                    else f"there is an agent {agent.name!r} already; `memory-mcp agents set "
+                    f"{agent.name}` changes what holds for it."
+                )
+            # The default agent is made with the store; its blocks are the shared ones.
+            made = self._find_or_make(session, wanted, None)
+            return self._change(session, made, settings)
+
+        return await self._database.write(create)
+
+    async def set(self, agent_id: AgentId, settings: AgentSettings) -> Agent:
+        """Set all of that for an agent. Tags that come or go bring or take their group's block.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+            Taken: a block of a group has a label that is in use; nothing was changed.
+            BlockLimitExceeded: the persona is too long; nothing was changed.
+        """
+
+        def change(session: Session) -> Agent:
+            seq_of(session, agent_id)
+            return self._change(session, agent_of(session, agent_id), settings)
+
+        return await self._database.write(change)
+
+    async def holdings(self, agent_id: AgentId) -> Holdings:
+        """What would go with the agent."""
+
+        def count(session: Session) -> Holdings:
+            row = session.one(_HOLDINGS, (seq_of(session, agent_id),))
+            assert row is not None
+            names = ("blocks", "messages", "conversations", "passages", "unread")
+            return Holdings(**dict(zip(names, row, strict=True)))
+
+        return await self._database.read(count)
+
+    async def delete(self, agent_id: AgentId) -> Agent:
+        """Delete the agent, with all it has; it can be restored until it is purged.
+
+        Raises:
+            InvalidInput: it is the default agent.
+        """
+
+        def delete(session: Session) -> Agent:
+            agent = agent_of(session, agent_id)
+            seq_of(session, agent_id)
+            if agent.name == DEFAULT_AGENT:
+                raise InvalidInput(
+                    "the default agent cannot be deleted: whoever names no agent is it, and the "
+                    "blocks that all agents share are its. Nothing was changed."
+                )
+            now = self._clock.now()
+            session.run(_SET["deleted_at"], (to_iso(now), agent_id))
+            self._record(session, agent, "deleted")
+            return replace(agent, deleted_at=now)
+
+        return await self._database.write(delete)
+
+    async def restore(self, name: str) -> Agent:
+        """Bring a deleted agent back.
+
+        Raises:
+            AgentNotFound: none of that name is deleted; the text lists those that are.
+        """
+
+        def restore(session: Session) -> Agent:
             key = as_key(name)
-            if (row := session.one(_BY_NAME, (key, key))) is not None:
-                return _from_row(row)
-            names = ", ".join(clip(row[1], 40) for row in session.all(_ALL)[:20])
-            raise AgentNotFound(f"there is no agent {clip(name, 60)!r}. There are: {names}.")
+            row = session.one(_BY_NAME, (key, key))
+            agent = _from_row(row) if row else None
+            if agent is None or agent.deleted_at is None:
+                names = ", ".join(clip(row[1], 40) for row in session.all(_DELETED)[:20])
+                raise AgentNotFound(
+                    f"no agent {clip(name, 60)!r} was deleted. "
+                    + (f"There are: {names}." if names else "None is.")
+                )
+            session.run(_SET["deleted_at"], (None, agent.id))
+            self._record(session, agent, "restored")
+            return replace(agent, deleted_at=None)
 
-        return await self._database.read(find)
+        return await self._database.write(restore)
+
+    async def purge_deleted(self, before: datetime) -> list[str]:
+        """Remove for good, with all their rows, agents deleted before then; their names."""
+
+        def due(session: Session) -> list[Agent]:
+            deleted = [_from_row(row) for row in session.all(_DELETED)]
+            return [agent for agent in deleted if agent.deleted_at and agent.deleted_at < before]
+
+        def purge(session: Session) -> list[str]:
+            agents = due(session)
+            for agent in agents:
+                purge_agent(session, agent.id)
+                self._record(session, agent, "purged")
+            return [agent.name for agent in agents]
+
+        return await self._database.write(purge) if await self._database.read(due) else []
 
     async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
         """Give the agent a context limit of its own, or take it away."""
-        return await self._set(agent_id, _SET_CONTEXT, tokens)
+        return await self.set(agent_id, AgentSettings(context_tokens=tokens or 0))
 
     async def set_tool_rules(self, agent_id: AgentId, rules: Sequence[ToolRule]) -> Agent:
         """Give the agent these tool rules instead of those it has."""
-        return await self._set(agent_id, _SET_RULES, json.dumps(rules_to_json(rules)))
+        return await self.set(agent_id, AgentSettings(tool_rules=tuple(rules)))
 
-    async def _set(self, agent_id: AgentId, statement: str, value: int | str | None) -> Agent:
-        def change(session: Session) -> Agent:
-            session.run(statement, (value, agent_id))
-            agent = agent_of(session, agent_id)
-            now = to_iso(self._clock.now())
-            record_change(session, now, "agent", agent_id, "changed", [agent_id], name=agent.name)
-            return agent
+    def _change(self, session: Session, agent: Agent, settings: AgentSettings) -> Agent:
+        """Set what is to be set, and tell the others."""
+        rules = settings.tool_rules
+        values: dict[str, str | int | None] = {
+            "description": settings.description,
+            "system_prompt": settings.system_prompt,
+            "model": settings.model,
+            "context_limit": settings.context_tokens,
+            "tags": None if settings.tags is None else json.dumps(settings.tags),
+            "tool_rules": None if rules is None else json.dumps(rules_to_json(rules)),
+        }
+        for column, value in values.items():
+            if value is not None:
+                empty = column in ("model", "context_limit") and not value
+                session.run(_SET[column], (None if empty else value, agent.id))
+        seq, now = seq_of(session, agent.id), to_iso(self._clock.now())
+        if settings.tags is not None:
+            for tag in dict.fromkeys(agent.tags):
+                if tag not in settings.tags:
+                    leave_group(session, seq, tag, now)
+            for tag in settings.tags:
+                if tag not in agent.tags:
+                    join_group(session, seq, tag, now)
+        if settings.persona is not None:
+            self._set_persona(session, seq, agent, settings.persona)
+        self._record(session, agent, "changed")
+        return agent_of(session, agent.id)
 
-        return await self._database.write(change)
+    def _set_persona(self, session: Session, agent_seq: int, agent: Agent, value: str) -> None:
+        """A persona of its own: the one it has, or a new block in place of a shared one."""
+        row = session.one(_PERSONA, (agent_seq,))
+        seq, block_id, limit, owners, position = row or (None, "", PERSONA.limit_chars, 0, -1)
+        now = to_iso(self._clock.now())
+        if len(value) > limit:
+            raise BlockLimitExceeded(
+                f"the persona has {len(value):,} characters, and the block has room for {limit:,}; "
+                "nothing was changed."
+            )
+        if seq is None or owners > 1:
+            if seq is not None:
+                detach(session, agent_seq, seq, "persona", now)
+            own = make_block(session, replace(PERSONA, value=value), now)
+            attach(session, agent_seq, own, "persona", now)
+            session.run(_MOVE_PERSONA, (position, agent_seq))
+        elif version := session.value(_REWRITE, (value, now, seq, value)):
+            session.run(_INSERT_HISTORY, (seq, version, value, now))
+            record_change(
+                session, now, "block", block_id, "edited", [agent.id], label="persona", by="person"
+            )
+
+    def _record(self, session: Session, agent: Agent, operation: str) -> None:
+        now = to_iso(self._clock.now())
+        record_change(session, now, "agent", agent.id, operation, [agent.id], name=agent.name)
 
     def _find_or_make(self, session: Session, name: str | None, project: str | None) -> Agent:
         # Looked up again inside the lock: another process may have made it meanwhile.
@@ -140,18 +318,14 @@ class SqliteAgents:
         now = to_iso(self._clock.now())
         agent_id = new_id("agent")
         agent_seq = session.value(_INSERT, (agent_id, name, project, now))
-        position = 0
         for template in SHARED_TEMPLATES:
             block_seq = session.value(_SHARED, (DEFAULT_AGENT, template.label))
-            block_seq = block_seq or _make_block(session, template, now)
-            session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
-            position += 1
+            block_seq = block_seq or make_block(session, template, now)
+            attach(session, agent_seq, block_seq, template.label, now)
         for template in OWN_TEMPLATES:
-            block_seq = _make_block(session, template, now)
-            session.run(_ATTACH, (agent_seq, template.label, block_seq, position))
-            position += 1
+            attach(session, agent_seq, make_block(session, template, now), template.label, now)
         record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
-        return _from_row((agent_id, name, "", project, now, None, "[]"))
+        return agent_of(session, AgentId(agent_id))
 
 
 def agent_of(session: Session, agent_id: AgentId) -> Agent:
@@ -165,6 +339,36 @@ def agent_of(session: Session, agent_id: AgentId) -> Agent:
     return _from_row(row)
 
 
+def agents_in_use(session: Session) -> list[Agent]:
+    """Every agent that is not deleted, oldest first."""
+    return [_from_row(row) for row in session.all(_ALL)]
+
+
+def agent_named(session: Session, name: str) -> Agent:
+    """The agent with that name or id.
+
+    Raises:
+        AgentNotFound: there is none; the text lists the agents there are.
+    """
+    key = as_key(name)
+    agent = _from_row(row) if (row := session.one(_BY_NAME, (key, key))) else None
+    if agent is not None and agent.deleted_at is None:
+        return agent
+    names = ", ".join(clip(one.name, 40) for one in agents_in_use(session)[:20])
+    reason = _was_deleted(agent) if agent else f"there is no agent {clip(name, 60)!r}."
+    raise AgentNotFound(f"{reason} There are: {names}.")
+
+
+def _was_deleted(agent: Agent) -> str:
+    assert agent.deleted_at is not None
+    until = agent.deleted_at + KEPT_AFTER_DELETION
+    return (
+        f"agent {agent.name!r} was deleted on {agent.deleted_at:%Y-%m-%d}. Until {until:%Y-%m-%d} "
+        f"`memory-mcp agents restore {agent.name}` brings it back with all it had; or use another "
+        "name."
+    )
+
+
 def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
     if name is not None:
         row = session.one(_BY_NAME, (name, name))
@@ -172,30 +376,15 @@ def _find(session: Session, name: str | None, project: str | None) -> Agent | No
         row = session.one(_BY_PROJECT, (project,))
     else:
         row = session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
-    return _from_row(row) if row else None
-
-
-def _make_block(session: Session, template: BlockTemplate, now: str) -> int:
-    block_seq = session.value(
-        _INSERT_BLOCK,
-        (
-            new_id("block"),
-            template.label,
-            template.value,
-            template.description,
-            template.limit_chars,
-            template.read_only,
-            template.on_overflow,
-            now,
-            now,
-        ),
-    )
-    session.run(_INSERT_HISTORY, (block_seq, template.value, now))
-    return block_seq
+    agent = _from_row(row) if row else None
+    if agent is not None and agent.deleted_at is not None:
+        raise AgentNotFound(_was_deleted(agent))
+    return agent
 
 
 def _from_row(row: Row) -> Agent:
-    agent_id, name, description, project, created_at, context_tokens, tool_rules = row
+    agent_id, name, description, project, created_at, context_tokens, tool_rules, *more = row
+    tags, system_prompt, model, deleted_at = more
     return Agent(
         id=AgentId(agent_id),
         name=name,
@@ -204,4 +393,8 @@ def _from_row(row: Row) -> Agent:
         created_at=from_iso(created_at),
         context_tokens=context_tokens,
         tool_rules=rules_from_json(json.loads(tool_rules)),
+        tags=tuple(json.loads(tags)),
+        system_prompt=system_prompt,
+        model=model,
+        deleted_at=from_iso(deleted_at) if deleted_at else None,
     )

@@ -5,32 +5,65 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from memory_mcp.domain.blocks import Block, Edit, without_overflow
-from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError
+from memory_mcp.domain.blocks import (
+    Block,
+    BlockSettings,
+    BlockTemplate,
+    BlockVersion,
+    Edit,
+    overwrite,
+    without_overflow,
+)
+from memory_mcp.domain.errors import (
+    AgentNotFound,
+    BlockNotFound,
+    InvalidInput,
+    MemoryMCPError,
+)
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.tool_rules import rules_from_json
 from memory_mcp.ports import Clock, Edited, Standing
+from memory_mcp.storage.sqlite.agents import agents_in_use, seq_of
+from memory_mcp.storage.sqlite.attachments import attach, detach, make_block
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
+from memory_mcp.storage.sqlite.mail import HAS_NEWS
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.passages import file_passages, filed_texts
-from memory_mcp.storage.sqlite.session import Row, Session
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 _OF_AGENT = """
 SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,
     b.version, b.updated_at,
-    (SELECT count(*) - 1 FROM agent_blocks others WHERE others.block_seq = b.seq), a.tool_rules
+    (SELECT count(*) - 1 FROM agent_blocks others WHERE others.block_seq = b.seq)
 FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq JOIN blocks b ON b.seq = ab.block_seq
 WHERE a.id = ? ORDER BY ab.position, ab.label
 """
 _ATTACHED_TO = """
 SELECT a.id, ab.label FROM blocks b JOIN agent_blocks ab ON ab.block_seq = b.seq
     JOIN agents a ON a.seq = ab.agent_seq
-WHERE b.id = ? ORDER BY a.seq
+WHERE b.id = ? AND a.deleted_at IS NULL ORDER BY a.seq
 """
+_RULES = "SELECT tool_rules FROM agents WHERE seq = ?"
+_BY_ID = "SELECT seq, label FROM blocks WHERE id = ?"
+_BY_LABEL = """
+SELECT block_seq, label FROM agent_blocks JOIN agents ON agents.seq = agent_seq
+WHERE agents.id = ? AND label = ?
+"""
+_HISTORY = """
+SELECT h.version, h.value, coalesce(a.name, h.changed_by), h.changed_at
+FROM block_history h JOIN blocks b ON b.seq = h.block_seq LEFT JOIN agents a ON a.id = h.changed_by
+WHERE b.id = ? ORDER BY h.version DESC
+"""
+_SET = """
+UPDATE blocks SET description = coalesce(?, description), limit_chars = coalesce(?, limit_chars),
+    read_only = coalesce(?, read_only), on_overflow = coalesce(?, on_overflow), updated_at = ?
+WHERE id = ?
+"""
+PERSON = "person"
 _UPDATE = "UPDATE blocks SET value = ?, version = ?, updated_at = ? WHERE id = ? RETURNING seq"
 _INSERT_HISTORY = """
 INSERT INTO block_history (block_seq, version, value, changed_by, changed_at, key)
@@ -60,13 +93,23 @@ class SqliteBlocks:
 
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
-        return await self._database.read(lambda session: blocks_of(session, agent_id))
+
+        def read(session: Session) -> list[Block]:
+            seq_of(session, agent_id)
+            return blocks_of(session, agent_id)
+
+        return await self._database.read(read)
 
     async def standing(self, agent_id: AgentId) -> Standing:
         """What holds for the agent at this moment."""
-        rows = await self._database.read(lambda session: session.all(_OF_AGENT, (agent_id,)))
-        rules = rules_from_json(json.loads(rows[0][10])) if rows else ()
-        return Standing([_from_row(row) for row in rows], rules)
+
+        def stand(session: Session) -> Standing:
+            seq = seq_of(session, agent_id)
+            rules = rules_from_json(json.loads(session.value(_RULES, (seq,))))
+            news = session.value(f"SELECT {HAS_NEWS}", (seq, to_iso(self._clock.now())))
+            return Standing(blocks_of(session, agent_id), rules, bool(news))
+
+        return await self._database.read(stand)
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
         """The agent's blocks as they were at those versions; unknown ones are missing."""
@@ -92,6 +135,7 @@ class SqliteBlocks:
         def apply(session: Session) -> Edited:
             if key is not None and (done := _done(session, agent_id, key, edit)):
                 return done
+            seq_of(session, agent_id)
             before = _labelled(blocks_of(session, agent_id), label)
             after, lines = without_overflow(before, edit(before))
             if after.version == before.version:
@@ -111,6 +155,153 @@ class SqliteBlocks:
             return Edited(before, after, filed_texts(session, agent_id, lines))
 
         return await self._database.write(apply)
+
+    async def create(
+        self, agent_id: AgentId, template: BlockTemplate, group: str | None = None
+    ) -> Block:
+        """Make a block and attach it to the agent; or, with `group`, to all who have that tag.
+
+        Raises:
+            Taken: one of them has a block of that label; nothing was made.
+            AgentNotFound: nobody has the tag.
+        """
+
+        def create(session: Session) -> Block:
+            now = to_iso(self._clock.now())
+            owners = [agent_id]
+            if group is not None:
+                agents = agents_in_use(session)
+                owners = [agent.id for agent in agents if group in agent.tags]
+                if not owners:
+                    raise AgentNotFound(
+                        f"no agent has the tag {group!r}, so nobody would see the block; nothing "
+                        f"was made. `memory-mcp agents tag NAME {group}` gives it to one."
+                    )
+            seq = make_block(session, template, now, group)
+            for owner in owners:
+                attach(session, seq_of(session, owner), seq, template.label, now)
+            return _labelled(blocks_of(session, owners[0]), template.label)
+
+        return await self._database.write(create)
+
+    async def attach(self, block: str, owner_id: AgentId, agent_id: AgentId) -> Block:
+        """Attach a block, by its id or by its label with `owner_id`, to another agent.
+
+        Raises:
+            BlockNotFound: there is none.
+            Taken: the agent has a block of that label.
+        """
+
+        def link(session: Session) -> Block:
+            row = session.one(_BY_ID, (as_key(block),))
+            row = row or session.one(_BY_LABEL, (owner_id, as_key(block)))
+            if row is None:
+                _labelled(blocks_of(session, owner_id), block)
+                raise AssertionError("a block with that label would have been found")
+            seq, label = row
+            attach(session, seq_of(session, agent_id), seq, label, to_iso(self._clock.now()))
+            return _labelled(blocks_of(session, agent_id), label)
+
+        return await self._database.write(link)
+
+    async def detach(self, agent_id: AgentId, label: str) -> Block:
+        """Take a block from an agent. The block is kept, also when nobody has it any more.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+
+        def unlink(session: Session) -> Block:
+            block = _labelled(blocks_of(session, agent_id), label)
+            (seq, _) = session.one(_BY_ID, (block.id,)) or (0, "")
+            detach(session, seq_of(session, agent_id), seq, label, to_iso(self._clock.now()))
+            return block
+
+        return await self._database.write(unlink)
+
+    async def set(self, agent_id: AgentId, label: str, settings: BlockSettings) -> Block:
+        """Set what holds for a block besides its value.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+
+        def change(session: Session) -> Block:
+            self._set(session, _labelled(blocks_of(session, agent_id), label), settings)
+            return _labelled(blocks_of(session, agent_id), label)
+
+        return await self._database.write(change)
+
+    async def overwrite(
+        self, agent_id: AgentId, label: str, value: str, settings: BlockSettings | None = None
+    ) -> Edited:
+        """Give a block a value by a person's word, with what else is to be set.
+
+        Raises:
+            BlockNotFound, BlockLimitExceeded: nothing was changed.
+        """
+
+        def change(session: Session) -> Edited:
+            before = _labelled(blocks_of(session, agent_id), label)
+            if settings is not None:
+                self._set(session, before, settings)
+            return self._overwrite(session, agent_id, label, value)
+
+        return await self._database.write(change)
+
+    async def undo(self, agent_id: AgentId, label: str, version: int | None) -> Edited:
+        """Give a block the value it had at a version again; without one, at the last but one.
+
+        Raises:
+            BlockNotFound, BlockLimitExceeded: nothing was changed.
+            InvalidInput: it has no such version.
+        """
+
+        def change(session: Session) -> Edited:
+            block = _labelled(blocks_of(session, agent_id), label)
+            wanted = block.version - 1 if version is None else version
+            then = _at_version(session, block, wanted) if 0 < wanted < block.version else None
+            if then is None:
+                raise InvalidInput(
+                    f"block {label!r} is at version {block.version} and was never changed."
+                    if block.version == 1
+                    else f"block {label!r} has no version {wanted} to go back to; it is at version "
+                    f"{block.version}. `memory-mcp blocks history {label}` shows them."
+                )
+            return self._overwrite(session, agent_id, label, then.value)
+
+        return await self._database.write(change)
+
+    async def history(self, agent_id: AgentId, label: str) -> list[BlockVersion]:
+        """Every value the block had, the newest first.
+
+        Raises:
+            BlockNotFound: the agent has no such block.
+        """
+
+        def read(session: Session) -> list[Row]:
+            block = _labelled(blocks_of(session, agent_id), label)
+            return session.all(_HISTORY, (block.id,))
+
+        return [
+            BlockVersion(version=version, value=value, changed_by=by, changed_at=from_iso(at))
+            for version, value, by, at in await self._database.read(read)
+        ]
+
+    def _set(self, session: Session, block: Block, settings: BlockSettings) -> None:
+        now = to_iso(self._clock.now())
+        told = (settings.description, settings.limit_chars, settings.read_only)
+        session.run(_SET, (*told, settings.on_overflow, now, block.id))
+        owners = [owner for owner, _ in session.all(_ATTACHED_TO, (block.id,))]
+        record_change(session, now, "block", block.id, "set", owners, label=block.label, by=PERSON)
+
+    def _overwrite(self, session: Session, agent_id: AgentId, label: str, value: str) -> Edited:
+        before = _labelled(blocks_of(session, agent_id), label)
+        after = overwrite(value)(before)
+        if after.version != before.version:
+            now = to_iso(self._clock.now())
+            put_value(session, self._indexes, after, (), changed_by=PERSON, by=PERSON, now=now)
+        return Edited(before, _labelled(blocks_of(session, agent_id), label))
 
 
 def put_value(
@@ -199,7 +390,7 @@ def _labelled(blocks: list[Block], label: str) -> Block:
     for block in blocks:
         if block.label == label:
             return block
-    labels = ", ".join(block.label for block in blocks)
+    labels = ", ".join(block.label for block in blocks) or "none"
     raise BlockNotFound(f"there is no block {clip(label, 60)!r}. The blocks are: {labels}.")
 
 

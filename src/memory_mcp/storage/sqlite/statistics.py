@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.statistics import BlockFill, IndexState, Statistics, TagCount
-from memory_mcp.domain.times import from_iso
+from memory_mcp.domain.statistics import BlockFill, IndexState, Statistics, TagCount, Unread
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.session import Session
@@ -12,7 +13,9 @@ from memory_mcp.storage.sqlite.soundness import known_problems
 
 TAGS_SHOWN = 20
 
-_AGENT = "SELECT seq, name, (SELECT count(*) FROM agents) FROM agents WHERE id = ?"
+_AGENT = """
+SELECT seq, name, (SELECT count(*) FROM agents WHERE deleted_at IS NULL) FROM agents WHERE id = ?
+"""
 _MESSAGES = """
 SELECT (SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ?1 AND noun = 'message'),
     (SELECT count(*) FROM conversations WHERE agent_seq = ?1 AND messages > 0),
@@ -33,14 +36,20 @@ SELECT ab.label, length(b.value), b.limit_chars
 FROM agent_blocks ab JOIN blocks b ON b.seq = ab.block_seq
 WHERE ab.agent_seq = ? ORDER BY ab.position, ab.label
 """
+_UNREAD = """
+SELECT s.name, count(*) FROM mail m JOIN agents s ON s.seq = m.sender_seq
+WHERE m.recipient_seq = ? AND m.state = 'queued' AND m.expires_at > ?
+GROUP BY s.seq ORDER BY min(m.seq)
+"""
 
 
 class SqliteStatistics:
     """The `StatisticsStore` port."""
 
-    def __init__(self, database: Database, indexes: Indexes) -> None:
+    def __init__(self, database: Database, indexes: Indexes, clock: Clock) -> None:
         self._database = database
         self._indexes = indexes
+        self._clock = clock
 
     async def of_agent(self, agent_id: AgentId) -> Statistics:
         """One agent's memory in numbers."""
@@ -54,6 +63,7 @@ class SqliteStatistics:
         passages = session.one(_PASSAGES, (seq,)) or (0, None, None)
         tags = session.all(_TAGS, (seq, TAGS_SHOWN))
         blocks = session.all(_BLOCKS, (seq,))
+        unread = session.all(_UNREAD, (seq, to_iso(self._clock.now())))
         state: IndexState = self._indexes.state(session)
         path = self._database.path
         return Statistics(
@@ -69,6 +79,7 @@ class SqliteStatistics:
             blocks=tuple(BlockFill(label, chars, limit) for label, chars, limit in blocks),
             agents=agents,
             near_duplicates=session.value(_NEAR, (seq,)),
+            unread=tuple(Unread(sender, mails) for sender, mails in unread),
             index=state,
             problems=tuple(known_problems(session)),
             database=str(path),

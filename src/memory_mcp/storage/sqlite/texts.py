@@ -132,6 +132,14 @@ def reindex_stretch(session: Session, was: Sequence[Turn], now: Sequence[Turn]) 
         add_texts(session, index, come)
 
 
+def unindex_conversation(session: Session, conversation_seq: int) -> None:
+    """Take all turns of a conversation out of the indexes."""
+    run = [_turn(row) for row in session.all(_TURNS, (conversation_seq,))]
+    short = [_short(run, at) for at in range(len(run)) if run[at].is_short]
+    remove_texts(session, SHORT_TURNS, short)
+    remove_texts(session, LONG_TURNS, [_long(turn) for turn in run if not turn.is_short])
+
+
 def passage_texts(content: str, tags: Sequence[str], occurred_at: datetime | None) -> Texts:
     """What a passage is indexed by."""
     return (index_form(lexical_text(content, tags, occurred_at)),)
