@@ -89,6 +89,13 @@ class StdioClient:
             if "id" in message and "method" not in message:
                 return message
 
+    def notification(self) -> dict[str, Any]:
+        """Wait for the next notification; answers that come before it are passed over."""
+        while True:
+            message = json.loads(self._read_line())
+            if "method" in message and "id" not in message:
+                return message
+
     def close(self, *, grace_s: float = 10.0) -> None:
         """End the server as hosts do: close its stdin, wait, and kill what stays."""
         self._stdin.close()

@@ -51,6 +51,21 @@ async def test_a_change_by_a_command_in_another_process_is_announced(
             await updates.until("memory://stats")
 
 
+async def test_mail_and_a_shared_block_are_announced_to_the_other_agent(connect: Connect) -> None:
+    uris = ["memory://inbox", "memory://blocks/human"]
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("work") as writer:
+            async with connect.listening(*uris, agent="home") as (reader, updates):
+                await tell(writer, "core_memory_append", label="human", content="Name: Ana.")
+                await updates.until("memory://blocks/human")
+                assert "memory://inbox" not in updates.uris
+                await tell(writer, "send_to_agent", message="Done.", to="home")
+                await updates.until("memory://inbox")
+                told = await tell(reader, "archival_search", query="x")
+    assert "+ Name: Ana." in told
+    assert "> Done." in told
+
+
 async def test_every_kind_of_change_is_announced_where_it_is_seen(
     connect_in_memory: Connect,
 ) -> None:

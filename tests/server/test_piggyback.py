@@ -3,7 +3,7 @@
 import anyio
 import pytest
 from inline_snapshot import snapshot
-from tests.acceptance.processes import Server, text_of
+from tests.acceptance.processes import Server, run, text_of
 from tests.server.connecting import WAIT_SECONDS, Connect, read, said, tell
 
 ELSEWHERE = "Core memory was changed elsewhere since you last saw it."
@@ -43,6 +43,7 @@ EVERY_TOOL = [
     ("conversation_search", {"query": "news"}),
     ("archival_insert", {"content": "A fact."}),
     ("archival_search", {"query": "news"}),
+    ("send_to_agent", {"message": "News?", "to": "another"}),
     ("conversation_append", {"role": "user", "content": "Hello."}),
 ]
 
@@ -50,7 +51,7 @@ EVERY_TOOL = [
 async def test_the_answer_of_any_tool_carries_it(connect_in_memory: Connect) -> None:
     connect = connect_in_memory
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect() as reader, connect() as writer:
+        async with connect() as reader, connect() as writer, connect("another"):
             for number, (tool, arguments) in enumerate(EVERY_TOOL):
                 line = f"News {number}."
                 await tell(writer, "core_memory_append", label="project", content=line)
@@ -217,3 +218,43 @@ async def test_a_long_change_is_told_within_bounds(connect_in_memory: Connect) -
             told = (await tell(reader, "archival_search", query="x")).partition(ELSEWHERE)[2]
     assert "+ Line 0:" in told
     assert len(told) < 3_000
+
+
+async def test_mail_ends_the_answer_of_any_tool_once(connect_in_memory: Connect) -> None:
+    connect = connect_in_memory
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("ada") as ada, connect("another") as reader, connect("another") as twin:
+            for number, (tool, arguments) in enumerate(EVERY_TOOL):
+                to = {"to": "ada"} if tool == "send_to_agent" else {}
+                await tell(ada, "send_to_agent", message=f"News {number}.", to="another")
+                result = await reader.call_tool(tool, {**arguments, **to})
+                assert said(result).count(f"> News {number}.") == 1
+                assert result.structured_content
+                (mail,) = result.structured_content["mail"]
+                assert (mail["from"], mail["text"]) == ("ada", f"News {number}.")
+                for session in (reader, twin):
+                    assert f"> News {number}." not in await tell(session, "conversation_search")
+
+
+async def test_a_block_that_was_attached_meanwhile_is_shown_whole(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("ada") as ada:
+            await tell(ada, "conversation_search")
+            database = connect.database
+            for words in (
+                ("agents", "tag", "ada", "crew"),
+                ("blocks", "create", "plan", "--group", "crew", "--value", "Sail at six."),
+            ):
+                ended = await anyio.to_thread.run_sync(
+                    lambda words=words: run("--database", database, *words, folder=database.parent)
+                )
+                assert ended.returncode == 0, ended.stderr
+            told, after = (
+                await tell(ada, "archival_search", query="x"),
+                await tell(ada, "archival_search", query="x"),
+            )
+    assert told.endswith(f"{ELSEWHERE}\n<plan> is at version 1:\n+ Sail at six.")
+    assert ELSEWHERE not in after
