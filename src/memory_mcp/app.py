@@ -133,7 +133,9 @@ async def _opened(
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
         forgetting = Forgetting(removed, indexing, eviction, clock)
         upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
-        ledger = Ledger(runs, leases, summaries, _policy(settings), clock)
+        policy = _policy(settings)
+        ledger = Ledger(runs, leases, summaries, mail, policy, clock)
+        requests = Requests(ledger, forgetting, upkeep, eviction)
         services = Services(
             agents=agents,
             core_memory=CoreMemory(blocks, indexing, eviction),
@@ -145,15 +147,21 @@ async def _opened(
             view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
             indexing=indexing,
             ledger=ledger,
-            requests=Requests(ledger, forgetting, upkeep, eviction),
+            requests=requests,
             outbox=outbox,
-            mail=Mail(mail, agents, outbox),
+            mail=Mail(
+                mail,
+                agents,
+                outbox,
+                is_resident=lambda agent: bool(agent.model) and policy is not None,
+                ask_shadow=requests.answer,
+            ),
             presence=Presence(SqlitePresence(database, clock)),
             housekeeping=Housekeeping(agents, mail, clock),
             tokens=tokens,
             clock=clock,
         )
-        yield services, Stores(runs=runs, messages=messages, summaries=summaries), leases
+        yield services, Stores(runs=runs, messages=messages, summaries=summaries, mail=mail), leases
     finally:
         await database.close()
 

@@ -5,7 +5,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -193,6 +193,8 @@ class Outgoing:
     in_reply_to: MailId | None = None
     awaited_s: int = 0
     """For how long the sender's call waits for answers; they are kept for it meanwhile."""
+    hops: int = 0
+    """How many mails it follows from; an answer follows from what it answers, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +464,10 @@ class MailStore(Protocol):
         """The latest mails, of one agent or of all, newest first; and how many there are."""
         ...
 
+    async def for_residents(self) -> list[AgentId]:
+        """Agents that run by themselves, have mail to read, and are not at one yet."""
+        ...
+
     async def expire(self) -> int:
         """Let mail expire that was not read in time; how many did."""
         ...
@@ -659,10 +665,13 @@ class RunStore(Protocol):
         """Enter a run: `running` under a lease, else `waiting` for a worker."""
         ...
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+    async def resume(
+        self, lease: Lease, *, residents: bool = False, busy: Collection[RunId] = ()
+    ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
-        A run whose workers died too often is `abandoned` on the way.
+        Of the turns of residents, or of all others; the worker's own `busy` ones are left out. A
+        run whose workers died too often is `abandoned` on the way.
         """
         ...
 

@@ -15,7 +15,7 @@ from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.loop.worker import Worker
 from memory_mcp.testing import HashEmbedder, ManualClock
-from memory_mcp.testing.chat import ScriptedChat
+from memory_mcp.testing.chat import Answer, ScriptedChat, calls
 
 MODEL = "openai/gpt-5-mini"
 
@@ -31,7 +31,17 @@ class Chat(ScriptedChat):
     meanwhile: Callable[[int], Awaitable[object]] | None = None
     """Is told the number of the request, from 1."""
 
+    def follow(self, script: Callable[[ChatRequest], Answer]) -> None:
+        """From now on answer by this function."""
+        self._function = script
+
+    residents_only = False
+    """Whether the script is for residents; reflections then find nothing worth keeping."""
+
     async def complete(self, request: ChatRequest) -> ChatReply:
+        tools = {tool["function"]["name"] for tool in request.tools}
+        if self.residents_only and "memory_finish_edits" in tools:
+            return await ScriptedChat([calls("memory_finish_edits")]).complete(request)
         if self.meanwhile is not None:
             await self.meanwhile(len(self.requests) + 1)
         return await super().complete(request)
@@ -98,6 +108,11 @@ async def one_pass(worker: Worker) -> list[Any]:
     runs: list[Any] = []
     assert await worker.once(None, runs.append)
     return runs
+
+
+async def turns(worker: Worker) -> list[Any]:
+    """The same, of which the turns of residents."""
+    return [run for run in await one_pass(worker) if run.kind == "resident"]
 
 
 async def block(worker: Worker, agent: Agent, label: str) -> str:

@@ -22,6 +22,8 @@ EXPIRY = timedelta(days=30)
 """How long a mail waits to be read."""
 LIVE = timedelta(minutes=1)
 """An agent of which a connection was there within that is live."""
+HOPS_MAX = 10
+"""How many mails of residents may follow from one another; then the exchange is ended."""
 SHADOW = "shadow"
 """The recipient that is no agent: who keeps the sender's memory in order."""
 EXPIRED_SHOWN_CHARS = 160
@@ -51,7 +53,7 @@ class Letter:
     expires_at: datetime
     in_reply_to: MailId | None = None
     hops: int = 0
-    """How many answers to answers came before it."""
+    """How many mails it followed from, one after the other."""
     delivered_at: datetime | None = None
     answered_at: datetime | None = None
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 from memory_mcp.domain.ids import AgentId, RunId
 
-RunKind = Literal["reflect", "summarise", "request"]
-Trigger = Literal["turns", "quiet", "ended", "overflow", "eviction", "asked"]
+RunKind = Literal["reflect", "summarise", "request", "resident"]
+Trigger = Literal["turns", "quiet", "ended", "overflow", "eviction", "asked", "mail"]
 RunState = Literal["waiting", "running", "paused", "done", "capped", "failed", "abandoned"]
 """`waiting` for a worker; `paused` until a new day or `resume`; `capped`: it ended at the cap of a
 run or at its bound on steps, and what it had done by then was kept; `abandoned`: its worker died

@@ -1,7 +1,7 @@
 """The shadow agent's tools. They read the memory, and write to its draft."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -147,7 +147,7 @@ class MemoryTools:
         try:
             given = _TOOLS[name].model_validate(arguments)
         except ValidationError as error:
-            raise InvalidInput(f"{name} was not called: {_why(error)}. Send it again.") from None
+            raise InvalidInput(f"{name} was not called: {why(error)}. Send it again.") from None
         match given:
             case MemoryReplace(label=label, old_string=old, new_string=new):
                 return self._edited(label, blocks.replace_text(old, new))
@@ -161,9 +161,9 @@ class MemoryTools:
                 self.draft = self.draft.with_passage(_passage(given))
                 return f"{counted(len(self.draft.passages), 'passage')} to file."
             case ArchivalSearch():
-                return await self._search_archival(given)
+                return await found_passages(self._services, self._agent_id, given, self.draft.gone)
             case ConversationSearch():
-                return await self._search_conversations(given)
+                return await found_messages(self._services, self._agent_id, given)
             case MemoryForget():
                 return await self._forget(given)
             case MemoryFinishEdits(report=report):
@@ -188,36 +188,6 @@ class MemoryTools:
         self.draft = self.draft.with_passage(_passage(given, supersedes=old_id))
         return f"{old_id} goes: {clip(old.content, 80)!r}."
 
-    async def _search_archival(self, given: ArchivalSearch) -> str:
-        page = await self._services.archival.search(
-            self._agent_id, given.query, tags=given.tags or None, limit=given.limit
-        )
-        gone = self.draft.gone
-        lines = [
-            f"[{for_reading(hit.passage.dated)}] {clip(hit.passage.content, HIT_CHARS)}"
-            f" (tags: {', '.join(hit.passage.tags) or 'none'}; {hit.passage.id})"
-            for hit in page.hits
-            if hit.passage.id not in gone
-        ]
-        return "\n".join([*lines, f"{len(lines)} of {counted(page.total, 'passage')}."])
-
-    # Recall.
-
-    async def _search_conversations(self, given: ConversationSearch) -> str:
-        page = await self._services.recall.search(
-            self._agent_id,
-            given.query,
-            start_date=given.start_date,
-            end_date=given.end_date,
-            limit=given.limit,
-        )
-        lines = [
-            f"[{for_reading(hit.message.created_at)}] {hit.message.speaker}: "
-            f"{clip(hit.message.content, HIT_CHARS)} ({hit.message.id})"
-            for hit in page.hits
-        ]
-        return "\n".join([*lines, f"{len(lines)} of {counted(page.total, 'message')}."])
-
     # Forgetting.
 
     async def _forget(self, given: MemoryForget) -> str:
@@ -230,6 +200,39 @@ class MemoryTools:
                 )
         self.draft = self.draft.with_forgotten(given.ids)
         return f"Will be forgotten: {', '.join(self.draft.forgotten)}."
+
+
+async def found_passages(
+    services: Services, agent_id: AgentId, given: ArchivalSearch, gone: Collection[str] = ()
+) -> str:
+    """What archival memory answers, a passage a line; those of `gone` are left out."""
+    page = await services.archival.search(
+        agent_id, given.query, tags=given.tags or None, limit=given.limit
+    )
+    lines = [
+        f"[{for_reading(hit.passage.dated)}] {clip(hit.passage.content, HIT_CHARS)}"
+        f" (tags: {', '.join(hit.passage.tags) or 'none'}; {hit.passage.id})"
+        for hit in page.hits
+        if hit.passage.id not in gone
+    ]
+    return "\n".join([*lines, f"{len(lines)} of {counted(page.total, 'passage')}."])
+
+
+async def found_messages(services: Services, agent_id: AgentId, given: ConversationSearch) -> str:
+    """What recall answers, a message a line."""
+    page = await services.recall.search(
+        agent_id,
+        given.query,
+        start_date=given.start_date,
+        end_date=given.end_date,
+        limit=given.limit,
+    )
+    lines = [
+        f"[{for_reading(hit.message.created_at)}] {hit.message.speaker}: "
+        f"{clip(hit.message.content, HIT_CHARS)} ({hit.message.id})"
+        for hit in page.hits
+    ]
+    return "\n".join([*lines, f"{len(lines)} of {counted(page.total, 'message')}."])
 
 
 def schema_of(name: str, arguments: type[BaseModel]) -> dict[str, Any]:
@@ -267,6 +270,7 @@ def _passage(given: ArchivalInsert, supersedes: PassageId | None = None) -> NewP
     )
 
 
-def _why(error: ValidationError) -> str:
+def why(error: ValidationError) -> str:
+    """What is wrong with a call's arguments."""
     told = error.errors(include_url=False, include_context=False)[0]
     return f"{'.'.join(str(part) for part in told['loc'])}: {clip(told['msg'], 200)}"

@@ -99,8 +99,14 @@ async def react(
         Whatever `ask` and `save` raise: the thread they last saved can be gone on with.
     """
     while True:
-        reply = await ask(thread.messages, tools.schemas)
-        thread, heartbeat = await _act(thread.told(_as_message(reply)), reply, tools, rules)
+        called = _pending(thread)
+        if not called:
+            reply = await ask(thread.messages, tools.schemas)
+            called = reply.tool_calls
+            thread = thread.told(_as_message(reply))
+            if called:  # so that they are not asked for again if this worker dies over them
+                await save(thread)
+        thread, heartbeat = await _act(thread, called, tools, rules)
         thread = replace(thread, turns=thread.turns + 1)
         if thread.mishaps >= MISHAPS_MAX:
             because = f"{MISHAPS_MAX} answers in a row called no tool that there is"
@@ -114,9 +120,18 @@ async def react(
         )
         if isinstance(decision, Ends) and (thread.mishaps == 0 or decision.reason == "max_steps"):
             return Ending(thread=thread, reason=decision.reason, because=decision.because)
-        if not reply.tool_calls:
+        if not called:
             thread = thread.told({"role": "user", "content": _corrected(tools, decision.because)})
         await save(thread)
+
+
+def _pending(thread: Thread) -> tuple[ToolCall, ...]:
+    """Calls that were asked for and not made yet: a worker died over them."""
+    calls = thread.messages[-1].get("tool_calls", ())
+    return tuple(
+        ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in calls
+    )
 
 
 def _as_message(reply: ChatReply) -> ChatMessage:
@@ -152,15 +167,15 @@ def _corrected(tools: Tools, because: str) -> str:
 
 
 async def _act(
-    thread: Thread, reply: ChatReply, tools: Tools, rules: Sequence[ToolRule]
+    thread: Thread, called: Sequence[ToolCall], tools: Tools, rules: Sequence[ToolRule]
 ) -> tuple[Thread, bool]:
     """Do what the model asked for, call by call; whether it asked for a heartbeat."""
-    if not reply.tool_calls:
+    if not called:
         thread = replace(thread, step=thread.step.after_silence(), mishaps=thread.mishaps + 1)
         return thread, False
     heartbeat = understood = False
     step = thread.step
-    for place, call in enumerate(reply.tool_calls):
+    for place, call in enumerate(called):
         if place >= CALLS_A_TURN_MAX:
             answer = f"not called: a turn may have {CALLS_A_TURN_MAX} calls."
         else:

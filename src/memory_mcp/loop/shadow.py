@@ -7,7 +7,7 @@ from typing import Any
 
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, StoreError
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.runs import Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
 from memory_mcp.domain.times import for_reading
@@ -17,7 +17,16 @@ from memory_mcp.loop.material import batch_of, numbered_blocks
 from memory_mcp.loop.memory_tools import FINISH, NAMES, MemoryTools
 from memory_mcp.loop.prompts import prompt
 from memory_mcp.loop.react import Ending, Thread, react
-from memory_mcp.ports import ChatModel, MessageStore, Rewritten, RunEnd, RunStore, SummaryStore
+from memory_mcp.loop.resident import Resident
+from memory_mcp.ports import (
+    ChatModel,
+    MailStore,
+    MessageStore,
+    Rewritten,
+    RunEnd,
+    RunStore,
+    SummaryStore,
+)
 from memory_mcp.services import Services
 from memory_mcp.services.ledger import Policy, Reflect, Summarise, Work
 
@@ -46,6 +55,11 @@ class Stores:
     runs: RunStore
     messages: MessageStore
     summaries: SummaryStore
+    mail: MailStore
+
+
+Turn = tuple[Run, Mapping[str, Any]]
+"""A resident's run that is open, and how far it has come."""
 
 
 class Shadow:
@@ -64,6 +78,8 @@ class Shadow:
         self._chat = chat
         self._policy = policy
         self._lease = lease
+        self._resident = Resident(services=services, policy=policy)
+        self._turns: set[RunId] = set()
 
     async def resume(self) -> Run | None:
         """Go on with the oldest run that is open, to its end; the run, if there was one."""
@@ -72,6 +88,27 @@ class Shadow:
             return None
         run, progress = found
         return await self._go(run, progress)
+
+    async def next_turn(self) -> Turn | None:
+        """A turn of a resident agent, to be gone on with or begun; `take_turn` does it."""
+        runs = self._stores.runs
+        found = await runs.resume(self._lease, residents=True, busy=self._turns)
+        if found is None:
+            waiting = await self._stores.mail.for_residents()
+            if not waiting:
+                return None
+            new = await self._resident.new_run(waiting[0])
+            nothing: dict[str, Any] = {}
+            found = await runs.begin(new, self._lease, nothing), nothing
+        self._turns.add(found[0].id)
+        return found
+
+    async def take_turn(self, turn: Turn) -> Run:
+        """Do it, beside others."""
+        try:
+            return await self._go(*turn)
+        finally:
+            self._turns.discard(turn[0].id)
 
     async def do(self, work: Work) -> Run:
         """One run, from its beginning to its end."""
@@ -93,30 +130,45 @@ class Shadow:
             self._lease,
         )
         try:
-            if run.kind == "summarise":
+            if run.kind == "resident":
+                await self._converse(run, progress, calls)
+            elif run.kind == "summarise":
                 await self._write_summary(run, progress, calls)
             else:
                 if "thread" not in progress:
                     progress = await self._request(run, progress)
                 await self._edit(run, progress, calls)
         except CapReached as reached:
-            await self._wait_for_tomorrow(run, reached)
+            await self._wait_for_tomorrow(run, progress, reached)
         except LeaseLost:
             raise
         except StoreError:  # a full disk or a busy store: the run stays open, and is gone on with
             raise
         except MemoryMCPError as error:
-            await self._end(run, "failed", str(error))
+            await self._give_up(run, progress, str(error))
         except Exception as error:
             logger.exception("%s failed", run.id)
-            await self._end(run, "failed", f"a bug of memory-mcp: {type(error).__name__}")
+            await self._give_up(run, progress, f"a bug of memory-mcp: {type(error).__name__}")
         return (await self._stores.runs.record(run.id)).run
 
-    async def _wait_for_tomorrow(self, run: Run, reached: CapReached) -> None:
+    async def _wait_for_tomorrow(
+        self, run: Run, progress: Mapping[str, Any], reached: CapReached
+    ) -> None:
         if not reached.hit.of_the_day:
-            await self._fail(run, f"It needs more than one run may take: {reached.hit}.")
+            outcome = f"It needs more than one run may take: {reached.hit}."
+            await self._give_up(run, progress, outcome, too_much=True)
         elif await self._stores.runs.pause(run.id, self._lease, reached.hit):
             logger.warning("the shadow agent pauses until tomorrow (UTC): %s", reached.hit)
+
+    async def _give_up(
+        self, run: Run, progress: Mapping[str, Any], outcome: str, *, too_much: bool = False
+    ) -> None:
+        if run.kind == "resident":
+            await self._resident.failed(run, progress, outcome)
+        if too_much:
+            await self._fail(run, outcome)
+        else:
+            await self._end(run, "failed", outcome)
 
     async def _fail(self, run: Run, outcome: str) -> None:
         """End a run that the model could not do.
@@ -135,6 +187,15 @@ class Shadow:
         end = RunEnd(state=state, outcome=clip(outcome, 2_000), **more)
         await self._stores.runs.end(run.id, self._lease, end)
         logger.info("%s ended: %s", run.id, state)
+
+    # Residents.
+
+    async def _converse(self, run: Run, progress: Mapping[str, Any], calls: Calls) -> None:
+        async def save(told: Mapping[str, Any]) -> None:
+            await self._stores.runs.save(run.id, self._lease, told)
+
+        end = await self._resident.turn(run, progress, calls, save)
+        await self._stores.runs.end(run.id, self._lease, end)
 
     # Reflecting, and requests.
 

@@ -1,8 +1,8 @@
 """The worker: one process a store that runs the shadow agent for as long as there is work."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
@@ -10,7 +10,7 @@ import anyio
 from memory_mcp.domain.errors import LeaseLost, StoreError
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.runs import Lease, Run
-from memory_mcp.loop.shadow import Shadow, Stores
+from memory_mcp.loop.shadow import Shadow, Stores, Turn
 from memory_mcp.ports import ChatModel, LeaseStore
 from memory_mcp.services import Services
 from memory_mcp.services.ledger import KEEP, LEASE, PAYLOAD_BYTES_MAX
@@ -24,7 +24,9 @@ LIFETIME_SECONDS = 30 * 60.0
 """After that a worker takes up no more; the next one is started when there is work."""
 GRACE_SECONDS = 5 * 60.0
 """How much longer it may be busy with what it has taken up."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
+POLL_SECONDS = 0.25
+BUSY_SECONDS = 0.05
 
 Progress = Callable[[Run], None]
 
@@ -70,6 +72,11 @@ class Worker:
                 return False
             if await self.paused():
                 return True
+            while (turn := await shadow.next_turn()) is not None:
+                run = await shadow.take_turn(turn)
+                done(run)
+                if run.state == "paused":
+                    return True
             while (run := await shadow.resume()) is not None:
                 done(run)
                 if run.state == "paused":
@@ -89,18 +96,30 @@ class Worker:
     async def _until_idle(
         self, shadow: Shadow, idle_seconds: float, lifetime_seconds: float
     ) -> None:
-        ends_at = anyio.current_time() + lifetime_seconds
-        idle_since = anyio.current_time()
-        while (now := anyio.current_time()) < ends_at and now - idle_since < idle_seconds:
-            try:
-                if await self._one(shadow):
-                    idle_since = anyio.current_time()
-                    continue
-            except LeaseLost:
-                raise
-            except StoreError as error:
-                logger.warning("the shadow agent goes on later: %s", error)
-            await anyio.sleep(min(LOOK_SECONDS, idle_seconds))
+        """Residents take their turns beside each other, and beside the shadow agent's own runs.
+
+        One that waits for another's answer must not keep it from answering.
+        """
+        shift = _Shift(ends_at=anyio.current_time() + lifetime_seconds, idle_seconds=idle_seconds)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._runs, shadow, shift)
+            while not shift.is_over:
+                with shift.trouble("turns of residents wait"):
+                    while not await self.paused() and (turn := await shadow.next_turn()):
+                        tasks.start_soon(self._turn, shadow, turn, shift)
+                await self._changed(shift)
+
+    async def _runs(self, shadow: Shadow, shift: "_Shift") -> None:
+        """The shadow agent's own runs, one after the other."""
+        while not shift.is_over:
+            with shift.trouble("the shadow agent goes on later"), shift.busy():
+                while not shift.is_old and await self._one(shadow):
+                    pass
+            await self._changed(shift)
+
+    async def _turn(self, shadow: Shadow, turn: Turn, shift: "_Shift") -> None:
+        with shift.trouble("a resident's turn is gone on with later"), shift.busy():
+            await shadow.take_turn(turn)
 
     async def _one(self, shadow: Shadow) -> bool:
         """One run, if there is one to do; whether there was."""
@@ -111,6 +130,16 @@ class Worker:
             work = await self.services.ledger.next_work()
             run = await shadow.do(work) if work else None
         return run is not None
+
+    async def _changed(self, shift: "_Shift") -> None:
+        """Returns when anything was written, or after a while: some work is due by the clock."""
+        seconds = min(LOOK_SECONDS, max(POLL_SECONDS, shift.idle_seconds))
+        with anyio.move_on_after(seconds):
+            pulse = await self.services.outbox.pulse()
+            while await self.services.outbox.pulse() == pulse:
+                with anyio.move_on_after(POLL_SECONDS):
+                    await self.services.outbox.committed()
+                    return
 
     @asynccontextmanager
     async def _lease(self) -> AsyncGenerator[Shadow | None]:
@@ -141,3 +170,46 @@ class Worker:
                 raise
             except StoreError as error:  # there is time for more tries before it runs out
                 logger.warning("the lease is not renewed yet: %s", error)
+
+
+class _Shift:
+    """How long a worker goes on."""
+
+    def __init__(self, *, ends_at: float, idle_seconds: float) -> None:
+        self.idle_seconds = idle_seconds
+        self._ends_at = ends_at
+        self._busy = 0
+        self._idle_since = anyio.current_time()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it should take up no more."""
+        return anyio.current_time() >= self._ends_at
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is old, or nothing has come for long enough."""
+        idle = not self._busy and anyio.current_time() - self._idle_since >= self.idle_seconds
+        return self.is_old or idle
+
+    @contextmanager
+    def busy(self) -> Generator[None]:
+        """Something is being done."""
+        began = anyio.current_time()
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if anyio.current_time() - began > BUSY_SECONDS:  # more than having looked
+                self._idle_since = anyio.current_time()
+
+    @contextmanager
+    def trouble(self, what: str) -> Generator[None]:
+        """A full disk or a busy store ends nothing; that another worker has taken over does."""
+        try:
+            yield
+        except LeaseLost:
+            raise
+        except StoreError as error:
+            logger.warning("%s: %s", what, error)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.errors import InvalidInput, RunNotFound
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.runs import (
     Caps,
@@ -20,7 +20,7 @@ from memory_mcp.domain.runs import (
 )
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import require_text
-from memory_mcp.ports import Clock, LeaseStore, RunStore, SummaryStore
+from memory_mcp.ports import Clock, LeaseStore, MailStore, RunStore, SummaryStore
 
 LEASE = "shadow"
 REQUEST_CHARS_MAX = 10_000
@@ -68,6 +68,7 @@ class Ledger:
         runs: RunStore,
         leases: LeaseStore,
         summaries: SummaryStore,
+        mail: MailStore,
         policy: Policy | None,
         clock: Clock,
     ) -> None:
@@ -76,6 +77,7 @@ class Ledger:
         self._runs = runs
         self._leases = leases
         self._summaries = summaries
+        self._mail = mail
         self._clock = clock
 
     # What it did.
@@ -91,6 +93,17 @@ class Ledger:
             RunNotFound: there is none.
         """
         return await self._runs.record(run_id)
+
+    async def last_turn(self, agent_id: AgentId) -> RunRecord:
+        """The latest turn of a resident agent, with the exact payload of each call.
+
+        Raises:
+            RunNotFound: it has had none.
+        """
+        for run in await self._runs.runs(agent_id, 1_000):
+            if run.kind == "resident":
+                return await self._runs.record(run.id)
+        raise RunNotFound("this agent has had no turn of its own yet.")
 
     async def undo(self, run_id: RunId | None, agent_id: AgentId | None = None) -> Undone:
         """Put back what a run changed, where nobody changed it since.
@@ -158,7 +171,9 @@ class Ledger:
         """Whether a worker should be started."""
         if self.policy is None or await self._runs.paused(self.policy.caps):
             return False
-        return await self._runs.has_open() or await self.next_work() is not None
+        if await self._runs.has_open() or await self._mail.for_residents():
+            return True
+        return await self.next_work() is not None
 
     async def has_worker(self) -> bool:
         """Whether one is alive."""

@@ -27,8 +27,8 @@ TOLD_AT_ONCE = 10
 """Mails told with one answer; the next answers bring the others."""
 INBOX_MAX = 100
 
-AskShadow = Callable[[AgentId, str], Awaitable[str]]
-"""Asks the shadow agent of an agent's store; returns its answer."""
+AskShadow = Callable[[AgentId, str, int], Awaitable[str]]
+"""Asks the shadow agent of an agent's store, and waits so many seconds at most for its answer."""
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Told while waiting: seconds so far, seconds in all, and what is waited for."""
 
@@ -87,12 +87,13 @@ class Mail:
         wait_seconds: int = 0,
         in_reply_to: str | None = None,
         key: str | None = None,
+        hops: int = 0,
         progress: Progress = _nobody,
     ) -> Sending:
         """Send a mail to one agent, to all with the tags, or in answer to one that came.
 
         Waits `wait_seconds` at most for the answers, and no longer than until all are there. What a
-        `key` sends is sent once.
+        `key` sends is sent once. `hops`: how many mails it follows from.
 
         Raises:
             InvalidInput, AgentNotFound, MailNotFound, MailboxFull: nothing was sent.
@@ -107,7 +108,7 @@ class Mail:
         if in_reply_to is None and (to is None) == (not wanted):
             raise InvalidInput(await self._whom(sender_id, both=to is not None))
         if to is not None and in_reply_to is None and to.strip().casefold() == SHADOW:
-            return Sending((), from_shadow=await self._shadow(sender_id, message))
+            return Sending((), from_shadow=await self._shadow(sender_id, message, wait_seconds))
         outgoing = Outgoing(
             sender_id=sender_id,
             text=message,
@@ -115,6 +116,7 @@ class Mail:
             tags=wanted,
             in_reply_to=MailId(in_reply_to) if in_reply_to is not None else None,
             awaited_s=wait_seconds,
+            hops=hops,
         )
         posting = await self._store.send(outgoing, key)
         sent = [Sent(one.letter, self._reach(one)) for one in posting.posted]
@@ -125,13 +127,13 @@ class Mail:
     def _reach(self, posted: Posted) -> Reach:
         return reach_of(resident=self._is_resident(posted.recipient), live=posted.live)
 
-    async def _shadow(self, sender_id: AgentId, message: str) -> str:
+    async def _shadow(self, sender_id: AgentId, message: str, wait_seconds: int) -> str:
         if self._ask_shadow is None:
             raise InvalidInput(
                 "the shadow agent takes no mail in this version; nothing was sent. "
                 + await self._others(sender_id)
             )
-        return await self._ask_shadow(sender_id, message)
+        return await self._ask_shadow(sender_id, message, wait_seconds)
 
     async def _whom(self, sender_id: AgentId, *, both: bool) -> str:
         wrong = "both to and tags were given" if both else "neither to nor tags was given"
@@ -187,12 +189,14 @@ class Mail:
             if not poll.cancelled_caught or await self._outbox.pulse() != pulse:
                 return
 
-    async def take(self, agent_id: AgentId, key: str | None = None) -> News:
+    async def take(
+        self, agent_id: AgentId, key: str | None = None, most: int = TOLD_AT_ONCE
+    ) -> News:
         """What the agent was not told yet, for its next answer or prompt; told by this.
 
         With the `key` of the call whose answer it goes into, that call alone can be told it again.
         """
-        return await self._store.take(agent_id, TOLD_AT_ONCE, key)
+        return await self._store.take(agent_id, most, key)
 
     async def told_to(self, agent_id: AgentId, key: str) -> News:
         """What the answer to the call of that key told."""

@@ -5,6 +5,8 @@ Everything else is for the model, if there is one; a worker takes it up.
 
 from dataclasses import dataclass
 
+import anyio
+
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.requests import (
     Compact,
@@ -29,6 +31,7 @@ from memory_mcp.services.upkeep import Upkeep
 
 LISTED = 10
 SHOWN_CHARS = 160
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,23 @@ class Requests:
             case Help():
                 said = request.text
         return Answer(said)
+
+    async def answer(self, agent_id: AgentId, text: str, wait_seconds: int) -> str:
+        """The answer alone; the model's is waited for so long at the most.
+
+        Raises:
+            InvalidInput: it cannot be meant.
+        """
+        answer = await self.ask(agent_id, text)
+        if answer.run_id is None:
+            return answer.text
+        with anyio.move_on_after(wait_seconds):
+            while True:
+                run = (await self._ledger.record(answer.run_id)).run
+                if run.ended_at is not None or run.state == "paused":
+                    return run.outcome
+                await anyio.sleep(LOOK_SECONDS)
+        return f"{answer.text} Its answer will stand in memory://shadow/runs/{answer.run_id}."
 
     async def _status(self) -> str:
         state = await self._ledger.state()

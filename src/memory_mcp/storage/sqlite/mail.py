@@ -53,6 +53,15 @@ HAS_NEWS = f"""(EXISTS (SELECT 1 FROM mail m WHERE {_WAITING} AND {_NOT_HELD})
 
 _ROOM = "SELECT count(*) FROM mail WHERE recipient_seq = ? AND state = 'queued' AND expires_at > ?"
 _LIVE = "SELECT 1 FROM presence WHERE agent_seq = ? AND seen_at > ? LIMIT 1"
+_FOR_RESIDENTS = """
+SELECT a.id FROM agents a
+WHERE a.model <> '' AND a.deleted_at IS NULL
+    AND EXISTS (SELECT 1 FROM mail m WHERE m.recipient_seq = a.seq AND m.state = 'queued'
+        AND m.expires_at > ?1 AND (m.held_until IS NULL OR m.held_until <= ?1))
+    AND NOT EXISTS (SELECT 1 FROM runs r
+        WHERE r.agent_seq = a.seq AND r.kind = 'resident' AND r.ended_at IS NULL)
+ORDER BY a.seq
+"""
 _INSERT = """
 INSERT INTO mail (id, sender_seq, recipient_seq, text, in_reply_to, hops, sent_at, expires_at,
     awaited_until, held_until, key)
@@ -222,6 +231,12 @@ class SqliteMail:
         rows, total = await self._database.read(find)
         return [_from_row(row) for row in rows], total
 
+    async def for_residents(self) -> list[AgentId]:
+        """Agents that run by themselves, have mail to read, and are not at one yet."""
+        now = to_iso(self._clock.now())
+        rows = await self._database.read(lambda session: session.all(_FOR_RESIDENTS, (now,)))
+        return [AgentId(agent_id) for (agent_id,) in rows]
+
     async def expire(self) -> int:
         """Let mail expire that was not read in time; how many did."""
         now = to_iso(self._clock.now())
@@ -328,7 +343,7 @@ def _insert(
             seq_of(session, agent.id),
             outgoing.text,
             answered.id if answered else None,
-            answered.hops + 1 if answered else 0,
+            max(outgoing.hops, answered.hops + 1 if answered else 0),
             to_iso(now),
             to_iso(now + EXPIRY),
             awaited,

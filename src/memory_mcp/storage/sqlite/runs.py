@@ -1,7 +1,7 @@
 """The shadow agent's ledger in SQLite."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +53,7 @@ INSERT INTO runs (id, agent_seq, kind, trigger, model, state, first_seq, last_se
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OPEN = f"""
-SELECT id, state, takeovers, progress FROM runs
+SELECT id, kind, state, takeovers, progress FROM runs
 WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
 ORDER BY seq
 """
@@ -140,12 +140,16 @@ class SqliteRuns:
 
         return await self._database.write(enter)
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+    async def resume(
+        self, lease: Lease, *, residents: bool = False, busy: Collection[RunId] = ()
+    ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then."""
 
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
-            for run_id, state, takeovers, progress in session.all(_OPEN):
+            for run_id, kind, state, takeovers, progress in session.all(_OPEN):
+                if run_id in busy or (kind == "resident") != residents:
+                    continue
                 died = state == "running"
                 if died and takeovers >= TAKEOVERS_MAX:
                     end = RunEnd(

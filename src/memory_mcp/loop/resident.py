@@ -1,0 +1,230 @@
+"""Resident agents: they answer their mail by themselves, one mail a turn, with no host open."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from memory_mcp.domain.agents import Agent
+from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.ids import AgentId, MailId
+from memory_mcp.domain.mail import HOPS_MAX, Letter, letter_text
+from memory_mcp.domain.messages import NewMessage, Role
+from memory_mcp.domain.runs import NewRun, Run, RunState
+from memory_mcp.domain.texts import clip
+from memory_mcp.domain.times import for_reading
+from memory_mcp.domain.tool_rules import (
+    RequiredBeforeExitRule,
+    TerminalRule,
+    ToolRule,
+    compile_rules,
+)
+from memory_mcp.loop.calls import Calls
+from memory_mcp.loop.prompts import prompt
+from memory_mcp.loop.react import Ending, Thread, react
+from memory_mcp.loop.resident_tools import NAMES, SEND, ResidentTools
+from memory_mcp.ports import RunEnd
+from memory_mcp.services import Services
+from memory_mcp.services.ledger import Policy
+
+logger = logging.getLogger(__name__)
+
+SHOWN_CHARS = 8_000
+"""How much of a mail its reader is shown."""
+TOLD_CHARS = 1_000
+"""How much of a tool's answer recall keeps."""
+HOST = "resident"
+
+Save = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""Keeps a turn's progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """Turns of resident agents, under a worker's lease."""
+
+    services: Services
+    policy: Policy
+
+    async def new_run(self, agent_id: AgentId) -> NewRun:
+        """A turn for the agent, to be begun."""
+        agent = await self.services.agents.get(agent_id)
+        own = agent.model if agent.model != DEFAULT_MODEL else None
+        return NewRun(
+            agent_id=agent_id, kind="resident", trigger="mail", model=own or self.policy.model
+        )
+
+    async def turn(self, run: Run, progress: Mapping[str, Any], calls: Calls, save: Save) -> RunEnd:
+        """One turn, from its beginning or where it was left.
+
+        Raises:
+            CapReached, ModelError, StoreError: it can be gone on with, or has failed.
+        """
+        letter = await self._letter(run, progress)
+        if letter is None:
+            return RunEnd(state="done", outcome="The mail was read elsewhere meanwhile.")
+        if letter.hops >= HOPS_MAX:
+            return await self._ended(run, letter)
+        agent = await self.services.agents.get(run.agent_id)
+        rules = rules_for(agent.tool_rules)
+        tools = ResidentTools(
+            self.services,
+            run.agent_id,
+            run.id,
+            hops=letter.hops + 1,
+            calls=progress.get("calls", 0),
+            word=progress.get("word", ""),
+        )
+        thread = (
+            Thread.from_json(progress["thread"])
+            if "thread" in progress
+            else await self._opening(agent, letter, rules)
+        )
+
+        async def keep(thread: Thread) -> None:
+            told = {"mail": letter.id, "calls": tools.calls, "word": tools.word}
+            await save({**told, "thread": thread.to_json()})
+
+        await keep(thread)
+        ending = await react(thread, tools, rules, ask=calls.ask, save=keep)
+        state, outcome = await self._answered(run, letter, tools, ending)
+        await self._remember(run, letter, ending.thread, tools.word)
+        return RunEnd(state=state, outcome=outcome)
+
+    async def failed(self, run: Run, progress: Mapping[str, Any], why: str) -> None:
+        """Tell whoever wrote that no answer will come."""
+        letter = await self._letter(run, progress)
+        if letter is not None and letter.in_reply_to is None and letter.hops < HOPS_MAX:
+            text = f"(No answer: the turn of {letter.recipient!r} failed. {clip(why, 300)})"
+            await self._reply(run, letter, text)
+
+    async def _letter(self, run: Run, progress: Mapping[str, Any]) -> Letter | None:
+        """The mail of this turn: taken from the mailbox once, by the run's id."""
+        mail = self.services.mail
+        if known := progress.get("mail"):
+            return await mail.one(run.agent_id, MailId(known))
+        news = await mail.told_to(run.agent_id, run.id)
+        if not news.letters:
+            news = await mail.take(run.agent_id, run.id, most=1)
+        return news.letters[0] if news.letters else None
+
+    async def _opening(self, agent: Agent, letter: Letter, rules: list[ToolRule]) -> Thread:
+        services = self.services
+        context = await services.view.context(agent.id)
+        frame = compile_rules(rules, "step")
+        told = [agent.system_prompt.strip() or prompt("resident")]
+        if agent.system_prompt.strip():
+            told.append(prompt("resident"))
+        system = "\n\n".join([*told, frame] if frame else told)
+        now = for_reading(services.clock.now())
+        # Into recall only now: the context has what came before it.
+        await self._record(agent.id, letter, [("user", letter.sender, letter.text, letter.id)])
+        return Thread(
+            messages=(
+                {"role": "system", "content": system},
+                {
+                    "role": "user",
+                    "content": f"{context}\n\nIt is {now} UTC. You are {agent.name!r}. Mail for "
+                    f"you:\n\n{letter_text(letter, SHOWN_CHARS)}",
+                },
+            )
+        )
+
+    async def _answered(
+        self, run: Run, letter: Letter, tools: ResidentTools, ending: Ending
+    ) -> tuple[RunState, str]:
+        if not tools.word:
+            why = f"it ended without a word: {ending.because}"
+            if letter.in_reply_to is None:
+                await self._reply(run, letter, f"(No answer: {why}.)")
+            return "failed", f"To {letter.sender}: nothing, as {why}."
+        outcome = f"To {letter.sender}: {clip(tools.word, 500)}"
+        if letter.in_reply_to is None:
+            await self._reply(run, letter, tools.word)
+        else:  # an answer is no question: what is said to it stays here, and the exchange ends
+            outcome = f"{outcome} (Kept to itself: {letter.id} was an answer.)"
+        return ("capped" if ending.reason == "max_steps" else "done"), outcome
+
+    async def _ended(self, run: Run, letter: Letter) -> RunEnd:
+        """The exchange has gone on for long enough; both sides are told, neither is asked."""
+        text = (
+            f"(memory-mcp has ended this exchange: {letter.hops} mails of agents that run by "
+            "themselves have followed from one another. A new mail begins a new one.)"
+        )
+        said: list[tuple[Role, str, str, str]] = [
+            ("user", letter.sender, letter.text, letter.id),
+            ("system", "memory-mcp", text, f"{run.id}:end"),
+        ]
+        await self._record(run.agent_id, letter, said)
+        if letter.hops == HOPS_MAX:
+            await self._reply(run, letter, text)
+        return RunEnd(state="done", outcome=f"The exchange with {letter.sender} was ended: {text}")
+
+    async def _reply(self, run: Run, letter: Letter, text: str) -> None:
+        try:
+            await self.services.mail.send(
+                run.agent_id,
+                text,
+                in_reply_to=letter.id,
+                key=f"{run.id}:answer",
+                hops=letter.hops + 1,
+            )
+        except MemoryMCPError as error:
+            # It was answered by a tool call already, or the sender's mailbox is full.
+            logger.info("%s: the answer to %s was not sent", run.id, letter.id)
+            logger.debug("because: %s", error)
+
+    async def _remember(self, run: Run, letter: Letter, thread: Thread, word: str) -> None:
+        """Put what was done and said into recall, in short."""
+        said: list[tuple[Role, str, str, str]] = []
+        agent = run.agent
+        for place, message in enumerate(thread.messages[2:]):
+            known = f"{run.id}:{place}"
+            text = str(message.get("content") or "")
+            if message["role"] == "assistant":
+                called = [call["function"] for call in message.get("tool_calls", ())]
+                lines = [
+                    f"{call['name']}({call['arguments']})"
+                    for call in called
+                    if call["name"] != SEND
+                ]
+                text = "\n".join([*([text] if text else []), *lines])
+                if text.strip():
+                    said.append(("assistant", agent, clip(text, TOLD_CHARS), known))
+            elif message["role"] == "tool" and text not in ("", "Said."):
+                said.append(("tool", agent, clip(text, TOLD_CHARS), known))
+        if word:
+            said.append(("assistant", agent, word, f"{run.id}:word"))
+        await self._record(run.agent_id, letter, said)
+        await self.services.eviction.evict(run.agent_id)
+
+    async def _record(
+        self, agent_id: AgentId, letter: Letter, said: list[tuple[Role, str, str, str]]
+    ) -> None:
+        now = self.services.clock.now()
+        messages = [
+            NewMessage(
+                role=role,
+                name=name,
+                content=text,
+                created_at=now,
+                conversation=f"mail-{letter.sender_id}",
+                external_id=known,
+            )
+            for role, name, text, known in said
+        ]
+        if messages:
+            await self.services.recall.append(agent_id, messages, HOST)
+
+
+DEFAULT_MODEL = "default"
+"""As an agent's model: the one that MEMORY_MCP_MODEL names."""
+
+
+def rules_for(own: tuple[ToolRule, ...]) -> list[ToolRule]:
+    """The rules of a turn: it ends with a word to whoever wrote; and the agent's own.
+
+    Those of its own that name other tools hold elsewhere.
+    """
+    apply = [rule for rule in own if set(NAMES).issuperset(rule.named)]
+    return [*apply, TerminalRule(tool=SEND), RequiredBeforeExitRule(tool=SEND)]

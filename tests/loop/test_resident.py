@@ -1,0 +1,260 @@
+"""Resident agents: mail comes, they take a turn by themselves, and the answer goes back as mail."""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import pytest
+from tests.loop.conftest import Chat, Open, block, turns
+
+from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
+from memory_mcp.domain.errors import ModelRefused
+from memory_mcp.domain.mail import HOPS_MAX
+from memory_mcp.domain.tool_rules import parse_rule
+from memory_mcp.loop.worker import Worker
+from memory_mcp.services.mail import Sending
+from memory_mcp.testing.chat import Answer, ScriptedChat, calls, says
+
+Make = Callable[..., Coroutine[Any, Any, Agent]]
+
+
+@pytest.fixture
+def make(worker: Worker, chat: Chat) -> Make:
+    """Makes a resident agent of that name; the script is for residents then."""
+    chat.residents_only = True
+
+    async def make(name: str, model: str = "default", **more: Any) -> Agent:
+        await worker.services.agents.choose(AgentChoice(name=name))
+        agent = await worker.services.agents.named(name)
+        settings = AgentSettings(model=model, **more)
+        return await worker.services.agents.set(agent.id, settings)
+
+    return make
+
+
+async def ask(worker: Worker, sender: Agent, to: str, text: str, wait: int = 0) -> Sending:
+    return await worker.services.mail.send(sender.id, text, to=to, wait_seconds=wait)
+
+
+async def answers_to(worker: Worker, agent: Agent) -> list[str]:
+    news = await worker.services.mail.take(agent.id)
+    return [letter.text for letter in news.letters]
+
+
+async def test_a_resident_answers_its_mail(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian", system_prompt="You know every book.")
+    chat.add(calls("send_message", message="It stands on shelf 4."))
+
+    sending = await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    assert sending.sent[0].reach == "resident"
+    (run,) = await turns(worker)
+
+    assert (run.kind, run.state, run.agent) == ("resident", "done", "librarian")
+    assert await answers_to(worker, agent) == ["It stands on shelf 4."]
+    system, user = (message["content"] for message in chat.requests[0].messages)
+    assert system.startswith("You know every book.")
+    assert "> Where is Moby Dick?" in user
+    assert "<memory_blocks>" in user
+
+
+async def test_all_it_sees_and_says_is_in_its_recall(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian = await make("librarian")
+    chat.add(
+        calls("archival_search", query="Moby Dick", request_heartbeat=True),
+        calls("send_message", message="We have no such book."),
+    )
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    page = await worker.services.recall.search(librarian.id, None, limit=10)
+    said = [(hit.message.speaker, hit.message.role) for hit in reversed(page.hits)]
+    assert said == [
+        ("default", "user"),
+        ("librarian", "assistant"),
+        ("librarian", "tool"),
+        ("librarian", "assistant"),
+    ]
+    assert page.hits[0].message.content == "We have no such book."
+
+
+async def test_its_tools_work_on_its_own_memory_at_once(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian = await make("librarian")
+    chat.add(
+        calls("core_memory_append", label="project", content="Shelf 4: whales.")
+        + calls("archival_insert", content="Moby Dick came on 1 May 2026."),
+        calls("send_message", message="Noted."),
+    )
+
+    await ask(worker, agent, "librarian", "Moby Dick goes on shelf 4.")
+    await turns(worker)
+
+    assert await block(worker, librarian, "project") == "Shelf 4: whales."
+    assert await worker.services.archival.count(librarian.id) == 1
+
+
+async def test_without_a_word_it_is_told_to_say_one(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    chat.add(
+        calls("archival_search", query="Moby Dick"),
+        says("Shelf 4."),
+        calls("send_message", message="Shelf 4."),
+    )
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    assert "send_message" in chat.requests[2].messages[-1]["content"]
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_its_tool_rules_hold(worker: Worker, agent: Agent, chat: Chat, make: Make) -> None:
+    rules = (parse_rule("init:archival_search"), parse_rule("max_count_per_step:archival_search=1"))
+    await make("librarian", tool_rules=rules)
+    search = calls("archival_search", query="Moby Dick", request_heartbeat=True)
+    chat.add(
+        calls("send_message", message="Shelf 1."),
+        search,
+        search,
+        calls("send_message", message="Shelf 4."),
+    )
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    told = [request.messages[-1]["content"] for request in chat.requests]
+    assert "archival_search must be called first" in told[1]
+    assert "may be called 1 time" in told[3]
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_a_model_that_fails_is_told_to_the_sender(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    chat.add(ModelRefused("wrong key"))
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    (run,) = await turns(worker)
+
+    assert run.state == "failed"
+    (answer,) = await answers_to(worker, agent)
+    assert "No answer" in answer
+    assert "wrong key" in answer
+
+
+async def test_one_that_asks_another_does_not_keep_it_from_answering(
+    open_memory_worker: Open,
+) -> None:
+    def reply(request: Any) -> Answer:
+        system = request.messages[0]["content"]
+        if "You are B." in system:
+            return calls("send_message", message="Seven.")
+        if request.messages[-1]["role"] == "tool":
+            heard = "Seven." in request.messages[-1]["content"]
+            return calls("send_message", message=f"B said seven: {heard}.")
+        return calls(
+            "send_to_agent", to="b", message="How many?", wait_seconds=30, request_heartbeat=True
+        )
+
+    async with open_memory_worker(chat=ScriptedChat(reply)) as worker:
+        services = worker.services
+        asker = await services.agents.choose(AgentChoice())
+        for name in ("a", "b"):
+            made = await services.agents.choose(AgentChoice(name=name))
+            told = AgentSettings(model="default", system_prompt=f"You are {name.upper()}.")
+            await services.agents.set(made.id, told)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(worker.work)
+                sending = await ask(worker, asker, "a", "Ask B how many.", wait=50)
+                tasks.cancel_scope.cancel()
+
+    answer = sending.sent[0].answer
+    assert answer is not None
+    assert answer.text == "B said seven: True."
+
+
+async def test_two_that_write_each_other_for_ever_are_stopped_and_both_are_told(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    a, b = await make("a"), await make("b")
+
+    def reply(request: Any) -> Answer:
+        mail = re.findall(r'in_reply_to="(mail-\w+)"', request.messages[1]["content"])[-1]
+        return calls("send_to_agent", message="And now?", in_reply_to=mail) + calls(
+            "send_message", message="Hm."
+        )
+
+    chat.follow(reply)
+    await worker.services.mail.send(a.id, "Shall we?", to="b")
+    with anyio.fail_after(60):
+        await turns(worker)
+
+    assert len(chat.requests) == HOPS_MAX
+    for one in (a, b):
+        page = await worker.services.recall.search(one.id, "memory-mcp has ended this exchange")
+        assert any("has ended this exchange" in hit.message.content for hit in page.hits)
+    assert await turns(worker) == []
+
+
+async def test_a_turn_goes_on_where_its_dead_worker_left_it_and_does_nothing_twice(
+    open_memory_worker: Open,
+) -> None:
+    class Killed(BaseException):
+        """As a kill -9."""
+
+    append = calls("core_memory_append", label="project", content="Asked once.")
+    chat = Chat([append, says("")])
+    chat.residents_only = True
+
+    async def die(number: int) -> None:
+        if number == 2:
+            raise Killed
+
+    chat.meanwhile = die
+
+    async def work_and_die() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            sender = await worker.services.agents.choose(AgentChoice())
+            made = await worker.services.agents.choose(AgentChoice(name="librarian"))
+            await worker.services.agents.set(made.id, AgentSettings(model="default"))
+            await ask(worker, sender, "librarian", "Where is Moby Dick?")
+            await turns(worker)
+
+    with pytest.raises(BaseExceptionGroup):
+        await work_and_die()
+
+    second = Chat([calls("send_message", message="Shelf 4.")])
+    second.residents_only = True
+    async with open_memory_worker(chat=second) as worker:
+        sender = await worker.services.agents.choose(AgentChoice())
+        (run,) = await turns(worker)
+        librarian = await worker.services.agents.named("librarian")
+
+        assert (run.state, run.takeovers) == ("done", 1)
+        assert await answers_to(worker, sender) == ["Shelf 4."]
+        assert await block(worker, librarian, "project") == "Asked once."
+
+
+async def test_the_exact_payload_of_its_turn_can_be_read(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian = await make("librarian", model="openai/gpt-5")
+    chat.add(calls("send_message", message="Shelf 4."))
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    (call,) = (await worker.services.ledger.last_turn(librarian.id)).calls
+
+    assert call.request["model"] == "openai/gpt-5" == chat.requests[0].model
+    assert call.request["messages"] == [dict(each) for each in chat.requests[0].messages]
