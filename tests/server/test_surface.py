@@ -96,6 +96,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://stats",
                 "memory://agents",
                 "memory://conversations",
+                "memory://shadow/runs",
             ]
         )
         templates = (await client.list_resource_templates()).resource_templates
@@ -104,6 +105,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://blocks/{label}",
                 "memory://conversations/{id}",
                 "memory://passages/{id}",
+                "memory://shadow/runs/{id}",
             ]
         )
         prompts = (await client.list_prompts()).prompts
