@@ -390,3 +390,27 @@ async def test_housekeeping_lets_mail_expire_and_deleted_agents_go(
     assert (await services.mail.all(None, 10)) == ([], 0)
     with pytest.raises(AgentNotFound):
         await services.agents.restore("bob")
+
+
+async def test_a_session_that_says_nothing_is_live_for_as_long_as_it_is_open(
+    services: Services,
+    pair: tuple[AgentId, AgentId],
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada, bob = pair
+    monkeypatch.setattr("memory_mcp.services.presence.BEAT_SECONDS", 0)
+    services.presence.seen("open", bob, held=True)
+    services.presence.seen("passing", ada, held=False)
+    reaches: list[str] = []
+    for left in (False, False, True):
+        if left:
+            services.presence.left("open")
+        await services.presence.beat()
+        for sender, to in ((ada, "bob"), (bob, "ada")):
+            (sent,) = (await services.mail.send(sender, "Well?", to=to)).sent
+            reaches.append(f"{to} {sent.reach}")
+        clock.advance(timedelta(seconds=61))
+    assert reaches == [
+        "bob live", "ada live", "bob live", "ada queued", "bob queued", "ada queued"
+    ]  # fmt: skip
