@@ -19,6 +19,7 @@ RUN_TOKENS_DEFAULT = 20_000
 DAY_TOKENS_DEFAULT = 200_000
 DAY_USD_DEFAULT = 1.0
 REFLECT_TURNS_DEFAULT = 5
+WORKER_IDLE_S_DEFAULT = 60
 EMBEDDERS = ("static", "none")
 TOOL_SETS = ("core", "capture")
 
@@ -51,6 +52,8 @@ class ModelSettings:
     """The most money of one day, by the price list at hand."""
     reflect_turns: int = REFLECT_TURNS_DEFAULT
     """After how many turns of the user it reflects; 0: only when the user has gone quiet."""
+    idle_s: int = WORKER_IDLE_S_DEFAULT
+    """How long its worker stays when there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,7 @@ def _model(given: Mapping[str, str]) -> ModelSettings | None:
         day_tokens=_number(given, "MEMORY_MCP_DAY_TOKENS", DAY_TOKENS_DEFAULT, 0),
         day_usd=_dollars(given, "MEMORY_MCP_DAY_USD", DAY_USD_DEFAULT),
         reflect_turns=_number(given, "MEMORY_MCP_REFLECT_TURNS", REFLECT_TURNS_DEFAULT, 0),
+        idle_s=_number(given, "MEMORY_MCP_WORKER_IDLE_SECONDS", WORKER_IDLE_S_DEFAULT, 0),
     )
     if not name:
         return None

@@ -99,6 +99,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://agents",
                 "memory://conversations",
                 "memory://shadow/runs",
+                "memory://payload",
             ]
         )
         templates = (await client.list_resource_templates()).resource_templates

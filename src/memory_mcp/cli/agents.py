@@ -1,6 +1,7 @@
 """`memory-mcp agents`: who owns memory here, and what holds for each."""
 
 import argparse
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
@@ -85,7 +86,7 @@ async def ask(services: "Services", _: "Settings", arguments: argparse.Namespace
 
 def show(agents: Told, arguments: argparse.Namespace) -> None:
     """Print them."""
-    if arguments.json:
+    if arguments.json or arguments.what == "payload":
         print_json(agents)
     elif arguments.what == "delete":
         _show_deletion(agents[0], arguments)
@@ -275,6 +276,15 @@ def _tokens(told: str) -> int | None:
     return int(told)
 
 
+async def _payload(services: "Services", arguments: argparse.Namespace) -> Told:
+    """Each call of the agent's latest turn, word for word."""
+    from memory_mcp.domain.plain import as_json
+
+    agent = await services.agents.named(arguments.name)
+    record = await services.ledger.last_turn(agent.id)
+    return json.loads(as_json([asdict(call) for call in record.calls]))
+
+
 ACTIONS: dict[str, Callable[..., Awaitable[Told]]] = {
     "list": _list,
     "show": _show,
@@ -282,6 +292,7 @@ ACTIONS: dict[str, Callable[..., Awaitable[Told]]] = {
     "set": _set,
     "tag": _tag,
     "untag": _untag,
+    "payload": _payload,
     "delete": _delete,
     "restore": _restore,
 }

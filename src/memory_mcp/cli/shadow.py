@@ -60,8 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
     # How serving processes start it: not for people.
-    parser.add_argument("--idle", type=float, default=None, help=argparse.SUPPRESS)
-    parser.add_argument("--lifetime", type=float, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -143,7 +141,6 @@ def _work(arguments: argparse.Namespace) -> int:
     from memory_mcp.daemon.log import log_to
     from memory_mcp.daemon.start import detach
     from memory_mcp.daemon.worker import worker_log
-    from memory_mcp.loop.worker import IDLE_SECONDS, LIFETIME_SECONDS
 
     settings = load_settings(database=arguments.database, agent=arguments.agent)
     if not arguments.attached:
@@ -155,12 +152,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
     async def work() -> bool:
         async with open_worker(settings) as worker:
-            return await worker.work(
-                idle_seconds=IDLE_SECONDS if arguments.idle is None else arguments.idle,
-                lifetime_seconds=(
-                    LIFETIME_SECONDS if arguments.lifetime is None else arguments.lifetime
-                ),
-            )
+            return await worker.work(idle_seconds=settings.model.idle_s if settings.model else 0)
 
     return 0 if anyio.run(work) else 1
 

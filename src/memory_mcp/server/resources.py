@@ -162,6 +162,16 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         return as_json([asdict(run) for run in found])
 
     @server.resource(
+        "memory://payload",
+        title="Last payload",
+        description="Each call of the model in this agent's latest turn of its own, word for word.",
+        mime_type=_JSON,
+    )
+    async def payload() -> str:
+        found = await _shown(services.ledger.last_turn(await agent_id()))
+        return as_json([asdict(call) for call in found.calls])
+
+    @server.resource(
         "memory://shadow/runs/{id}",
         title="One shadow run",
         description="One run with every call of the model, word for word, and what it changed.",
