@@ -1,7 +1,7 @@
 """A supervisor asks three agents at once; they answer by themselves, and it merges what they say.
 
-Without MEMORY_MCP_MODEL a server that answers by script stands in for the model, so that anybody can
-try it; with it, any model that LiteLLM knows does the work.
+Without MEMORY_MCP_MODEL a server that answers by script stands in for the model, so that anybody
+can try it; with it, any model that LiteLLM knows does the work.
 """
 
 import os
@@ -40,9 +40,8 @@ def scripted_model() -> ModelServer:
 
 def memory_mcp(*arguments: str) -> None:
     """Run a command of memory-mcp's."""
-    subprocess.run(
-        [sys.executable, "-m", "memory_mcp", *arguments], check=True, capture_output=True
-    )
+    command = [sys.executable, "-m", "memory_mcp", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> Any:

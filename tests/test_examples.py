@@ -29,6 +29,11 @@ SHOWS = {
         "Annual inspection passed",
         "New battery, the old one froze.",
     ],
+    "04_supervisor.py": [
+        "- cook (resident): In Porto people eat francesinha.",
+        "What the shared block holds now, in every one's view:\ncook: In Porto",
+        "historian: Porto gave Portugal its name.",
+    ],
 }
 
 
