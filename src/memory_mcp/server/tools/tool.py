@@ -13,10 +13,11 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from memory_mcp.domain.agents import Agent
+from memory_mcp.domain.differences import compile_changes
 from memory_mcp.domain.errors import MemoryMCPError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.solver import Solution, solve
-from memory_mcp.server.answers import Answer, Budget, changes_text, is_cut
+from memory_mcp.server.answers import Answer, Budget, is_cut
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
 from memory_mcp.services import Services
@@ -197,7 +198,7 @@ class MemoryTool(Tool):
                 connection.saw_half(change)
         changed = [{"label": change.label, "version": change.version} for change in changes]
         return Answer(
-            f"{answer.text}\n\n{changes_text(changes)}",
+            f"{answer.text}\n\n{compile_changes(changes)}",
             {**answer.structured, "core_memory_changes": changed},
         )
 
