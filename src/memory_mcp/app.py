@@ -11,6 +11,7 @@ from memory_mcp.llm.tokens import Tokens
 from memory_mcp.ports import Clock, Embedder
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
+from memory_mcp.services.capture import Capture
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
@@ -25,6 +26,7 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.host_sessions import SqliteHostSessions
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
@@ -69,13 +71,17 @@ async def open_services(
         summaries = SqliteSummaries(database, clock)
         statistics = SqliteStatistics(database, indexes)
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
+        core_memory = CoreMemory(blocks, indexing, eviction)
+        recall = Recall(messages, indexing, eviction)
+        view = View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock)
         yield Services(
             agents=agents,
-            core_memory=CoreMemory(blocks, indexing, eviction),
-            recall=Recall(messages, indexing, eviction),
+            core_memory=core_memory,
+            recall=recall,
             eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
-            view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
+            capture=Capture(SqliteHostSessions(database, clock), recall, core_memory, view),
+            view=view,
             indexing=indexing,
             outbox=SqliteOutbox(database),
             tokens=tokens,

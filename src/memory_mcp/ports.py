@@ -5,7 +5,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.chat import ChatReply, ChatRequest
+from memory_mcp.domain.host_events import HostSession
 from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
@@ -310,6 +311,36 @@ class MessageStore(Protocol):
         Raises:
             ConversationNotFound: the agent has no such conversation.
         """
+        ...
+
+
+SessionEdit = Callable[[HostSession], HostSession]
+"""One change of what is known of a host's session."""
+
+
+class HostSessionStore(Protocol):
+    """Hosts' sessions: when they began and ended, and what hooks have told them."""
+
+    async def begin(
+        self, agent_id: AgentId, conversation: str, host: str, project: str | None, at: datetime
+    ) -> None:
+        """A session started, or was taken up again: its conversation is open."""
+        ...
+
+    async def end(self, agent_id: AgentId, conversation: str, at: datetime) -> None:
+        """A session ended; one that nobody heard of before leaves nothing."""
+        ...
+
+    async def get(self, agent_id: AgentId, conversation: str) -> HostSession:
+        """The session as its hooks left it; a new one where there is none."""
+        ...
+
+    async def edit(self, agent_id: AgentId, conversation: str, edit: SessionEdit) -> None:
+        """Change what is known of a session; one without a conversation is left alone."""
+        ...
+
+    async def latest(self, agent_id: AgentId, conversation: str) -> str | None:
+        """The external id of the last message that came to a conversation."""
         ...
 
 
