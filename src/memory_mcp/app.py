@@ -6,16 +6,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from memory_mcp.config import Settings
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.runs import Caps
 from memory_mcp.embedding.static import StaticEmbedder
+from memory_mcp.llm.chat import LiteLlmChat
 from memory_mcp.llm.tokens import Tokens
-from memory_mcp.ports import Clock, Embedder
+from memory_mcp.loop.shadow import Stores
+from memory_mcp.loop.worker import Worker
+from memory_mcp.ports import ChatModel, Clock, Embedder, LeaseStore
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
+from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.ledger import Ledger, Policy
 from memory_mcp.services.recall import Recall
+from memory_mcp.services.requests import Requests
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
@@ -26,14 +35,18 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
 from memory_mcp.storage.sqlite.host_sessions import SqliteHostSessions
 from memory_mcp.storage.sqlite.indexes import Indexes
+from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
+from memory_mcp.storage.sqlite.runs import SqliteRuns
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 from memory_mcp.storage.sqlite.summaries import SqliteSummaries
+from memory_mcp.storage.sqlite.upkeep import SqliteUpkeep
 
 
 class SystemClock:
@@ -56,6 +69,45 @@ async def open_services(
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
     """
+    async with _opened(settings, clock, embedder) as (services, _, _):
+        yield services
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: Settings,
+    *,
+    chat: ChatModel | None = None,
+    clock: Clock | None = None,
+    embedder: Embedder | None = None,
+) -> AsyncGenerator[Worker]:
+    """The same, for the process that runs the shadow agent.
+
+    Raises:
+        StoreError: the store cannot be used; the text says why and what to do.
+        InvalidInput: no model is set.
+    """
+    if settings.model is None:
+        raise InvalidInput("no model is set: MEMORY_MCP_MODEL names one, like openai/gpt-5-mini.")
+    own_chat = None if chat else LiteLlmChat(settings.model.base_url)
+    async with _opened(settings, clock, embedder) as (services, stores, leases):
+        try:
+            yield Worker(
+                services=services,
+                stores=stores,
+                leases=leases,
+                chat=chat or own_chat or LiteLlmChat(None),
+                holder=this_holder(),
+            )
+        finally:
+            if own_chat is not None:
+                await own_chat.aclose()
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, clock: Clock | None, embedder: Embedder | None
+) -> AsyncGenerator[tuple[Services, Stores, LeaseStore]]:
     clock = clock or SystemClock()
     if embedder is None and settings.embedder == "static":
         embedder = StaticEmbedder()
@@ -70,11 +122,17 @@ async def open_services(
         messages = SqliteMessages(database, indexes, clock)
         summaries = SqliteSummaries(database, clock)
         statistics = SqliteStatistics(database, indexes)
+        runs = SqliteRuns(database, indexes, clock)
+        leases = SqliteLeases(database, clock)
+        removed = SqliteForgetting(database, indexes, clock)
         eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
+        forgetting = Forgetting(removed, indexing, eviction, clock)
+        upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
+        ledger = Ledger(runs, leases, summaries, _policy(settings), clock)
         core_memory = CoreMemory(blocks, indexing, eviction)
         recall = Recall(messages, indexing, eviction)
         view = View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock)
-        yield Services(
+        services = Services(
             agents=agents,
             core_memory=core_memory,
             recall=recall,
@@ -82,13 +140,25 @@ async def open_services(
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
             capture=Capture(SqliteHostSessions(database, clock), recall, core_memory, view),
             view=view,
+            forgetting=forgetting,
+            upkeep=upkeep,
             indexing=indexing,
+            ledger=ledger,
+            requests=Requests(ledger, forgetting, upkeep, eviction),
             outbox=SqliteOutbox(database),
             tokens=tokens,
             clock=clock,
         )
+        yield services, Stores(runs=runs, messages=messages, summaries=summaries), leases
     finally:
         await database.close()
+
+
+def _policy(settings: Settings) -> Policy | None:
+    if (model := settings.model) is None:
+        return None
+    caps = Caps(run_tokens=model.run_tokens, day_tokens=model.day_tokens, day_usd=model.day_usd)
+    return Policy(model=model.name, caps=caps, reflect_turns=model.reflect_turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,24 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block, Edit
 from memory_mcp.domain.chat import ChatReply, ChatRequest
+from memory_mcp.domain.drafts import Draft
+from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
 from memory_mcp.domain.host_events import HostSession
-from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId
+from memory_mcp.domain.ids import AgentId, BlockId, ConversationId, MessageId, PassageId, RunId
 from memory_mcp.domain.messages import Conversation, Message, NewMessage, Role
 from memory_mcp.domain.passages import NewPassage, Passage, TagMatch
+from memory_mcp.domain.runs import (
+    CapHit,
+    Caps,
+    Lease,
+    NewRun,
+    Run,
+    RunRecord,
+    RunState,
+    Spent,
+    Undone,
+    Unreflected,
+)
 from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import NewSummary, Summary
 from memory_mcp.domain.times import Window
@@ -164,7 +178,7 @@ class Appended:
 
     stored: Sequence[MessageId]
     known: Sequence[MessageId]
-    """Those that were there already, by external id."""
+    """Those that were there already, by external id, or that were forgotten since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +278,7 @@ class MessageStore(Protocol):
         vectors: Sequence[Vector | None],
         host: str | None,
     ) -> Appended:
-        """Store messages in order, once each by external id."""
+        """Store messages in order, once each by external id; those that were forgotten stay so."""
         ...
 
     async def search(
@@ -358,7 +372,14 @@ class SummaryStore(Protocol):
     async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
         """Put a summary in view, made from the one `after`; the messages it tells of leave.
 
-        False, and nothing changed, when another eviction came before.
+        False, and nothing changed, when another eviction or a forgetting came before.
+        """
+        ...
+
+    async def unwritten(self) -> list[tuple[AgentId, Summary, Summary | None]]:
+        """Summaries in view that were extracted, and that no model has been asked to write yet.
+
+        Each with its agent, and the one it was made from.
         """
         ...
 
@@ -372,7 +393,13 @@ class PassageStore(Protocol):
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there."""
+        """Store passages; the same text (or external id) again refreshes the one there.
+
+        What one supersedes is removed in the same step, and kept for some days.
+
+        Raises:
+            PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
         ...
 
     async def search(
@@ -389,7 +416,7 @@ class PassageStore(Protocol):
         """One passage.
 
         Raises:
-            PassageNotFound: the agent has no such passage.
+            PassageNotFound: the agent has no such passage; the text says what became of it.
         """
         ...
 
@@ -399,6 +426,207 @@ class PassageStore(Protocol):
 
     async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
         """The most used tags with their numbers of passages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """A summary's text, written anew by a run."""
+
+    summary_id: str
+    before: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ends."""
+
+    state: RunState
+    outcome: str
+    draft: Draft | None = None
+    """What is done now; nothing without one."""
+    rewritten: Rewritten | None = None
+    reflected_seq: int | None = None
+    """Up to which message the agent's memory counts as reflected on."""
+
+
+class LeaseStore(Protocol):
+    """Who may be the store's worker."""
+
+    async def take(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """The lease, if nobody alive has it."""
+        ...
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        """Keep it for so long from now.
+
+        Raises:
+            LeaseLost: somebody else has it.
+        """
+        ...
+
+    async def give_back(self, lease: Lease) -> None:
+        """Let the next one have it at once."""
+        ...
+
+    async def holder(self, name: str) -> str | None:
+        """Who has it, if anybody alive does."""
+        ...
+
+
+class RunStore(Protocol):
+    """The shadow agent's ledger. What a worker writes, it writes under its lease."""
+
+    async def begin(self, run: NewRun, lease: Lease | None, progress: Mapping[str, Any]) -> Run:
+        """Enter a run: `running` under a lease, else `waiting` for a worker."""
+        ...
+
+    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+        """The oldest open run that may go on, with its progress; it is `running` then.
+
+        A run whose workers died too often is `abandoned` on the way.
+        """
+        ...
+
+    async def save(self, run_id: RunId, lease: Lease, progress: Mapping[str, Any]) -> None:
+        """Keep how far a run has come."""
+        ...
+
+    async def reserve(
+        self, run_id: RunId, lease: Lease, request: Mapping[str, Any], most: Spent, caps: Caps
+    ) -> int | CapHit:
+        """Enter a call with the most it may cost, if that passes no cap; its number."""
+        ...
+
+    async def settle(
+        self,
+        run_id: RunId,
+        lease: Lease,
+        number: int,
+        *,
+        response: Any = None,
+        error: str | None = None,
+        tokens_in: int,
+        tokens_out: int,
+        usd: float | None,
+    ) -> None:
+        """Enter what a call came to."""
+        ...
+
+    async def pause(self, run_id: RunId, lease: Lease, hit: CapHit) -> bool:
+        """Let a run wait for the next day; whether this is the first the day's cap is heard of."""
+        ...
+
+    async def end(self, run_id: RunId, lease: Lease, end: RunEnd) -> list[Block]:
+        """End a run and do what it drafted, in one transaction.
+
+        Blocks that moved on meanwhile are merged; where they cannot be, nothing is done, and they
+        are returned as they are now.
+
+        Raises:
+            BlockNotFound: a block it edited is gone; nothing is done.
+        """
+        ...
+
+    async def runs(self, agent_id: AgentId | None, limit: int) -> list[Run]:
+        """The latest runs, newest first."""
+        ...
+
+    async def record(self, run_id: RunId | None) -> RunRecord:
+        """A run with its calls and changes; without an id the latest one.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+        ...
+
+    async def undo(self, run_id: RunId) -> Undone:
+        """Put back what a run changed, where nobody changed it since.
+
+        Raises:
+            RunNotFound: there is none with that id.
+        """
+        ...
+
+    async def count(self) -> int:
+        """How many runs there are."""
+        ...
+
+    async def has_open(self) -> bool:
+        """Whether a run waits for a worker, or for the next one."""
+        ...
+
+    async def spent_on(self, day_start: datetime) -> Spent:
+        """What all calls since then came to."""
+        ...
+
+    async def unreflected(self, reflect_turns: int) -> list[Unreflected]:
+        """For each agent what its reflection has not read yet; agents without any are left out."""
+        ...
+
+    async def paused(self, caps: Caps | None) -> str | None:
+        """Why no run may start now, if so: a person's word, or the day's cap."""
+        ...
+
+    async def set_paused(self, paused: bool) -> None:
+        """Let no run start until told otherwise; or let them start again."""
+        ...
+
+    async def prune(self, before: datetime, bytes_max: int) -> int:
+        """Throw away payloads from before then, and the oldest past that size; how many runs'."""
+        ...
+
+
+class ForgettingStore(Protocol):
+    """What is taken out of memory, and kept for some days so that it can be put back."""
+
+    async def find(self, agent_id: AgentId, text: str) -> Found:
+        """Everything of the agent's that holds exactly this text, whatever its capitals."""
+        ...
+
+    async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
+        """Let what was found wait for its word, in place of what waited before."""
+        ...
+
+    async def pending(self, agent_id: AgentId) -> Pending | None:
+        """What waits for its word, if anything does."""
+        ...
+
+    async def confirm(self, agent_id: AgentId, code: str) -> Forgotten:
+        """Forget what waits for this word: exactly that, in one transaction.
+
+        Raises:
+            InvalidInput: nothing waits, it waited too long, or for another word.
+        """
+        ...
+
+    async def forget(self, agent_id: AgentId, ids: Sequence[str]) -> Forgotten:
+        """Forget the agent's passages and messages with these ids, in one transaction."""
+        ...
+
+    async def restore(self, agent_id: AgentId, ids: Sequence[str] | None) -> Restored:
+        """Put these of the agent's back; without ids what its user forgot last."""
+        ...
+
+    async def purge(self) -> int:
+        """Let go for good what was kept long enough, of every agent; how much it was."""
+        ...
+
+
+class UpkeepStore(Protocol):
+    """What is done in the background to keep a store in order."""
+
+    async def compare(self, agent_id: AgentId, rows: int) -> bool:
+        """Compare the next passages that came with all others; whether more may be waiting."""
+        ...
+
+    async def near_duplicates(self, agent_id: AgentId, limit: int) -> list[NearDuplicate]:
+        """Pairs of passages that say nearly the same, nearest first."""
+        ...
+
+    async def check(self) -> list[str] | None:
+        """What is wrong with the store, in words; `None` when it was looked at lately."""
         ...
 
 

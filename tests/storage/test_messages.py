@@ -90,7 +90,9 @@ async def test_the_store_says_why_it_refuses(connection: Any) -> None:
 async def test_a_message_entered_among_the_forgotten_may_go_and_is_no_longer_counted(
     connection: Any,
 ) -> None:
-    connection.execute("INSERT INTO forgotten SELECT id, 'message', 1, NULL, '' FROM messages")
+    connection.execute(
+        "INSERT INTO forgotten SELECT id, 'message', 1, NULL, '', NULL FROM messages"
+    )
 
     connection.execute("DELETE FROM messages")
 

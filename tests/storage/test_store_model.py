@@ -47,6 +47,8 @@ class Store(RuleBasedStateMachine):
         self.said: dict[str, dict[str, list[tuple[str, str | None]]]] = {
             name: {} for name in AGENTS
         }
+        self.gone_passages: dict[str, tuple[str, str, set[str]]] = {}
+        self.gone_messages: dict[str, tuple[str, str, tuple[str, str | None]]] = {}
         self.open()
 
     def open(self) -> None:
@@ -99,7 +101,7 @@ class Store(RuleBasedStateMachine):
         known = 0
         for conversation, line, told in batch:
             run = self.said[agent].setdefault(conversation, [])
-            if told is None or told not in [external_id for _, external_id in run]:
+            if told is None or told not in self._external_ids(agent, conversation):
                 run.append((line, told))
             else:
                 known += 1
@@ -116,6 +118,40 @@ class Store(RuleBasedStateMachine):
         except InvalidInput:
             return
         raise AssertionError("a NUL was stored")
+
+    @rule(agent=agents, line=lines)
+    def forget_a_passage(self, agent: str, line: str) -> None:
+        found = self.run(self.services.archival.search, self.ids[agent], "note", limit=50)
+        ids = [hit.passage.id for hit in found.hits if hit.passage.content == f"note: {line}"]
+        gone = self.run(self.services.forgetting.forget, self.ids[agent], ids or ["passage-0"])
+        assert len(gone.passages) == (line in self.passages[agent])
+        if ids:
+            self.gone_passages[ids[0]] = (agent, line, self.passages[agent].pop(line))
+
+    @rule(agent=agents, conversation=st.sampled_from("ab"), place=st.integers(0, 5))
+    def forget_a_message(self, agent: str, conversation: str, place: int) -> None:
+        run = self.said[agent].get(conversation, [])
+        if place >= len(run):
+            return
+        _, told = self.run(self.services.recall.conversation, self.ids[agent], conversation)
+        gone = self.run(self.services.forgetting.forget, self.ids[agent], [told[place].id])
+        assert gone.messages == [told[place].id]
+        self.gone_messages[told[place].id] = (agent, conversation, run.pop(place))
+
+    @rule()
+    def put_everything_back(self) -> None:
+        for passage_id, (agent, line, told) in self.gone_passages.items():
+            back = self.run(self.services.forgetting.restore, self.ids[agent], [passage_id]).back
+            assert bool(back) == (line not in self.passages[agent])
+            self.passages[agent].setdefault(line, told)
+        for message_id, (agent, conversation, said) in self.gone_messages.items():
+            back = self.run(self.services.forgetting.restore, self.ids[agent], [message_id]).back
+            assert back == [message_id]
+            _, told = self.run(self.services.recall.conversation, self.ids[agent], conversation)
+            place = [one.id for one in told].index(message_id)
+            self.said[agent][conversation].insert(place, said)
+        self.gone_passages.clear()
+        self.gone_messages.clear()
 
     @rule()
     def reopen(self) -> None:
@@ -154,6 +190,15 @@ class Store(RuleBasedStateMachine):
                 _, told = self.run(recall.conversation, self.ids[agent], one.id)
                 found[one.external_id] = [(said.content, said.external_id) for said in told]
             assert found == {name: run for name, run in self.said[agent].items() if run}
+
+    def _external_ids(self, agent: str, conversation: str) -> list[str | None]:
+        """Of all that was said there, what was forgotten included."""
+        gone = [
+            external_id
+            for owner, where, (_, external_id) in self.gone_messages.values()
+            if (owner, where) == (agent, conversation)
+        ]
+        return gone + [external_id for _, external_id in self.said[agent].get(conversation, [])]
 
     def _now_reads(self, key: str, value: str) -> None:
         self.versions[key] += value != self.blocks[key]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`;
-# or, for a question that a running daemon may answer, `ask` and `show` (see `asking`).
+# or, for a question that a running daemon may answer, `ask` and `show` (see `asking`). One with all
+# three puts some of its questions itself.
 COMMANDS = {
     "serve": ("serve", "serve MCP on standard input and output, or with --http over HTTP"),
     "daemon": ("daemon", "show, end or renew the process behind the sessions on a store"),
@@ -25,6 +26,7 @@ COMMANDS = {
     "search": ("search", "search what was filed and what was said"),
     "blocks": ("blocks", "list core memory blocks, or print one"),
     "agents": ("agents", "list the agents, or set what holds for one"),
+    "shadow": ("shadow", "see and steer the agent that keeps memory in order"),
     "import": ("import_", "import messages or passages from JSON lines"),
     "install": ("install", "set hosts up: the server, and hooks where they have them"),
     "uninstall": ("install", "take server and hooks out of hosts' configurations"),
@@ -81,7 +83,7 @@ def _run(argv: list[str]) -> int:
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:
-        if module in QUESTIONS:
+        if module in QUESTIONS and not hasattr(command, "run"):
             return command.show(answer_to(module, arguments), arguments) or 0
         return command.run(arguments) or 0
     except MemoryMCPError as error:

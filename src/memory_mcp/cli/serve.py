@@ -20,6 +20,7 @@ from memory_mcp.daemon.door import NoDoor
 from memory_mcp.daemon.life import Daemon
 from memory_mcp.daemon.log import log_to
 from memory_mcp.daemon.start import Ready, alone, detach, serve_store
+from memory_mcp.daemon.worker import WorkerStarter
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
 from memory_mcp.rendezvous import ENVIRONMENT as SESSION_ENVIRONMENT
@@ -96,6 +97,8 @@ async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announce
             tasks.start_soon(services.eviction.keep_up)
             spool = Rendezvous(str(settings.database)).spool
             tasks.start_soon(Intake(services, settings.database, spool).keep_up)
+            tasks.start_soon(WorkerStarter(services, settings.database).keep_up)
+            tasks.start_soon(services.upkeep.keep_up)
             yield services, announcements
             tasks.cancel_scope.cancel()
 
@@ -115,7 +118,8 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
     ready = Ready()
     # Whose memory, and which tools, each session says for itself: what our starter's environment
     # says of that is not for the others.
-    sessions_own = set(SESSION_ENVIRONMENT) - {"MEMORY_MCP_EMBEDDER"}
+    stores = {"MEMORY_MCP_EMBEDDER", "MEMORY_MCP_MODEL", "MEMORY_MCP_MODEL_BASE_URL"}
+    sessions_own = set(SESSION_ENVIRONMENT) - stores
     given = {name: value for name, value in os.environ.items() if name not in sessions_own}
     try:
         settings = load_settings(database=arguments.database, environment=given)

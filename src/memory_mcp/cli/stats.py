@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.shadow import spent_today
 from memory_mcp.domain.plain import as_json
 from memory_mcp.domain.times import for_reading, from_iso
 
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def ask(services: "Services", settings: "Settings", _: argparse.Namespace) -> dict[str, Any]:
     """Find the numbers."""
     agent = await services.agents.choose(settings.agent)
-    return json.loads(as_json(asdict(await services.view.statistics(agent.id))))
+    told = asdict(await services.view.statistics(agent.id))
+    return json.loads(as_json({**told, "shadow": asdict(await services.ledger.state())}))
 
 
 def show(told: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -42,12 +44,17 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "messages", f"{told['messages']:,}", _span(told, "message")
     yield "conversations", f"{told['conversations']:,}", ""
     yield "passages", f"{told['passages']:,}", _span(told, "passage")
+    if near := told["near_duplicates"]:
+        yield "near-duplicates", f"{near:,}", "pairs of passages that say nearly the same"
     yield "tags", "", ", ".join(f"{tag['tag']} ({tag['passages']:,})" for tag in told["tags"])
     for block in told["blocks"]:
         yield "block", block["label"], f"{block['chars']:,} of {block['limit_chars']:,} characters"
     yield "agents", f"{told['agents']:,}", ""
     waiting = f"{index['embedder']}; {index['waiting']:,} waiting for a vector"
     yield "search", index["vectors_scored_by"] or "words only", index["note"] or waiting
+    yield "shadow agent", told["shadow"]["doing"], spent_today(told["shadow"])
+    for problem in told["problems"]:
+        yield "problem", "", problem
     yield "store", f"{told['database_bytes'] / 1e6:,.1f} MB", told["database"]
 
 

@@ -21,10 +21,11 @@ from mcp.server import MCPServer
 
 from memory_mcp import __version__
 from memory_mcp.capture.intake import Intake
-from memory_mcp.config import Settings
+from memory_mcp.config import ModelSettings, Settings
 from memory_mcp.daemon.door import Door
 from memory_mcp.daemon.hello import Hello, heard
 from memory_mcp.daemon.sessions import Session
+from memory_mcp.daemon.worker import WorkerStarter
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
@@ -94,6 +95,8 @@ class Daemon:
             tasks.start_soon(self.services.indexing.keep_up)
             tasks.start_soon(self.services.eviction.keep_up)
             tasks.start_soon(self._intake.keep_up)
+            tasks.start_soon(WorkerStarter(self.services, self._settings.database).keep_up)
+            tasks.start_soon(self.services.upkeep.keep_up)
             tasks.start_soon(self._end_when_idle)
             async with anyio.create_task_group() as guests:
                 guests.start_soon(self._accept, listener, guests)
@@ -199,6 +202,8 @@ class Daemon:
                 f"the daemon runs with MEMORY_MCP_EMBEDDER={self._settings.embedder}; "
                 "memory-mcp daemon restart gives it yours."
             )
+        if note := self._about_model(settings.model):
+            notes.append(note)
         self._sessions.add(session)
         self._tell_watch()
         try:
@@ -208,6 +213,19 @@ class Daemon:
             self._sessions.discard(session)
             self.announcements.forget(connection)
             self._tell_watch()
+
+    def _about_model(self, wanted: ModelSettings | None) -> str | None:
+        """What a session is told that wants another model than there is."""
+        there = self._settings.model
+        if wanted is None or (
+            there and (there.name, there.base_url) == (wanted.name, wanted.base_url)
+        ):
+            return None
+        return (
+            f"the daemon was started with {there.name if there else 'no model'}, not with "
+            f"MEMORY_MCP_MODEL={wanted.name}; memory-mcp daemon stop ends it, and the next call of "
+            "a session starts one with what its host set."
+        )
 
     async def _settings_of(self, hello: Hello) -> Settings:
         # In a thread: looking for a project may wait for a disk that doesn't answer.

@@ -157,6 +157,24 @@ def replace_text(old_content: str, new_content: str) -> Edit:
     return edit
 
 
+def insert(new_content: str, after_line: int = -1) -> Edit:
+    """Add lines after line `after_line`: 0 is the top, -1 the end."""
+    require_text(new_content, "new_string", LIMIT_CHARS_DEFAULT * 100)
+    _refuse_line_numbers(new_content)
+
+    def edit(block: Block) -> Block:
+        lines = block.value.split("\n") if block.value else []
+        if not -1 <= after_line <= len(lines):
+            raise InvalidInput(
+                f"insert_line {after_line} is out of range; block {block.label!r} has "
+                f"{len(lines)} lines: 0 is the top, -1 the end."
+            )
+        place = len(lines) if after_line == -1 else after_line
+        return _with_value(block, "\n".join([*lines[:place], new_content, *lines[place:]]))
+
+    return edit
+
+
 def rethink(new_content: str, based_on: Block | None = None) -> Edit:
     """Rewrite the whole block; empty clears it.
 

@@ -6,7 +6,8 @@ MemoryMCPError
 │   ├── AgentNotFound
 │   ├── BlockNotFound
 │   ├── ConversationNotFound
-│   └── PassageNotFound
+│   ├── PassageNotFound
+│   └── RunNotFound
 ├── BlockLimitExceeded    an edit would make a block longer than its limit
 ├── ReadOnlyBlock         an edit of a block nobody may edit
 ├── EditMismatch          the text to replace is absent, or there more than once
@@ -22,6 +23,7 @@ MemoryMCPError
     ├── StoreBusy         other processes held the write lock too long
     ├── StoreUnusable     not a store, damaged, or in a place that cannot be written
     ├── StoreFull         the disk is full
+    ├── LeaseLost         another worker has taken over
     └── StoreTooNew       made by a newer memory-mcp
 
 Messages are written for the model or person who reads them: what happened, the numbers, the next
@@ -55,6 +57,10 @@ class ConversationNotFound(NotFound):
 
 class PassageNotFound(NotFound):
     """The agent has no passage with that id."""
+
+
+class RunNotFound(NotFound):
+    """The ledger has no run with that id."""
 
 
 class BlockLimitExceeded(MemoryMCPError):
@@ -92,6 +98,11 @@ class ModelError(MemoryMCPError):
 class ModelUnavailable(ModelError):
     """It gave no answer this time: unreachable, busy, too slow, or cut off. Try again later."""
 
+    def __init__(self, text: str, *, charged: bool = False) -> None:
+        """`charged`: the provider has most likely done the work, and will want to be paid."""
+        super().__init__(text)
+        self.charged = charged
+
 
 class ModelRefused(ModelError):
     """It will give no answer as it is asked: a wrong key, an unknown model, no tool calling."""
@@ -115,6 +126,10 @@ class StoreUnusable(StoreError):
 
 class StoreFull(StoreError):
     """There is no room left on the disk. Nothing was half-written."""
+
+
+class LeaseLost(StoreError):
+    """Another worker has taken over; this one must not write any more. Nothing was changed."""
 
 
 class StoreTooNew(StoreError):

@@ -71,6 +71,7 @@ _CUE = re.compile(
     r"|^(?:Always|Never|Don['’]t|Use)\b"
 )
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_BETWEEN = f" {OMISSION} "
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[\n\u3002\uff01\uff1f]")
 _LINE_BREAK = re.compile(r"(?<!\s)\s*[\r\n]\s*")
 
@@ -146,6 +147,37 @@ def extract(
     return _written(chosen[:fitting])
 
 
+def without_fragments(summary: str, drop: Callable[[str, str, str], bool]) -> str:
+    """A summary without the fragments that `drop` wants gone, by their day, speaker and text.
+
+    Day and speaker are empty where the summary does not tell them. Lines and days that are left
+    with nothing go with them.
+    """
+    kept: list[str] = []
+    day = ""
+    dropped = False
+    for line in [*summary.splitlines(), None]:
+        if line is None or _DAY.fullmatch(line):
+            if day and kept[-1] == day:
+                kept.pop()
+            day = line or ""
+            kept += [day] if day else []
+            continue
+        speaker, colon, text = line.partition(": ")
+        spoken = bool(day and colon)
+        told = (text if spoken else line).split(_BETWEEN)
+        left = [each for each in told if not drop(day, speaker if spoken else "", each)]
+        dropped |= len(left) < len(told)
+        if left:
+            kept.append((f"{speaker}{colon}" if spoken else "") + _BETWEEN.join(left))
+    return "\n".join(kept) if dropped else summary
+
+
+def shown_speaker(speaker: str) -> str:
+    """A speaker's name as it stands in a summary."""
+    return " ".join(speaker.split()).replace(": ", " ") or "unknown"
+
+
 def _recalled(summary: str) -> Iterator[_Line]:
     """The fragments of the last summary."""
     day = ""
@@ -171,7 +203,7 @@ def _heard(said: Sequence[Said]) -> Iterator[_Line]:
     """What was said, each message as one line or two."""
     for each in said:
         day = each.at.astimezone(UTC).date().isoformat()
-        speaker = " ".join(each.speaker.split()).replace(": ", " ") or "unknown"
+        speaker = shown_speaker(each.speaker)
         for text in _clamped(each.text):
             yield _Line(source=each.seq, day=day, speaker=speaker, row=0, text=text)
 
@@ -255,7 +287,7 @@ def _chosen(
         if best.tokens > room or not worth:
             continue
         line = best.line
-        lead = f" {OMISSION} "
+        lead = _BETWEEN
         if line.heading not in begun:
             lead = f"\n{line.speaker}: " if line.day in begun else f"{line.day}\n{line.speaker}: "
         tokens = count(lead + best.text)
@@ -289,7 +321,7 @@ def _written(shown: Sequence[_Candidate]) -> str:
 def _joined(clauses: Sequence[_Candidate]) -> str:
     text = clauses[0].text
     for last, each in pairwise(clauses):
-        gap = f" {OMISSION} "
+        gap = _BETWEEN
         if last.line is each.line:
             between = each.line.text[last.clause.end : each.clause.start]
             if len(between) <= _GAP_CHARS and between.isprintable() and OMISSION not in between:

@@ -23,6 +23,8 @@ class NewPassage:
     """Who filed it: `agent`, `import`, or `block:<label>` for what had no more room there."""
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
+    supersedes: PassageId | None = None
+    """The passage whose place it takes, as that is no longer true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Passage:
     """When the same text was last filed again; equals `created_at` until then."""
     origin: str
     external_id: str | None
+    supersedes: PassageId | None = None
+    """The passage whose place it took."""
 
     @property
     def dated(self) -> datetime:

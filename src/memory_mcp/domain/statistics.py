@@ -63,7 +63,11 @@ class Statistics:
     """The most used tags, most used first, at most twenty."""
     blocks: tuple[BlockFill, ...]
     agents: int
+    near_duplicates: int = 0
+    """Pairs of passages that say nearly the same, on offer to be looked at."""
     index: IndexState
     window: WindowState | None = None
+    problems: tuple[str, ...] = ()
+    """What the last check found wrong with the store, in words."""
     database: str
     database_bytes: int

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from memory_mcp.domain.ids import SummaryId
 
+MADE_BY_EXTRACT = "extract"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSummary:

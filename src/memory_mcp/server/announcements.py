@@ -170,6 +170,12 @@ def uris_of(change: Change) -> Iterable[str]:
             return ("memory://context", "memory://stats")
         case "passage":
             return ("memory://stats", "memory://context")
+        case "run":
+            return (
+                f"memory://shadow/runs/{change.noun_id}",
+                "memory://shadow/runs",
+                "memory://stats",
+            )
         case "agent":
             return ("memory://agents", "memory://stats", "memory://context")
         case _:

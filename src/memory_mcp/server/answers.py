@@ -189,7 +189,7 @@ def message_structure(message: Message) -> dict[str, Any]:
 
 def passage_structure(passage: Passage) -> dict[str, Any]:
     """A passage for scripts."""
-    return {
+    told = {
         "id": passage.id,
         "external_id": passage.external_id,
         "content": passage.content,
@@ -198,6 +198,7 @@ def passage_structure(passage: Passage) -> dict[str, Any]:
         "created_at": to_iso(passage.created_at),
         "origin": passage.origin,
     }
+    return {**told, "supersedes": passage.supersedes} if passage.supersedes else told
 
 
 def is_cut(change: BlockChange) -> bool:

@@ -9,10 +9,11 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import Annotations
 
 from memory_mcp.domain.agents import Agent
-from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError, NotFound
-from memory_mcp.domain.ids import AgentId, ConversationId, PassageId
+from memory_mcp.domain.errors import BlockNotFound, MemoryMCPError, NotFound, RunNotFound
+from memory_mcp.domain.ids import AgentId, ConversationId, PassageId, RunId
 from memory_mcp.domain.messages import Conversation
 from memory_mcp.domain.plain import as_json
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.server.answers import block_structure, message_structure, passage_structure
 from memory_mcp.server.connections import CURRENT
@@ -72,7 +73,9 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
     )
     async def stats() -> str:
         told = asdict(await _shown(services.view.statistics(await agent_id())))
-        return as_json({**told, "token_counts": "o200k" if services.tokens.exact else "estimated"})
+        shadow = asdict(await _shown(services.ledger.state()))
+        exact = "o200k" if services.tokens.exact else "estimated"
+        return as_json({**told, "shadow": shadow, "token_counts": exact})
 
     @server.resource(
         "memory://agents",
@@ -117,6 +120,28 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
     async def passage(id: str) -> str:
         found = await _shown(services.archival.passage(await agent_id(), PassageId(id)))
         return as_json(passage_structure(found))
+
+    @server.resource(
+        "memory://shadow/runs",
+        title="Shadow runs",
+        description="The latest runs of the agent that keeps this memory in order, newest first.",
+        mime_type=_JSON,
+    )
+    async def shadow_runs() -> str:
+        found = await _shown(services.ledger.runs(await agent_id()))
+        return as_json([asdict(run) for run in found])
+
+    @server.resource(
+        "memory://shadow/runs/{id}",
+        title="One shadow run",
+        description="One run with every call of the model, word for word, and what it changed.",
+        mime_type=_JSON,
+    )
+    async def shadow_run(id: str) -> str:
+        found = await _shown(services.ledger.record(RunId(id)))
+        if found.run.agent_id != await agent_id():
+            raise _resource_error(RunNotFound(f"there is no run {clip(id, 60)!r} of this agent."))
+        return as_json(asdict(found))
 
 
 def agent_structure(agent: Agent) -> dict[str, Any]:

@@ -7,8 +7,12 @@ from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
+from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.indexing import Indexing
+from memory_mcp.services.ledger import Ledger
 from memory_mcp.services.recall import Recall
+from memory_mcp.services.requests import Requests
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 
 
@@ -22,8 +26,12 @@ class Services:
     eviction: Eviction
     archival: Archival
     capture: Capture
+    forgetting: Forgetting
+    upkeep: Upkeep
     view: View
     indexing: Indexing
+    ledger: Ledger
+    requests: Requests
     outbox: Outbox
     tokens: TokenCounter
     clock: Clock

@@ -24,7 +24,7 @@ from memory_mcp.domain.eviction import (
 from memory_mcp.domain.extract import Said, extract
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.summaries import NewSummary, Summary
+from memory_mcp.domain.summaries import MADE_BY_EXTRACT, NewSummary, Summary
 from memory_mcp.domain.tool_rules import compile_rules
 from memory_mcp.ports import AgentStore, BlockStore, MessageStore, SummaryStore, TokenCounter
 
@@ -40,7 +40,6 @@ METADATA_TOKENS = 400
 """Room left for the numbers in view. Fixed, as what leaves must not hang on what they say today."""
 FRAME_TOKENS = 50
 """What the frame around a summary takes."""
-MADE_BY_EXTRACT = "extract"
 
 
 class Eviction:

@@ -60,7 +60,7 @@ class SqliteBlocks:
 
     async def of_agent(self, agent_id: AgentId) -> list[Block]:
         """The agent's blocks, in the order they stand in view."""
-        return await self._database.read(lambda session: _of_agent(session, agent_id))
+        return await self._database.read(lambda session: blocks_of(session, agent_id))
 
     async def standing(self, agent_id: AgentId) -> Standing:
         """What holds for the agent at this moment."""
@@ -72,7 +72,7 @@ class SqliteBlocks:
         """The agent's blocks as they were at those versions; unknown ones are missing."""
 
         def then(session: Session) -> list[Block]:
-            wanted = [block for block in _of_agent(session, agent_id) if block.id in versions]
+            wanted = [block for block in blocks_of(session, agent_id) if block.id in versions]
             found = [_at_version(session, block, versions[block.id]) for block in wanted]
             return [block for block in found if block is not None]
 
@@ -92,29 +92,55 @@ class SqliteBlocks:
         def apply(session: Session) -> Edited:
             if key is not None and (done := _done(session, agent_id, key, edit)):
                 return done
-            before = _labelled(_of_agent(session, agent_id), label)
+            before = _labelled(blocks_of(session, agent_id), label)
             after, lines = without_overflow(before, edit(before))
             if after.version == before.version:
                 return Edited(before, before)
             now = to_iso(self._clock.now())
-            seq = session.value(_UPDATE, (after.value, after.version, now, after.id))
-            session.run(_INSERT_HISTORY, (seq, after.version, after.value, agent_id, now, key))
-            attached = session.all(_ATTACHED_TO, (after.id,))
-            owners = [owner for owner, _ in attached]
-            record_change(
-                session, now, "block", after.id, "edited", owners, label=label, by=agent_id
+            put_value(
+                session,
+                self._indexes,
+                after,
+                lines,
+                changed_by=agent_id,
+                by=agent_id,
+                now=now,
+                key=key,
             )
-            for owner, own_label in attached if lines else ():
-                passages = _passages(session, seq, own_label, lines)
-                none = [None] * len(lines)
-                file_passages(session, self._indexes, owner, passages, none, now, keep_dates=True)
-            after = _labelled(_of_agent(session, agent_id), label)
+            after = _labelled(blocks_of(session, agent_id), label)
             return Edited(before, after, filed_texts(session, agent_id, lines))
 
         return await self._database.write(apply)
 
 
-def _of_agent(session: Session, agent_id: AgentId) -> list[Block]:
+def put_value(
+    session: Session,
+    indexes: Indexes,
+    block: Block,
+    lines: Sequence[str],
+    *,
+    changed_by: str,
+    by: str,
+    now: str,
+    key: str | None = None,
+) -> None:
+    """Give a block its new value and version; `lines` leave it for every agent's archival memory.
+
+    `changed_by` stands in its history, `by` in the outbox.
+    """
+    seq = session.value(_UPDATE, (block.value, block.version, now, block.id))
+    session.run(_INSERT_HISTORY, (seq, block.version, block.value, changed_by, now, key))
+    attached = session.all(_ATTACHED_TO, (block.id,))
+    owners = [owner for owner, _ in attached]
+    record_change(session, now, "block", block.id, "edited", owners, label=block.label, by=by)
+    for owner, own_label in attached if lines else ():
+        passages = _passages(session, seq, own_label, lines)
+        none = [None] * len(lines)
+        file_passages(session, indexes, owner, passages, none, now, keep_dates=True)
+
+
+def blocks_of(session: Session, agent_id: AgentId) -> list[Block]:
+    """The agent's blocks, in the order they stand in view."""
     return [_from_row(row) for row in session.all(_OF_AGENT, (agent_id,))]
 
 
@@ -156,7 +182,7 @@ def _done(session: Session, agent_id: AgentId, key: str, edit: Edit) -> Edited |
     if (row := session.one(_DONE, (key,))) is None:
         return None
     block_id, version = row
-    for block in _of_agent(session, agent_id):
+    for block in blocks_of(session, agent_id):
         if block.id == block_id:
             before = _at_version(session, block, version - 1)
             after = _at_version(session, block, version)

@@ -108,6 +108,15 @@ class Indexes:
         session.run(f"DELETE FROM {index.signs} WHERE seq = ?", (row[0],))
         self.add_vectors_to(session, index, [row])
 
+    def remove_vectors(self, session: Session, index: VectorIndex, seq: int) -> None:
+        """Take a row that goes out of everything that is searched by meaning.
+
+        What other processes hold of it in memory finds no vector any more.
+        """
+        session.run(f"DELETE FROM {index.vectors} WHERE seq = ?", (seq,))
+        session.run(f"DELETE FROM {index.signs} WHERE seq = ?", (seq,))
+        session.run("DELETE FROM waiting WHERE noun = ? AND seq = ?", (index.noun, seq))
+
     def is_usable(self, session: Session) -> bool:
         """As `vectors_usable`, asked anew: another process may have rebuilt the store."""
         self._store_embedder = _setting(session, "embedder")
@@ -179,7 +188,7 @@ class Indexes:
                 session.run(
                     f"INSERT OR IGNORE INTO waiting SELECT ?, seq FROM {index.table}", (index.noun,)
                 )
-            session.run("DELETE FROM settings WHERE name = 'embedder'")
+            session.run("DELETE FROM settings WHERE name IN ('embedder', 'soundness')")
             if self._embedder is not None:
                 session.run(_SET, ("embedder", self._embedder))
 

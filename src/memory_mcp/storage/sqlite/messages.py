@@ -21,6 +21,7 @@ from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.removed import forgotten_id, has_forgotten
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
@@ -61,7 +62,7 @@ SELECT id FROM messages WHERE agent_seq = ? AND conversation_seq = ? AND externa
 """
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at
-FROM conversations WHERE agent_seq = ? ORDER BY last_at DESC, seq DESC LIMIT ?
+FROM conversations WHERE agent_seq = ? AND messages > 0 ORDER BY last_at DESC, seq DESC LIMIT ?
 """
 _CONVERSATION = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at, seq
@@ -95,14 +96,19 @@ class SqliteMessages:
         vectors: Sequence[Vector | None],
         host: str | None,
     ) -> Appended:
-        """Store messages in order, once each by external id."""
+        """Store messages in order, once each by external id; those that were forgotten stay so."""
 
         def store(session: Session) -> Appended:
             agent_seq = seq_of(session, agent_id)
+            watchful = has_forgotten(session, agent_seq)
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             known: list[MessageId] = []
             for message, vector in zip(messages, vectors, strict=True):
+                came_from = (agent_seq, message.conversation, message.external_id)
+                if watchful and (gone := forgotten_id(session, *came_from)):
+                    known.append(gone)
+                    continue
                 run = runs.get(message.conversation)
                 if run is None:
                     run = runs[message.conversation] = _run(session, agent_seq, message, host)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.errors import PassageNotFound
+from memory_mcp.domain.forgetting import gone_text
 from memory_mcp.domain.ids import AgentId, PassageId, new_id
 from memory_mcp.domain.passages import NewPassage, Passage, content_hash
 from memory_mcp.domain.texts import clip
@@ -15,6 +16,7 @@ from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes, VectorRow
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.removed import fate_of, remove_passages
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
@@ -22,7 +24,7 @@ from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, rem
 
 _COLUMNS = """p.id, p.seq, p.content,
     (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
-    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.external_id"""
+    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.external_id, p.supersedes"""
 _BY_SEQ = f"SELECT {_COLUMNS} FROM passages p WHERE p.seq IN (SELECT value FROM json_each(?))"
 _BY_ID = f"SELECT {_COLUMNS} FROM passages p WHERE p.agent_seq = ? AND p.id = ?"
 _SAME = """
@@ -67,7 +69,11 @@ class SqlitePassages:
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there."""
+        """Store passages; the same text (or external id) again refreshes the one there.
+
+        Raises:
+            PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
 
         def store(session: Session) -> list[Filed]:
             now = to_iso(self._clock.now())
@@ -97,17 +103,16 @@ class SqlitePassages:
         """One passage.
 
         Raises:
-            PassageNotFound: the agent has no such passage.
+            PassageNotFound: the agent has no such passage; the text says what became of it.
         """
-        row = await self._database.read(
-            lambda session: session.one(_BY_ID, (seq_of(session, agent_id), as_key(passage_id)))
-        )
-        if row is None:
-            raise PassageNotFound(
-                f"there is no passage {clip(passage_id, 60)!r}. "
-                "archival_search answers with the ids."
-            )
-        return _from_row(row)
+
+        def find(session: Session) -> Passage:
+            agent_seq = seq_of(session, agent_id)
+            if (row := session.one(_BY_ID, (agent_seq, as_key(passage_id)))) is not None:
+                return _from_row(row)
+            raise _not_found(session, agent_seq, passage_id)
+
+        return await self._database.read(find)
 
     async def count(self, agent_id: AgentId, only: PassageFilter) -> int:
         """How many passages the filter admits."""
@@ -141,7 +146,11 @@ def file_passages(
 ) -> list[Filed]:
     """Store passages in the transaction at hand; the same text again refreshes the one there.
 
-    With `keep_dates` a date fills in where there is none, and corrects none.
+    With `keep_dates` a date fills in where there is none, and corrects none. What one supersedes is
+    removed.
+
+    Raises:
+        PassageNotFound: one supersedes a passage that the agent doesn't have.
     """
     agent_seq = seq_of(session, AgentId(agent_id))
     new: list[VectorRow] = []
@@ -157,6 +166,8 @@ def file_passages(
                 fits = vector if refreshed.content == passage.content else None
                 indexes.replace_vector(session, PASSAGES, (same, agent_seq, fits))
             record_change(session, now, "passage", refreshed.passage_id, "refreshed", [agent_id])
+            if passage.supersedes is not None:
+                _supersede(session, indexes, agent_id, passage.supersedes, same, now)
             filed.append((same, True))
             continue
         last_id = new_id("passage")
@@ -165,12 +176,37 @@ def file_passages(
         texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
         add_texts(session, PASSAGE_TEXTS, [(seq, texts)])
         new.append((seq, agent_seq, vector))
+        if passage.supersedes is not None:
+            _supersede(session, indexes, agent_id, passage.supersedes, seq, now)
         filed.append((seq, False))
     if new:
         indexes.add_vectors_to(session, PASSAGES, new)
         record_change(session, now, "passage", last_id, "filed", [agent_id], passages=len(new))
     found = _get(session, [seq for seq, _ in filed])
     return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+
+
+def _supersede(
+    session: Session, indexes: Indexes, agent_id: str, old_id: str, seq: int, now: str
+) -> None:
+    """Put the passage at a place in the place of an old one, which goes."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    new = _get(session, [seq])[seq]
+    if old_id == new.id:  # the same text again: nothing became untrue
+        return
+    if not remove_passages(
+        session, indexes, agent_id, [old_id], new.origin, now, superseded_by=new.id
+    ):
+        raise _not_found(session, agent_seq, old_id)
+    session.run("UPDATE passages SET supersedes = ? WHERE seq = ?", (old_id, seq))
+
+
+def _not_found(session: Session, agent_seq: int, passage_id: str) -> PassageNotFound:
+    if fate := fate_of(session, agent_seq, passage_id):
+        return PassageNotFound(gone_text(passage_id, *fate))
+    return PassageNotFound(
+        f"there is no passage {clip(passage_id, 60)!r}. archival_search answers with the ids."
+    )
 
 
 def filed_texts(session: Session, agent_id: str, contents: Sequence[str]) -> list[Passage]:
@@ -268,4 +304,5 @@ def _from_row(row: Row) -> Passage:
         refreshed_at=from_iso(row[6]),
         origin=row[7],
         external_id=row[8],
+        supersedes=PassageId(row[9]) if row[9] else None,
     )

@@ -1,15 +1,60 @@
 """Is the store sound: what SQLite and FTS5 themselves can tell."""
 
+import json
+from datetime import datetime, timedelta
+from functools import partial
+
+from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.storage.sqlite.indexes import VECTORS
 from memory_mcp.storage.sqlite.session import Session
-from memory_mcp.storage.sqlite.texts import TEXTS
+from memory_mcp.storage.sqlite.texts import TEXTS, TextIndex
+
+EVERY = timedelta(days=1)
+_KNOWN = "SELECT value FROM settings WHERE name = 'soundness'"
+_SET = """
+INSERT INTO settings VALUES ('soundness', ?) ON CONFLICT DO UPDATE SET value = excluded.value
+"""
 
 
 async def problems(database: Database) -> list[str]:
     """What is wrong with the file or its indexes, in words; empty when nothing is."""
-    return [*await database.read(_in_rows), *await database.write(_in_texts)]
+    found = await database.read(_in_rows)
+    for index in TEXTS:  # a write each, so that other writers get their turn
+        found += await database.write(partial(_in_texts, index=index))
+    return found
+
+
+async def daily_problems(database: Database, now: datetime) -> list[str] | None:
+    """The same, if no process has looked for a day; `None` if one has. What is found is kept."""
+
+    def is_due(session: Session) -> bool:
+        told = session.value(_KNOWN)
+        return told is None or from_iso(json.loads(told)["checked_at"]) + EVERY <= now
+
+    def claim(session: Session) -> bool:
+        if not is_due(session):
+            return False
+        _note(session, now, known_problems(session))
+        return True
+
+    if not (await database.read(is_due) and await database.write(claim)):
+        return None
+    found = await problems(database)
+    await database.write(lambda session: _note(session, now, found))
+    return found
+
+
+def known_problems(session: Session) -> list[str]:
+    """What the last daily look found."""
+    told = session.value(_KNOWN)
+    return json.loads(told)["problems"] if told else []
+
+
+def _note(session: Session, now: datetime, found: list[str]) -> None:
+    told = json.dumps({"checked_at": to_iso(now), "problems": found})
+    session.run(_SET, (told,))
 
 
 def _in_rows(session: Session) -> list[str]:
@@ -27,12 +72,10 @@ def _in_rows(session: Session) -> list[str]:
     return found
 
 
-def _in_texts(session: Session) -> list[str]:
+def _in_texts(session: Session, index: TextIndex) -> list[str]:
     """FTS5 checks an index when it is told to by an insert."""
-    found: list[str] = []
-    for index in TEXTS:
-        try:
-            session.run(f"INSERT INTO {index.fts} ({index.fts}) VALUES ('integrity-check')")
-        except sqlite_module().DatabaseError as error:
-            found.append(f"the index {index.fts} is damaged ({error}); doctor --rebuild mends it")
-    return found
+    try:
+        session.run(f"INSERT INTO {index.fts} ({index.fts}) VALUES ('integrity-check')")
+    except sqlite_module().DatabaseError as error:
+        return [f"the index {index.fts} is damaged ({error}); doctor --rebuild mends it"]
+    return []

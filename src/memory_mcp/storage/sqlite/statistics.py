@@ -8,13 +8,14 @@ from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.session import Session
+from memory_mcp.storage.sqlite.soundness import known_problems
 
 TAGS_SHOWN = 20
 
 _AGENT = "SELECT seq, name, (SELECT count(*) FROM agents) FROM agents WHERE id = ?"
 _MESSAGES = """
 SELECT (SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ?1 AND noun = 'message'),
-    (SELECT count(*) FROM conversations WHERE agent_seq = ?1),
+    (SELECT count(*) FROM conversations WHERE agent_seq = ?1 AND messages > 0),
     (SELECT min(created_at) FROM messages WHERE agent_seq = ?1),
     (SELECT max(created_at) FROM messages WHERE agent_seq = ?1)
 """
@@ -26,6 +27,7 @@ SELECT (SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ?1 AND noun = '
 _TAGS = """
 SELECT tag, n FROM counts WHERE agent_seq = ? AND noun = 'tag' ORDER BY n DESC, tag LIMIT ?
 """
+_NEAR = "SELECT count(*) FROM near_duplicates WHERE agent_seq = ?"
 _BLOCKS = """
 SELECT ab.label, length(b.value), b.limit_chars
 FROM agent_blocks ab JOIN blocks b ON b.seq = ab.block_seq
@@ -66,7 +68,9 @@ class SqliteStatistics:
             tags=tuple(TagCount(tag, count) for tag, count in tags),
             blocks=tuple(BlockFill(label, chars, limit) for label, chars, limit in blocks),
             agents=agents,
+            near_duplicates=session.value(_NEAR, (seq,)),
             index=state,
+            problems=tuple(known_problems(session)),
             database=str(path),
             database_bytes=_bytes_on_disk(path),
         )

@@ -1,7 +1,7 @@
 """Summaries in SQLite."""
 
 from memory_mcp.domain.ids import AgentId, SummaryId, new_id
-from memory_mcp.domain.summaries import NewSummary, Summary
+from memory_mcp.domain.summaries import MADE_BY_EXTRACT, NewSummary, Summary
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.agents import seq_of
@@ -12,10 +12,22 @@ from memory_mcp.storage.sqlite.session import Row, Session
 _COLUMNS = "id, text, first_seq, last_seq, messages, covered, last_at, made_by, created_at"
 _LATEST = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq DESC LIMIT 1"
 _CHAIN = f"SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? ORDER BY seq"
+_TOLD = "SELECT count(*) FROM messages WHERE agent_seq = ? AND seq BETWEEN ? AND ?"
 _INSERT = """
 INSERT INTO summaries (id, agent_seq, text, first_seq, last_seq, messages, covered, last_at,
     made_by, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# The newest of each agent, if it was extracted and no run about it has ended; and the one before.
+_UNWRITTEN = f"""
+SELECT a.id, s.seq, s.agent_seq FROM summaries s JOIN agents a ON a.seq = s.agent_seq
+WHERE s.seq = (SELECT max(seq) FROM summaries n WHERE n.agent_seq = s.agent_seq)
+    AND s.made_by = '{MADE_BY_EXTRACT}' AND NOT EXISTS (SELECT 1 FROM runs r
+        WHERE r.agent_seq = s.agent_seq AND r.kind = 'summarise' AND r.last_seq = s.last_seq)
+"""
+_UP_TO = f"""
+SELECT {_COLUMNS} FROM summaries WHERE agent_seq = ? AND seq <= ? ORDER BY seq DESC LIMIT 2
 """
 
 
@@ -37,15 +49,35 @@ class SqliteSummaries:
         )
         return [_from_row(row) for row in rows]
 
+    async def unwritten(self) -> list[tuple[AgentId, Summary, Summary | None]]:
+        """Summaries in view that were extracted, and that no model has been asked to write yet.
+
+        Each with its agent, and the one it was made from.
+        """
+
+        def find(session: Session) -> list[tuple[AgentId, Summary, Summary | None]]:
+            found: list[tuple[AgentId, Summary, Summary | None]] = []
+            for agent_id, seq, agent_seq in session.all(_UNWRITTEN):
+                rows = session.all(_UP_TO, (agent_seq, seq))
+                latest, *before = [_from_row(row) for row in rows]
+                found.append((AgentId(agent_id), latest, before[0] if before else None))
+            return found
+
+        return await self._database.read(find)
+
     async def evict(self, agent_id: AgentId, summary: NewSummary, after: Summary | None) -> bool:
         """Put a summary in view, made from the one `after`; the messages it tells of leave.
 
-        False, and nothing changed, when another eviction came before.
+        False, and nothing changed, when another eviction or a forgetting came before.
         """
 
         def put(session: Session) -> bool:
             latest = _latest(session, agent_id)
-            if (latest and latest.id) != (after and after.id):
+            # Something may have been forgotten since it was written: neither may come back by it.
+            told = session.value(
+                _TOLD, (seq_of(session, agent_id), summary.first_seq, summary.last_seq)
+            )
+            if latest != after or told != summary.messages:
                 return False
             now = to_iso(self._clock.now())
             summary_id = new_id("summary")

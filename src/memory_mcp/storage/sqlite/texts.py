@@ -11,6 +11,7 @@ from datetime import datetime
 
 from memory_mcp.domain.messages import (
     NEIGHBOUR_WEIGHT,
+    NEIGHBOURS_AFTER,
     NEIGHBOURS_BEFORE,
     Turn,
     neighbours_of,
@@ -65,6 +66,17 @@ SELECT seq, coalesce(name, role), created_at, content FROM messages
 WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
 """
 
+_BEFORE = """
+SELECT seq, coalesce(name, role), created_at, content FROM messages
+WHERE conversation_seq = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+"""
+_FROM = """
+SELECT seq, coalesce(name, role), created_at, content FROM messages
+WHERE conversation_seq = ? AND seq >= ? ORDER BY seq LIMIT ?
+"""
+_REACH = NEIGHBOURS_BEFORE + NEIGHBOURS_AFTER
+"""How far around a turn others stand whose texts hold it, or hold what holds it now instead."""
+
 
 def make_texts(session: Session) -> None:
     """Make the lexical indexes anew from the canonical rows."""
@@ -99,6 +111,27 @@ def index_turns(session: Session, tail: Sequence[Turn], new: Sequence[Turn]) -> 
     add_texts(session, LONG_TURNS, [_long(run[at]) for at in places if not run[at].is_short])
 
 
+def stretch_around(session: Session, conversation_seq: int, seq: int) -> list[Turn]:
+    """A place in a conversation, with the turns around it that its coming or going concerns."""
+    before = session.all(_BEFORE, (conversation_seq, seq, _REACH))
+    after = session.all(_FROM, (conversation_seq, seq, _REACH + 1))
+    return [_turn(row) for row in (*reversed(before), *after)]
+
+
+def reindex_stretch(session: Session, was: Sequence[Turn], now: Sequence[Turn]) -> None:
+    """Index a stretch of a conversation as it reads now instead of as it read.
+
+    A turn came or went in it, at least three from either end that is not the conversation's own:
+    what stands nearer to an end reads the same both times, so it is left alone.
+    """
+    for index, made in ((SHORT_TURNS, _shorts), (LONG_TURNS, _longs)):
+        old, new = made(was), made(now)
+        gone = [(seq, texts) for seq, texts in old.items() if new.get(seq) != texts]
+        come = [(seq, texts) for seq, texts in new.items() if old.get(seq) != texts]
+        remove_texts(session, index, gone)
+        add_texts(session, index, come)
+
+
 def passage_texts(content: str, tags: Sequence[str], occurred_at: datetime | None) -> Texts:
     """What a passage is indexed by."""
     return (index_form(lexical_text(content, tags, occurred_at)),)
@@ -125,6 +158,14 @@ def remove_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, T
 def _short(run: Sequence[Turn], place: int) -> tuple[int, Texts]:
     turn = run[place]
     return turn.seq, (_words(turn), index_form(neighbours_of(run, place)))
+
+
+def _shorts(run: Sequence[Turn]) -> dict[int, Texts]:
+    return dict(_short(run, place) for place, turn in enumerate(run) if turn.is_short)
+
+
+def _longs(run: Sequence[Turn]) -> dict[int, Texts]:
+    return dict(_long(turn) for turn in run if not turn.is_short)
 
 
 def _long(turn: Turn) -> tuple[int, Texts]:

@@ -1,6 +1,7 @@
 """Fakes for tests: an embedder without a model, a clock that is set by hand, a store of one's own.
 
-SQLite is not among them: it is quick enough to be real.
+SQLite is not among them: it is quick enough to be real. Models that follow a script stand in
+`memory_mcp.testing.chat`, in memory, and `memory_mcp.testing.model_server`, over HTTP.
 """
 
 import math

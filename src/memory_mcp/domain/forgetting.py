@@ -1,0 +1,306 @@
+"""Forgetting: what is found before it goes, what went, and how long it can be put back."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from memory_mcp.domain.texts import clip, counted, each
+from memory_mcp.domain.times import for_reading, from_iso
+
+KEPT_DAYS = 30
+"""How long what was forgotten can be put back."""
+CONFIRM_MINUTES = 10
+"""How long what was found waits for the word that it may go."""
+AT_ONCE_MAX = 500
+"""What may go in one step: each takes the store about a millisecond, and writers wait for it."""
+SHOWN = 5
+SHOWN_CHARS = 160
+
+Holder = Literal["passage", "message", "block", "summary"]
+_NOUNS = {
+    "passage": "passage",
+    "message": "message",
+    "block": "line of core memory",
+    "summary": "fragment of the summary in view",
+}
+_PLURALS = {"block": "lines of core memory", "summary": "fragments of the summary in view"}
+
+
+def kept_until(removed_at: datetime) -> datetime:
+    """Until when what went at that moment can be put back."""
+    return removed_at + timedelta(days=KEPT_DAYS)
+
+
+def holder_of(text: str) -> re.Pattern[str]:
+    """What finds exactly `text` in a longer one, whatever its capitals."""
+    return re.compile(re.escape(text), re.IGNORECASE)
+
+
+def lines_holding(value: str, wanted: re.Pattern[str]) -> list[str]:
+    """The lines of a block in which a text stands, or which it spans; blank ones left out."""
+    found: list[str] = []
+    spans = [match.span() for match in wanted.finditer(value)]
+    start = 0
+    for line in value.split("\n"):
+        end = start + len(line)
+        if line.strip() and any(first <= end and last > start for first, last in spans):
+            found.append(line)
+        start = end + 1
+    return found
+
+
+def without_lines(value: str, lines: Sequence[str]) -> str:
+    """A block's text without these lines, wherever they stand."""
+    gone = set(lines)
+    return "\n".join(line for line in value.split("\n") if line not in gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One thing in which a text stands."""
+
+    noun: Holder
+    id: str
+    """The passage's, message's, block's or summary's."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Everything of an agent's in which a text stands."""
+
+    text: str
+    matches: Sequence[Match]
+    read_only: Sequence[str] = ()
+    """Labels of blocks that hold it, but that nobody may edit."""
+
+    @property
+    def told(self) -> str:
+        """How many of what."""
+        return _counted(Counter(match.noun for match in self.matches))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would go, and the word that lets it."""
+
+    found: Found
+    code: str | None = None
+    """`None` where nothing was found."""
+    expires_at: datetime | None = None
+
+    @property
+    def answer(self) -> str:
+        """For whoever asked."""
+        found = self.found
+        text = clip(found.text, SHOWN_CHARS)
+        kept = _read_only(found.read_only)
+        if not found.matches:
+            return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
+        lines = [
+            f"- {clip(' '.join(match.text.split()), SHOWN_CHARS)} [{match.id}]"
+            for match in found.matches[:SHOWN]
+        ]
+        if len(found.matches) > SHOWN:
+            lines.append(f"… and {len(found.matches) - SHOWN:,} more")
+        until = for_reading(self.expires_at) if self.expires_at else ""
+        return "\n".join(
+            [
+                f"{text!r} stands in {found.told}:",
+                *lines,
+                f"Nothing is forgotten yet. To forget these: confirm {self.code} (until {until} "
+                f"UTC).{kept}",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A forgetting that waits for its word."""
+
+    text: str
+    code: str
+    expires_at: datetime
+    told: str
+    """How many of what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What went, by id."""
+
+    at: datetime
+    passages: Sequence[str] = ()
+    messages: Sequence[str] = ()
+    lines: int = 0
+    """Of core memory."""
+    fragments: int = 0
+    """Of the summary in view."""
+    unknown: Sequence[str] = ()
+    """Ids that were asked for, and are none of the agent's."""
+    retold: bool = False
+    """Whether a model wrote the summary in view: it may tell of a message in words of its own."""
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything went."""
+        return bool(self.passages or self.messages or self.lines or self.fragments)
+
+    @property
+    def answer(self) -> str:
+        """For whoever asked."""
+        parts: list[str] = []
+        if self.anything:
+            numbers: dict[Holder, int] = {
+                "passage": len(self.passages),
+                "message": len(self.messages),
+                "block": self.lines,
+                "summary": self.fragments,
+            }
+            parts.append(
+                f"Forgotten: {_counted(numbers)}. To undo it, until "
+                f"{for_reading(kept_until(self.at))} UTC: undo. After that it is gone for good."
+            )
+        else:
+            parts.append("Nothing was forgotten.")
+        if self.unknown:
+            parts.append(f"Not there: {each(clip(one, 60) for one in self.unknown[:SHOWN])}.")
+        if self.fragments:
+            parts.append("The summary's fragments are not put back; recall has what they tell.")
+        if self.retold:
+            parts.append(
+                "The summary in view was written by a model and may still tell of it in other "
+                'words: forget "those words" takes them out.'
+            )
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was put back, by id."""
+
+    back: Sequence[str] = ()
+    lines: int = 0
+    """Of core memory."""
+    anew: Sequence[str] = ()
+    """Passages whose text was filed again meanwhile: not doubled."""
+    no_room: Sequence[str] = ()
+    """Labels of blocks that have no room for their lines any more, or cannot be edited."""
+    unknown: Sequence[str] = ()
+
+    @property
+    def answer(self) -> str:
+        """For whoever asked."""
+        parts: list[str] = []
+        if self.back or self.lines:
+            passages = sum(one.startswith("passage-") for one in self.back)
+            numbers: dict[Holder, int] = {
+                "passage": passages,
+                "message": len(self.back) - passages,
+                "block": self.lines,
+            }
+            parts.append(f"Put back: {_counted(numbers)}. Words find them at once, meaning soon.")
+        if self.anew:
+            parts.append(
+                f"Filed anew meanwhile, so not doubled: {each(self.anew[:SHOWN])}"
+                f"{_more(self.anew)}."
+            )
+        parts += [
+            f"Block {label!r} has no room for its lines, or cannot be edited; they are kept. "
+            "Make room, then undo again."
+            for label in self.no_room
+        ]
+        if self.unknown:
+            shown = each(clip(one, 60) for one in self.unknown[:SHOWN])
+            parts.append(f"Not among what can be put back: {shown}{_more(self.unknown)}.")
+        return " ".join(parts) or (
+            f"There is nothing to put back: nothing was forgotten in the last {KEPT_DAYS} days, or "
+            "all of it is back."
+        )
+
+
+def gone_text(passage_id: str, superseded_by: str | None, removed_at: str) -> str:
+    """What is told of a passage that was removed at that moment (in stored form)."""
+    at = from_iso(removed_at)
+    when, until = for_reading(at), for_reading(kept_until(at))
+    if superseded_by:
+        return (
+            f"passage {passage_id} was superseded by {superseded_by} on {when} UTC: "
+            f"memory://passages/{superseded_by} has what holds now. The old one can be put back "
+            f"until {until} UTC."
+        )
+    return (
+        f"passage {passage_id} was forgotten on {when} UTC. It can be put back until {until} UTC."
+    )
+
+
+# --- Near-duplicates ---
+
+NEAR_SIMILARITY = 0.92
+"""Cosine from which two passages may say the same. Among 1,209 facts taken from conversations one
+pair of an agent's is as near, and says the same; of 1.1 million pairs of turns none is. Sentences
+that differ by a word that tells nothing lie above .94."""
+
+_NUMBER = re.compile(r"\d+")
+_TELLING = frozenset(
+    """no not never none without cannot nor neither
+    one two three four five six seven eight nine ten eleven twelve twenty thirty fifty hundred
+    thousand million billion first second third half twice
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec
+    monday tuesday wednesday thursday friday saturday sunday
+    today yesterday tomorrow tonight""".split()
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’]t\b)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearDuplicate:
+    """Two passages that say nearly the same: offered, never merged."""
+
+    passage_id: str
+    """The one that came later."""
+    content: str
+    other_id: str
+    other_content: str
+    similarity: float
+    """Cosine, from -1 to 1."""
+
+
+def may_say_the_same(
+    a: str, b: str, a_occurred: datetime | None = None, b_occurred: datetime | None = None
+) -> bool:
+    """Whether two near texts agree in every number, date and negation."""
+    if a_occurred and b_occurred and a_occurred.date() != b_occurred.date():
+        return False
+    return _telling(a) == _telling(b)
+
+
+def _telling(text: str) -> Counter[str]:
+    words = (word.lower().replace("’", "'") for word in _WORD.findall(text))
+    told = Counter("not" if word.endswith("n't") else word for word in words)
+    kept = Counter({word: count for word, count in told.items() if word in _TELLING})
+    return kept + Counter(_NUMBER.findall(text))
+
+
+def _counted(numbers: Mapping[Holder, int]) -> str:
+    return each(
+        counted(number, _NOUNS[noun])
+        if number == 1 or noun not in _PLURALS
+        else f"{number:,} {_PLURALS[noun]}"
+        for noun, number in numbers.items()
+        if number
+    )
+
+
+def _read_only(labels: Sequence[str]) -> str:
+    if not labels:
+        return ""
+    return f" It also stands in {each(repr(label) for label in labels)}, which nobody may edit."
+
+
+def _more(ids: Sequence[str]) -> str:
+    return f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""

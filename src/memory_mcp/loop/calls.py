@@ -1,0 +1,130 @@
+"""Calls of a model, within the caps: entered before they are made, settled when answered."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from memory_mcp.domain.chat import ChatMessage, ChatReply, ChatRequest
+from memory_mcp.domain.errors import MemoryMCPError, ModelError, ModelUnavailable
+from memory_mcp.domain.ids import RunId
+from memory_mcp.domain.runs import CapHit, Caps, Lease, Spent
+from memory_mcp.ports import ChatModel, RunStore, TokenCounter
+
+logger = logging.getLogger(__name__)
+
+TOKENS_OUT_MAX = 2_000
+RUN_SHARE = 5
+"""Of what a run may take, at most this part is for one answer."""
+RETRY_SECONDS = (1.0, 4.0)
+"""How long is waited before a call that got no answer is made again."""
+ESTIMATE_MARGIN = 1.1
+"""Models count a little differently; the most a call may cost must not be too little."""
+
+
+class CapReached(MemoryMCPError):
+    """A call could have passed a cap and was not made."""
+
+    def __init__(self, hit: CapHit) -> None:
+        super().__init__(str(hit))
+        self.hit = hit
+
+
+class Calls:
+    """What one run asks its model."""
+
+    def __init__(
+        self,
+        model: str,
+        chat: ChatModel,
+        runs: RunStore,
+        tokens: TokenCounter,
+        caps: Caps,
+        run_id: RunId,
+        lease: Lease,
+    ) -> None:
+        self._model = model
+        self._chat = chat
+        self._runs = runs
+        self._tokens = tokens
+        self._caps = caps
+        self._run_id = run_id
+        self._lease = lease
+
+    async def ask(
+        self,
+        messages: Sequence[ChatMessage],
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> ChatReply:
+        """One answer, tried again a few times where that may help.
+
+        Raises:
+            CapReached: it could have passed a cap.
+            ModelError: there was no answer.
+        """
+        room = min(TOKENS_OUT_MAX, self._caps.run_tokens // RUN_SHARE)
+        request = ChatRequest(
+            model=self._model, messages=messages, tools=tools, tokens_out_max=room
+        )
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                return await self._once(request)
+            except ModelUnavailable as error:
+                if wait is None:
+                    raise
+                logger.info("%s gave no answer, asked again in %s s", self._model, wait)
+                logger.debug("because: %s", error)
+                await anyio.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    async def _once(self, request: ChatRequest) -> ChatReply:
+        told = {
+            "model": request.model,
+            "messages": list(request.messages),
+            "tools": list(request.tools),
+            "max_tokens": request.tokens_out_max,
+        }
+        text = json.dumps([told["messages"], told["tools"]], ensure_ascii=False)
+        tokens_in = round(self._tokens.count(text) * ESTIMATE_MARGIN)
+        usd = await self._price(tokens_in, request.tokens_out_max)
+        most = Spent(
+            tokens=tokens_in + request.tokens_out_max,
+            usd=usd or 0.0,
+            unpriced_calls=int(usd is None),
+        )
+        number = await self._runs.reserve(self._run_id, self._lease, told, most, self._caps)
+        if isinstance(number, CapHit):
+            raise CapReached(number)
+        try:
+            reply = await self._chat.complete(request)
+        except ModelError as error:
+            charged = isinstance(error, ModelUnavailable) and error.charged
+            await self._settle(
+                number,
+                error=str(error),
+                tokens_in=tokens_in if charged else 0,
+                tokens_out=0,
+                usd=await self._price(tokens_in, 0) if charged else 0.0,
+            )
+            raise
+        await self._settle(
+            number,
+            response=dict(reply.raw),
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            usd=reply.cost_usd,
+        )
+        return reply
+
+    async def _price(self, tokens_in: int, tokens_out: int) -> float | None:
+        # In a thread: the first price may have to load a library for it.
+        price = self._chat.price
+        return await to_thread.run_sync(price, self._model, tokens_in, tokens_out)
+
+    async def _settle(self, number: int, **told: Any) -> None:
+        # Shielded: what was spent is entered, whoever gives up waiting.
+        with anyio.CancelScope(shield=True):
+            await self._runs.settle(self._run_id, self._lease, number, **told)

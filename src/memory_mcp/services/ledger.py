@@ -1,0 +1,206 @@
+"""The shadow agent seen from outside: what it did, what it may spend, what waits for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.ids import AgentId, RunId
+from memory_mcp.domain.runs import (
+    Caps,
+    NewRun,
+    Run,
+    RunRecord,
+    ShadowState,
+    Trigger,
+    Undone,
+    Unreflected,
+    reflection_due,
+    start_of_day,
+)
+from memory_mcp.domain.summaries import Summary
+from memory_mcp.domain.texts import require_text
+from memory_mcp.ports import Clock, LeaseStore, RunStore, SummaryStore
+
+LEASE = "shadow"
+REQUEST_CHARS_MAX = 10_000
+RUNS_SHOWN = 20
+KEEP = timedelta(days=30)
+"""How long payloads are kept, and for how long a run can be undone."""
+PAYLOAD_BYTES_MAX = 200_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The model there is, and when it is asked."""
+
+    model: str
+    caps: Caps
+    reflect_turns: int
+    """After how many turns of the user; 0: only when nobody says anything any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reflect:
+    """Work: an agent's new messages should be reflected on."""
+
+    unreflected: Unreflected
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Work: a summary should be written by the model."""
+
+    agent_id: AgentId
+    summary: Summary
+    before: Summary | None
+
+
+Work = Reflect | Summarise
+
+
+class Ledger:
+    """Every run, with what it read, asked, changed and cost."""
+
+    def __init__(
+        self,
+        runs: RunStore,
+        leases: LeaseStore,
+        summaries: SummaryStore,
+        policy: Policy | None,
+        clock: Clock,
+    ) -> None:
+        """Without a policy there is no model."""
+        self.policy = policy
+        self._runs = runs
+        self._leases = leases
+        self._summaries = summaries
+        self._clock = clock
+
+    # What it did.
+
+    async def runs(self, agent_id: AgentId | None = None, limit: int = RUNS_SHOWN) -> list[Run]:
+        """The latest runs, newest first."""
+        return await self._runs.runs(agent_id, limit)
+
+    async def record(self, run_id: RunId | None) -> RunRecord:
+        """A run with its calls and changes; without an id the latest one.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+        return await self._runs.record(run_id)
+
+    async def undo(self, run_id: RunId | None, agent_id: AgentId | None = None) -> Undone:
+        """Put back what a run changed, where nobody changed it since.
+
+        Without an id the agent's latest run that changed something and still stands.
+
+        Raises:
+            RunNotFound: there is none.
+            InvalidInput: there is nothing to undo.
+        """
+        if run_id is None:
+            changed = [
+                run
+                for run in await self._runs.runs(agent_id, 1_000)
+                if run.changes > run.undone and run.ended_at
+            ]
+            if not changed:
+                raise InvalidInput("there is no run left to undo: none changed anything.")
+            run_id = changed[0].id
+        undone = await self._runs.undo(run_id)
+        if not undone.put_back and not undone.left:
+            raise InvalidInput(f"{run_id} has nothing to undo: it changed nothing, or was undone.")
+        return undone
+
+    # How it stands.
+
+    async def state(self) -> ShadowState:
+        """How the shadow agent stands, and what it spent today."""
+        day = await self._runs.spent_on(start_of_day(self._clock.now()))
+        runs = await self._runs.runs(None, 1)
+        last = runs[0] if runs else None
+        worker = await self._leases.holder(LEASE)
+        caps = self.policy.caps if self.policy else None
+        return ShadowState(
+            model=self.policy.model if self.policy else None,
+            doing=await self._doing(worker),
+            worker=worker,
+            last_run=last.id if last else None,
+            last_run_state=last.state if last else None,
+            last_run_at=(last.ended_at or last.started_at) if last else None,
+            runs=await self._runs.count(),
+            tokens_today=day.tokens,
+            day_tokens=caps.day_tokens if caps else None,
+            usd_today=day.usd,
+            day_usd=caps.day_usd if caps else None,
+            unpriced_calls_today=day.unpriced_calls,
+        )
+
+    async def _doing(self, worker: str | None) -> str:
+        if self.policy is None:
+            return "off: no model is set (MEMORY_MCP_MODEL); what needs none is done"
+        if why := await self._runs.paused(self.policy.caps):
+            return why
+        if worker is not None:
+            return f"working: {worker}"
+        return "waiting for a worker" if await self.has_work() else "idle"
+
+    async def set_paused(self, paused: bool) -> None:
+        """Let it start no run until told otherwise; or let it go on, at a cap too."""
+        await self._runs.set_paused(paused)
+
+    # What waits for it.
+
+    async def has_work(self) -> bool:
+        """Whether a worker should be started."""
+        if self.policy is None or await self._runs.paused(self.policy.caps):
+            return False
+        return await self._runs.has_open() or await self.next_work() is not None
+
+    async def has_worker(self) -> bool:
+        """Whether one is alive."""
+        return await self._leases.holder(LEASE) is not None
+
+    async def next_work(self, agent_id: AgentId | None = None, *, now: bool = False) -> Work | None:
+        """What is to be done next, apart from open runs; `now`: whether it is quite due or not."""
+        found = await self.due(agent_id, now=now)
+        return found[0] if found else None
+
+    async def due(self, agent_id: AgentId | None = None, *, now: bool = False) -> Sequence[Work]:
+        """Everything that is to be done, apart from open runs."""
+        if self.policy is None:
+            return ()
+        work: list[Work] = [
+            Summarise(owner, summary, before)
+            for owner, summary, before in await self._summaries.unwritten()
+            if agent_id in (None, owner)
+        ]
+        for unreflected in await self._runs.unreflected(self.policy.reflect_turns):
+            if agent_id not in (None, unreflected.agent_id):
+                continue
+            trigger = reflection_due(unreflected, self.policy.reflect_turns, self._clock.now())
+            if trigger is None and now and unreflected.last_at:
+                trigger = "asked"
+            if trigger is not None:
+                work.append(Reflect(unreflected, trigger))
+        return work
+
+    # Asking it.
+
+    async def request(self, agent_id: AgentId, text: str) -> Run:
+        """Enter a request for the model; a worker takes it up.
+
+        Raises:
+            InvalidInput: it is blank or too long, or there is no model.
+        """
+        require_text(text, "the request", REQUEST_CHARS_MAX)
+        if self.policy is None:
+            raise InvalidInput(
+                "free requests need a model: set MEMORY_MCP_MODEL. Without one these are "
+                "understood: forget, confirm, undo, status, compact, list."
+            )
+        run = NewRun(agent_id=agent_id, kind="request", trigger="asked", model=self.policy.model)
+        return await self._runs.begin(run, None, {"request": text})

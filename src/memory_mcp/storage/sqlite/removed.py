@@ -1,0 +1,347 @@
+"""What was forgotten or superseded: out of memory and its indexes, kept whole for some days."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from memory_mcp.domain.extract import shown_speaker, without_fragments
+from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
+from memory_mcp.domain.messages import Message
+from memory_mcp.domain.passages import Passage, content_hash
+from memory_mcp.domain.times import from_iso
+from memory_mcp.storage.sqlite.agents import seq_of
+from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
+from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.session import Session, as_key
+from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
+from memory_mcp.storage.sqlite.texts import (
+    Texts,
+    add_texts,
+    passage_texts,
+    reindex_stretch,
+    remove_texts,
+    stretch_around,
+)
+
+Kept = dict[str, Any]
+"""A row as it was, by column."""
+
+_PASSAGE = (
+    *("seq", "id", "content", "occurred_at", "created_at", "refreshed_at", "origin"),
+    *("supersedes", "external_id", "metadata"),
+)
+_PASSAGES = f"""
+SELECT {", ".join(_PASSAGE)},
+    (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq)
+FROM passages p WHERE p.agent_seq = ? AND p.id IN (SELECT value FROM json_each(?)) ORDER BY p.seq
+"""
+_MESSAGE = (
+    *("seq", "id", "conversation_seq", "role", "name", "content", "created_at"),
+    *("external_id", "metadata"),
+)
+_MESSAGES = f"""
+SELECT {", ".join(f"m.{column}" for column in _MESSAGE)}, c.id, c.external_id
+FROM messages m JOIN conversations c ON c.seq = m.conversation_seq
+WHERE m.agent_seq = ? AND m.id IN (SELECT value FROM json_each(?)) ORDER BY m.seq
+"""
+_KEEP = """
+INSERT INTO removed (id, noun, agent_seq, row, superseded_by, removed_by, removed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_FORGET = """
+INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
+VALUES (?, 'message', ?, ?, ?, ?)
+"""
+_FORGOTTEN = """
+SELECT id FROM forgotten WHERE agent_seq = ? AND conversation = ? AND external_id = ?
+"""
+_IS_KEPT = """
+SELECT r.noun, r.agent_seq, a.id, r.row FROM removed r JOIN agents a ON a.seq = r.agent_seq
+WHERE r.id = ?
+"""
+_FATE = """
+SELECT superseded_by, removed_at FROM removed WHERE agent_seq = ? AND noun = 'passage' AND id = ?
+"""
+_SAME_PASSAGE = """
+SELECT 1 FROM passages WHERE seq = ?1 OR (agent_seq = ?2
+    AND (content_hash = ?3 OR (external_id IS NOT NULL AND external_id = ?4)))
+"""
+_PUT_PASSAGE = """
+INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, created_at,
+    refreshed_at, origin, supersedes, external_id, metadata)
+VALUES (:seq, :id, :agent_seq, :content, :content_hash, :occurred_at, :created_at, :refreshed_at,
+    :origin, :supersedes, :external_id, :metadata)
+"""
+_PUT_MESSAGE = """
+INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
+    external_id, metadata)
+VALUES (:seq, :id, :agent_seq, :conversation_seq, :role, :name, :content, :created_at,
+    :external_id, :metadata)
+RETURNING seq
+"""
+# A summary's number of messages is of those that recall still has.
+_COVER = """
+UPDATE summaries SET covered = covered + ?1
+WHERE seq = (SELECT max(seq) FROM summaries WHERE agent_seq = ?2) AND last_seq >= ?3
+"""
+_COMPARE_AGAIN = "UPDATE agents SET compared_seq = min(compared_seq, ?) WHERE seq = ?"
+_HISTORY = """
+SELECT h.block_seq, h.version, h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+WHERE b.id = ? AND h.version < ?
+"""
+_EMPTIED = """
+DELETE FROM conversations WHERE messages = 0 AND seq IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.noun = 'message'
+        AND json_extract(r.row, '$.conversation_seq') = conversations.seq)
+"""
+
+
+def remove_passages(
+    session: Session,
+    indexes: Indexes,
+    agent_id: str,
+    passage_ids: Sequence[str],
+    by: str,
+    now: str,
+    superseded_by: str | None = None,
+) -> list[Passage]:
+    """Take passages of an agent out of memory, and keep them; those that went, in their order.
+
+    Ids that are none of the agent's passages are passed over.
+    """
+    agent_seq = seq_of(session, AgentId(agent_id))
+    operation = "superseded" if superseded_by else "forgotten"
+    gone: list[Passage] = []
+    for *columns, tags in session.all(_PASSAGES, (agent_seq, json.dumps(list(passage_ids)))):
+        kept: Kept = {**dict(zip(_PASSAGE, columns, strict=True)), "tags": json.loads(tags)}
+        keep(session, kept["id"], "passage", agent_seq, kept, by, now, superseded_by)
+        remove_texts(session, PASSAGE_TEXTS, [(kept["seq"], _passage_texts(kept))])
+        indexes.remove_vectors(session, PASSAGES, kept["seq"])
+        session.run("DELETE FROM passage_tags WHERE passage_seq = ?", (kept["seq"],))
+        session.run("DELETE FROM passages WHERE seq = ?", (kept["seq"],))
+        record_change(session, now, "passage", kept["id"], operation, [agent_id], by=by)
+        gone.append(_passage(kept))
+    return gone
+
+
+def remove_messages(
+    session: Session,
+    indexes: Indexes,
+    agent_id: str,
+    message_ids: Sequence[str],
+    by: str,
+    now: str,
+) -> list[Message]:
+    """Take messages of an agent out of recall, and keep them; those that went, in their order.
+
+    What their neighbours are found by changes with it, and what summaries tell in a message's own
+    words goes. Ids that are none of the agent's messages are passed over.
+    """
+    agent_seq = seq_of(session, AgentId(agent_id))
+    gone: list[Message] = []
+    for *columns, conversation_id, conversation in session.all(
+        _MESSAGES, (agent_seq, json.dumps(list(message_ids)))
+    ):
+        kept: Kept = dict(zip(_MESSAGE, columns, strict=True))
+        seq, place = kept["seq"], kept["conversation_seq"]
+        keep(session, kept["id"], "message", agent_seq, kept, by, now)
+        told = (kept["id"], agent_seq, kept["external_id"], now, conversation)
+        session.run(_FORGET, told)
+        was = stretch_around(session, place, seq)
+        session.run("DELETE FROM messages WHERE seq = ?", (seq,))
+        reindex_stretch(session, was, [turn for turn in was if turn.seq != seq])
+        indexes.remove_vectors(session, MESSAGES, seq)
+        session.run(_COVER, (-1, agent_seq, seq))
+        record_change(session, now, "message", kept["id"], "forgotten", [agent_id], by=by)
+        gone.append(_message(kept, conversation_id, conversation))
+    _take_from_summaries(session, agent_seq, gone)
+    return gone
+
+
+def keep(
+    session: Session,
+    row_id: str,
+    noun: str,
+    agent_seq: int,
+    kept: Kept,
+    by: str,
+    now: str,
+    superseded_by: str | None = None,
+) -> None:
+    """Enter what goes among the removed."""
+    row = json.dumps(kept, ensure_ascii=False)
+    session.run(_KEEP, (row_id, noun, agent_seq, row, superseded_by, by, now))
+
+
+def restore(session: Session, indexes: Indexes, ids: Sequence[str], now: str) -> list[str]:
+    """Put passages and messages back as they were; the ids of those that are back.
+
+    A passage whose text was filed anew meanwhile is not doubled, and is kept no longer. Vectors
+    follow. Other ids are passed over.
+    """
+    back: list[str] = []
+    for row_id in dict.fromkeys(ids):
+        found = session.one(_IS_KEPT, (as_key(row_id),))
+        if found is None or found[0] not in ("passage", "message"):
+            continue
+        noun, agent_seq, agent_id, row = found
+        put = _put_passage if noun == "passage" else _put_message
+        is_back = put(session, indexes, agent_seq, json.loads(row))
+        session.run("DELETE FROM removed WHERE id = ?", (row_id,))
+        if is_back:
+            record_change(session, now, noun, row_id, "restored", [agent_id])
+            back.append(row_id)
+    return back
+
+
+def purge(session: Session, before: str) -> int:
+    """Let go for good what was removed before that moment (in stored form); how much it was.
+
+    Lines of blocks go from the blocks' history as well, and conversations that are left empty. That
+    a message was forgotten stays known, by its id and where it came from, lest it comes again.
+    """
+    rows = session.all("SELECT noun, row FROM removed WHERE removed_at < ?", (before,))
+    session.run("DELETE FROM removed WHERE removed_at < ?", (before,))
+    emptied: set[int] = set()
+    for noun, row in rows:
+        kept: Kept = json.loads(row)
+        if noun == "block":
+            _take_from_history(session, kept)
+        elif noun == "message":
+            emptied.add(kept["conversation_seq"])
+    session.run(_EMPTIED, (json.dumps(sorted(emptied)),))
+    return len(rows)
+
+
+def fate_of(session: Session, agent_seq: int, passage_id: str) -> tuple[str | None, str] | None:
+    """What superseded a passage, if anything did, and when it was removed, in stored form."""
+    row = session.one(_FATE, (agent_seq, as_key(passage_id)))
+    return (row[0], row[1]) if row else None
+
+
+def has_forgotten(session: Session, agent_seq: int) -> bool:
+    """Whether any message of the agent's was ever forgotten."""
+    return session.value("SELECT 1 FROM forgotten WHERE agent_seq = ?", (agent_seq,)) is not None
+
+
+def forgotten_id(
+    session: Session, agent_seq: int, conversation: str, external_id: str | None
+) -> MessageId | None:
+    """The id of the forgotten message that came from there, if one did."""
+    if external_id is None:
+        return None
+    return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
+
+
+def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
+    digest = content_hash(kept["content"])
+    seq = kept["seq"]
+    if session.value(_SAME_PASSAGE, (seq, agent_seq, digest, kept["external_id"])) is not None:
+        return False
+    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
+    tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
+    session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
+    add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
+    indexes.add_vectors_to(session, PASSAGES, [(seq, agent_seq, None)])
+    session.run(_COMPARE_AGAIN, (seq - 1, agent_seq))
+    return True
+
+
+def _put_message(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
+    # What the trigger on inserts refuses is there already, and nothing is put.
+    seq = session.value(_PUT_MESSAGE, {**kept, "agent_seq": agent_seq})
+    if seq is None:
+        return False
+    now = stretch_around(session, kept["conversation_seq"], seq)
+    reindex_stretch(session, [turn for turn in now if turn.seq != seq], now)
+    indexes.add_vectors_to(session, MESSAGES, [(seq, agent_seq, None)])
+    session.run(_COVER, (1, agent_seq, seq))
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
+    return True
+
+
+def _take_from_summaries(session: Session, agent_seq: int, gone: Sequence[Message]) -> None:
+    """Summaries that were extracted tell of a message in its own words; they no longer do."""
+    if not gone:
+        return
+    told: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for message in gone:
+        key = message.created_at.date().isoformat(), shown_speaker(message.speaker)
+        told[key].append(" ".join(message.content.split()))
+
+    def tells(day: str, speaker: str, fragment: str) -> bool:
+        words = " ".join(fragment.split())
+        return any(words in content for content in told.get((day, speaker), ()))
+
+    edit_summaries(session, agent_seq, tells, gone[0].seq)
+
+
+def edit_summaries(
+    session: Session, agent_seq: int, drop: Callable[[str, str, str], bool], from_seq: int = 0
+) -> tuple[int, ...]:
+    """Take fragments out of every summary that reaches to a message; how many, oldest first."""
+    rows = session.all(
+        "SELECT seq, text FROM summaries WHERE agent_seq = ? AND last_seq >= ? ORDER BY seq",
+        (agent_seq, from_seq),
+    )
+    counts: list[int] = []
+    for seq, text in rows:
+        dropped = 0
+
+        def counted_drop(day: str, speaker: str, fragment: str) -> bool:
+            nonlocal dropped
+            gone = drop(day, speaker, fragment)
+            dropped += gone
+            return gone
+
+        left = without_fragments(text, counted_drop)
+        counts.append(dropped)
+        if dropped:
+            session.run("UPDATE summaries SET text = ? WHERE seq = ?", (left, seq))
+    return tuple(counts)
+
+
+def _take_from_history(session: Session, kept: Kept) -> None:
+    gone = set(kept["lines"])
+    for block_seq, version, value in session.all(_HISTORY, (kept["block_id"], kept["version"])):
+        left = "\n".join(line for line in value.split("\n") if line not in gone)
+        if left != value:
+            session.run(
+                "UPDATE block_history SET value = ? WHERE block_seq = ? AND version = ?",
+                (left, block_seq, version),
+            )
+
+
+def _passage_texts(kept: Kept) -> Texts:
+    occurred_at = from_iso(kept["occurred_at"]) if kept["occurred_at"] else None
+    return passage_texts(kept["content"], kept["tags"], occurred_at)
+
+
+def _passage(kept: Kept) -> Passage:
+    return Passage(
+        id=PassageId(kept["id"]),
+        seq=kept["seq"],
+        content=kept["content"],
+        tags=tuple(kept["tags"]),
+        occurred_at=from_iso(kept["occurred_at"]) if kept["occurred_at"] else None,
+        created_at=from_iso(kept["created_at"]),
+        refreshed_at=from_iso(kept["refreshed_at"]),
+        origin=kept["origin"],
+        external_id=kept["external_id"],
+        supersedes=PassageId(kept["supersedes"]) if kept["supersedes"] else None,
+    )
+
+
+def _message(kept: Kept, conversation_id: str, conversation: str) -> Message:
+    return Message(
+        id=MessageId(kept["id"]),
+        seq=kept["seq"],
+        conversation_id=ConversationId(conversation_id),
+        conversation=conversation,
+        role=kept["role"],
+        name=kept["name"],
+        content=kept["content"],
+        created_at=from_iso(kept["created_at"]),
+        external_id=kept["external_id"],
+    )

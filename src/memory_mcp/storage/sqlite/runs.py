@@ -1,0 +1,496 @@
+"""The shadow agent's ledger in SQLite."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.errors import RunNotFound
+from memory_mcp.domain.ids import AgentId, RunId, new_id
+from memory_mcp.domain.runs import (
+    OPEN_STATES,
+    TAKEOVERS_MAX,
+    CapHit,
+    Caps,
+    Lease,
+    NewRun,
+    Run,
+    RunCall,
+    RunChange,
+    RunRecord,
+    Spent,
+    Undone,
+    Unreflected,
+    cap_hit,
+    start_of_day,
+)
+from memory_mcp.domain.texts import clip
+from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.ports import Clock, RunEnd
+from memory_mcp.storage.sqlite.agents import seq_of
+from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.drafts import Conflicting, do_draft, do_rewrite, undo_changes
+from memory_mcp.storage.sqlite.indexes import Indexes
+from memory_mcp.storage.sqlite.leases import require_lease
+from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
+
+_RUN = """
+SELECT r.id, a.id, a.name, r.kind, r.trigger, r.model, r.state, r.outcome, r.first_seq, r.last_seq,
+    r.messages, r.takeovers, r.started_at, r.ended_at, r.pruned_at, r.seq,
+    (SELECT count(*) FROM run_calls c WHERE c.run_seq = r.seq),
+    (SELECT coalesce(sum(c.tokens_in), 0) FROM run_calls c WHERE c.run_seq = r.seq),
+    (SELECT coalesce(sum(c.tokens_out), 0) FROM run_calls c WHERE c.run_seq = r.seq),
+    (SELECT sum(c.cost_usd) FROM run_calls c WHERE c.run_seq = r.seq),
+    (SELECT count(*) FROM run_changes g WHERE g.run_seq = r.seq),
+    (SELECT count(g.undone_at) FROM run_changes g WHERE g.run_seq = r.seq)
+FROM runs r JOIN agents a ON a.seq = r.agent_seq
+"""
+_INSERT = """
+INSERT INTO runs (id, agent_seq, kind, trigger, model, state, first_seq, last_seq, messages,
+    progress, started_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_OPEN = f"""
+SELECT id, state, takeovers, progress FROM runs
+WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
+ORDER BY seq
+"""
+_CALLS = """
+SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
+FROM run_calls WHERE run_seq = ? ORDER BY number
+"""
+_CHANGES = """
+SELECT number, noun, noun_id, operation, before, after, undone_at
+FROM run_changes WHERE run_seq = ? ORDER BY number
+"""
+_SPENT = """
+SELECT coalesce(sum(tokens_in + tokens_out), 0), coalesce(sum(cost_usd), 0),
+    count(*) - count(cost_usd)
+FROM run_calls WHERE {}
+"""
+_SETTLE = """
+UPDATE run_calls SET answered_at = ?, response = ?, error = ?, tokens_in = ?, tokens_out = ?,
+    cost_usd = ?
+WHERE run_seq = ? AND number = ?
+"""
+_SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_SETTING = "SELECT value FROM settings WHERE name = ?"
+# Turns are counted up to as many as matter: after an import a hundred thousand may wait.
+_UNREFLECTED = """
+SELECT a.seq, a.id, a.reflected_seq,
+    (SELECT count(*) FROM (SELECT 1 FROM messages m
+        WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq AND m.role = 'user' LIMIT :turns)),
+    (SELECT m.created_at FROM messages m
+        WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq ORDER BY m.seq DESC LIMIT 1)
+FROM agents a
+"""
+_LAST_REFLECTIONS = """
+SELECT state, started_at, ended_at FROM runs
+WHERE agent_seq = ? AND kind = 'reflect' AND ended_at IS NOT NULL ORDER BY seq DESC LIMIT 6
+"""
+_OVERFLOWED = """
+SELECT 1 FROM passages WHERE agent_seq = ? AND origin LIKE 'block:%' AND created_at > ? LIMIT 1
+"""
+_PAYLOADS = """
+SELECT r.seq, r.ended_at, coalesce(length(r.progress), 0)
+    + (SELECT coalesce(sum(length(request) + coalesce(length(response), 0)), 0)
+       FROM run_calls c WHERE c.run_seq = r.seq)
+FROM runs r WHERE r.ended_at IS NOT NULL AND r.pruned_at IS NULL ORDER BY r.seq DESC
+"""
+_PAUSED, _CAPPED = "shadow_paused", "shadow_capped"
+
+
+class SqliteRuns:
+    """The `RunStore` port."""
+
+    def __init__(self, database: Database, indexes: Indexes, clock: Clock) -> None:
+        self._database = database
+        self._indexes = indexes
+        self._clock = clock
+
+    # What a worker writes.
+
+    async def begin(self, run: NewRun, lease: Lease | None, progress: Mapping[str, Any]) -> Run:
+        """Enter a run: `running` under a lease, else `waiting` for a worker."""
+
+        def enter(session: Session) -> Run:
+            if lease is not None:
+                require_lease(session, lease)
+            now = self._now()
+            run_id = RunId(new_id("run"))
+            state = "running" if lease else "waiting"
+            row = (
+                run_id,
+                seq_of(session, run.agent_id),
+                run.kind,
+                run.trigger,
+                run.model,
+                state,
+                run.first_seq,
+                run.last_seq,
+                run.messages,
+                json.dumps(progress),
+                now,
+            )
+            session.run(_INSERT, row)
+            record_change(session, now, "run", run_id, state, [run.agent_id], kind=run.kind)
+            return _run(session, run_id)
+
+        return await self._database.write(enter)
+
+    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+        """The oldest open run that may go on, with its progress; it is `running` then."""
+
+        def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
+            require_lease(session, lease)
+            for run_id, state, takeovers, progress in session.all(_OPEN):
+                died = state == "running"
+                if died and takeovers >= TAKEOVERS_MAX:
+                    end = RunEnd(
+                        state="abandoned",
+                        outcome=f"Given up: {takeovers + 1} workers died over it. "
+                        "Nothing was changed.",
+                    )
+                    self._end(session, run_id, end)
+                    continue
+                session.run(
+                    "UPDATE runs SET state = 'running', takeovers = takeovers + ? WHERE id = ?",
+                    (int(died), run_id),
+                )
+                return _run(session, run_id), json.loads(progress or "{}")
+            return None
+
+        return await self._database.write(take)
+
+    async def save(self, run_id: RunId, lease: Lease, progress: Mapping[str, Any]) -> None:
+        """Keep how far a run has come."""
+
+        def save(session: Session) -> None:
+            require_lease(session, lease)
+            session.run("UPDATE runs SET progress = ? WHERE id = ?", (json.dumps(progress), run_id))
+
+        await self._database.write(save)
+
+    async def reserve(
+        self, run_id: RunId, lease: Lease, request: Mapping[str, Any], most: Spent, caps: Caps
+    ) -> int | CapHit:
+        """Enter a call with the most it may cost, if that passes no cap; its number."""
+        told = json.dumps(request)
+
+        def enter(session: Session) -> int | CapHit:
+            require_lease(session, lease)
+            seq = _run_seq(session, run_id)
+            day = _spent(session, "asked_at >= ?", to_iso(start_of_day(self._clock.now())))
+            if hit := cap_hit(caps, _spent(session, "run_seq = ?", seq), day, most):
+                return hit
+            number = session.value("SELECT count(*) + 1 FROM run_calls WHERE run_seq = ?", (seq,))
+            usd = None if most.unpriced_calls else most.usd
+            session.run(
+                "INSERT INTO run_calls (run_seq, number, asked_at, request, tokens_in, tokens_out,"
+                " cost_usd) VALUES (?, ?, ?, ?, ?, 0, ?)",
+                (seq, number, self._now(), told, most.tokens, usd),
+            )
+            return number
+
+        return await self._database.write(enter)
+
+    async def settle(
+        self,
+        run_id: RunId,
+        lease: Lease,
+        number: int,
+        *,
+        response: Any = None,
+        error: str | None = None,
+        tokens_in: int,
+        tokens_out: int,
+        usd: float | None,
+    ) -> None:
+        """Enter what a call came to."""
+        told = json.dumps(response) if response is not None else None
+
+        def enter(session: Session) -> None:
+            require_lease(session, lease)
+            row = (self._now(), told, error, tokens_in, tokens_out, usd)
+            session.run(_SETTLE, (*row, _run_seq(session, run_id), number))
+
+        await self._database.write(enter)
+
+    async def pause(self, run_id: RunId, lease: Lease, hit: CapHit) -> bool:
+        """Let a run wait for the next day; whether this is the first the day's cap is heard of."""
+
+        def pause(session: Session) -> bool:
+            require_lease(session, lease)
+            day = start_of_day(self._clock.now()).date().isoformat()
+            outcome = f"Waits for the next day (UTC): {hit}."
+            session.run(
+                "UPDATE runs SET state = 'paused', outcome = ? WHERE id = ?", (outcome, run_id)
+            )
+            agent_id = _run(session, run_id).agent_id
+            record_change(session, self._now(), "run", run_id, "paused", [agent_id])
+            known = json.loads(session.value(_SETTING, (_CAPPED,)) or "{}")
+            told = {"day": day, "cap": hit.cap, "limit": hit.limit, "text": str(hit)}
+            session.run(_SET, (_CAPPED, json.dumps(told)))
+            return (known.get("day"), known.get("cap")) != (day, hit.cap)
+
+        return await self._database.write(pause)
+
+    async def end(self, run_id: RunId, lease: Lease, end: RunEnd) -> list[Block]:
+        """End a run and do what it drafted, in one transaction."""
+
+        def finish(session: Session) -> None:
+            require_lease(session, lease)
+            self._end(session, run_id, end)
+
+        try:
+            await self._database.write(finish)
+        except Conflicting as moved:  # raised inside, so that nothing is done
+            return moved.blocks
+        return []
+
+    def _end(self, session: Session, run_id: RunId, end: RunEnd) -> None:
+        now = self._now()
+        run_seq, agent_id = _run_seq(session, run_id), _run(session, run_id).agent_id
+        if end.draft is not None:
+            do_draft(session, self._indexes, run_seq, run_id, agent_id, end.draft, now)
+        outcome = end.outcome
+        if end.rewritten is not None and not do_rewrite(
+            session, run_seq, agent_id, end.rewritten, now
+        ):
+            outcome = (
+                "The summary was changed meanwhile, by forgetting most likely, and is left so."
+            )
+        if end.reflected_seq is not None:
+            session.run(
+                "UPDATE agents SET reflected_seq = max(reflected_seq, ?) WHERE id = ?",
+                (end.reflected_seq, agent_id),
+            )
+        session.run(
+            "UPDATE runs SET state = ?, outcome = ?, ended_at = ?, progress = NULL WHERE id = ?",
+            (end.state, outcome, now, run_id),
+        )
+        record_change(session, now, "run", run_id, end.state, [agent_id])
+
+    # What anybody may ask.
+
+    async def runs(self, agent_id: AgentId | None, limit: int) -> list[Run]:
+        """The latest runs, newest first."""
+
+        def find(session: Session) -> list[Run]:
+            only = "WHERE a.id = ?1 OR ?1 IS NULL ORDER BY r.seq DESC LIMIT ?2"
+            return [_from_row(row) for row in session.all(f"{_RUN} {only}", (agent_id, limit))]
+
+        return await self._database.read(find)
+
+    async def record(self, run_id: RunId | None) -> RunRecord:
+        """A run with its calls and changes; without an id the latest one.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+
+        def find(session: Session) -> RunRecord:
+            wanted = run_id or session.value("SELECT id FROM runs ORDER BY seq DESC LIMIT 1")
+            run = _run(session, RunId(wanted or ""))
+            seq = _run_seq(session, run.id)
+            calls = [_call(row) for row in session.all(_CALLS, (seq,))]
+            changes = [_change(row) for row in session.all(_CHANGES, (seq,))]
+            return RunRecord(run=run, calls=calls, changes=changes)
+
+        return await self._database.read(find)
+
+    async def undo(self, run_id: RunId) -> Undone:
+        """Put back what a run changed, where nobody changed it since.
+
+        Raises:
+            RunNotFound: there is none with that id.
+        """
+
+        def undo(session: Session) -> Undone:
+            run = _run(session, run_id)
+            seq = _run_seq(session, run_id)
+            changes = [_change(row) for row in session.all(_CHANGES, (seq,))]
+            now = self._now()
+            return undo_changes(
+                session, self._indexes, seq, run.agent_id, changes, now, run.ended_at
+            )
+
+        return await self._database.write(undo)
+
+    async def count(self) -> int:
+        """How many runs there are."""
+        return await self._database.read(lambda session: session.value("SELECT count(*) FROM runs"))
+
+    async def has_open(self) -> bool:
+        """Whether a run waits for a worker, or for the next one."""
+        return await self._database.read(lambda session: session.one(_OPEN) is not None)
+
+    async def spent_on(self, day_start: datetime) -> Spent:
+        """What all calls since then came to."""
+        start = to_iso(day_start)
+        return await self._database.read(lambda session: _spent(session, "asked_at >= ?", start))
+
+    async def unreflected(self, reflect_turns: int) -> list[Unreflected]:
+        """For each agent what its reflection has not read yet; agents without any are left out."""
+
+        def find(session: Session) -> list[Unreflected]:
+            rows = session.all(_UNREFLECTED, {"turns": max(1, reflect_turns)})
+            return [_unreflected(session, row) for row in rows if row[4]]
+
+        return await self._database.read(find)
+
+    async def paused(self, caps: Caps | None) -> str | None:
+        """Why no run may start now, if so: a person's word, or the day's cap."""
+
+        def look(session: Session) -> str | None:
+            if session.value(_SETTING, (_PAUSED,)):
+                return "paused by memory-mcp shadow pause; memory-mcp shadow resume lets it go on"
+            capped = json.loads(session.value(_SETTING, (_CAPPED,)) or "{}")
+            today = start_of_day(self._clock.now()).date().isoformat()
+            if capped.get("day") != today:
+                return None
+            if caps is not None and getattr(caps, capped["cap"]) > capped["limit"]:
+                return None  # raised since
+            return f"capped until 00:00 UTC: {capped['text']}"
+
+        return await self._database.read(look)
+
+    async def set_paused(self, paused: bool) -> None:
+        """Let no run start until told otherwise; or let them start again."""
+
+        def put(session: Session) -> None:
+            if paused:
+                session.run(_SET, (_PAUSED, "1"))
+            else:
+                session.run("DELETE FROM settings WHERE name IN (?, ?)", (_PAUSED, _CAPPED))
+            state = "paused" if paused else "resumed"
+            record_change(session, self._now(), "shadow", "shadow", state, [])
+
+        await self._database.write(put)
+
+    async def prune(self, before: datetime, bytes_max: int) -> int:
+        """Throw away payloads from before then, and the oldest past that size; how many runs'."""
+        oldest = to_iso(before)
+
+        def prune(session: Session) -> int:
+            kept, pruned = 0, 0
+            for seq, ended_at, size in session.all(_PAYLOADS):
+                kept += size
+                if ended_at >= oldest and kept <= bytes_max:
+                    continue
+                session.run(
+                    "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ?",
+                    (seq,),
+                )
+                if ended_at < oldest:  # room alone takes nobody the chance to undo
+                    session.run(
+                        "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ?",
+                        (seq,),
+                    )
+                session.run("UPDATE runs SET pruned_at = ? WHERE seq = ?", (self._now(), seq))
+                pruned += 1
+            return pruned
+
+        return await self._database.write(prune)
+
+    def _now(self) -> str:
+        return to_iso(self._clock.now())
+
+
+def _run_seq(session: Session, run_id: RunId) -> int:
+    seq = session.value("SELECT seq FROM runs WHERE id = ?", (as_key(run_id),))
+    if seq is None:
+        raise RunNotFound(
+            f"there is no run {clip(run_id, 60)!r} in the ledger."
+            if run_id
+            else "the ledger is empty: the shadow agent has not run yet."
+        )
+    return seq
+
+
+def _run(session: Session, run_id: RunId) -> Run:
+    _run_seq(session, run_id)
+    row = session.one(f"{_RUN} WHERE r.id = ?", (as_key(run_id),))
+    assert row is not None
+    return _from_row(row)
+
+
+def _spent(session: Session, condition: str, value: Any) -> Spent:
+    row = session.one(_SPENT.format(condition), (value,))
+    assert row is not None
+    return Spent(tokens=row[0], usd=row[1], unpriced_calls=row[2])
+
+
+def _unreflected(session: Session, row: Row) -> Unreflected:
+    agent_seq, agent_id, after_seq, turns, last_at = row
+    failures, failed_at, last_done = 0, None, ""
+    for state, started_at, ended_at in session.all(_LAST_REFLECTIONS, (agent_seq,)):
+        if state not in ("failed", "abandoned"):
+            last_done = started_at
+            break
+        failures += 1
+        failed_at = failed_at or from_iso(ended_at)
+    return Unreflected(
+        agent_id=AgentId(agent_id),
+        after_seq=after_seq,
+        turns=turns,
+        last_at=from_iso(last_at),
+        ended=False,
+        overflowed=bool(session.value(_OVERFLOWED, (agent_seq, last_done))),
+        failures=failures,
+        failed_at=failed_at,
+    )
+
+
+def _from_row(row: Row) -> Run:
+    return Run(
+        id=RunId(row[0]),
+        agent_id=AgentId(row[1]),
+        agent=row[2],
+        kind=row[3],
+        trigger=row[4],
+        model=row[5],
+        state=row[6],
+        outcome=row[7],
+        first_seq=row[8],
+        last_seq=row[9],
+        messages=row[10],
+        takeovers=row[11],
+        started_at=from_iso(row[12]),
+        ended_at=from_iso(row[13]) if row[13] else None,
+        pruned_at=from_iso(row[14]) if row[14] else None,
+        calls=row[16],
+        tokens_in=row[17],
+        tokens_out=row[18],
+        cost_usd=row[19],
+        changes=row[20],
+        undone=row[21],
+    )
+
+
+def _call(row: Row) -> RunCall:
+    return RunCall(
+        number=row[0],
+        asked_at=from_iso(row[1]),
+        answered_at=from_iso(row[2]) if row[2] else None,
+        request=json.loads(row[3]) if row[3] else None,
+        response=json.loads(row[4]) if row[4] else None,
+        error=row[5],
+        tokens_in=row[6],
+        tokens_out=row[7],
+        cost_usd=row[8],
+    )
+
+
+def _change(row: Row) -> RunChange:
+    return RunChange(
+        number=row[0],
+        noun=row[1],
+        noun_id=row[2],
+        operation=row[3],
+        before=json.loads(row[4]) if row[4] else None,
+        after=json.loads(row[5]) if row[5] else None,
+        undone_at=from_iso(row[6]) if row[6] else None,
+    )

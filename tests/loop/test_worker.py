@@ -1,0 +1,217 @@
+"""The worker: its lease, its caps, and how it goes on where another one died."""
+
+import logging
+import socket
+import subprocess
+from datetime import timedelta
+
+import anyio
+import pytest
+from tests.loop.conftest import Chat, Open, block, one_pass, say
+
+from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.errors import LeaseLost
+from memory_mcp.loop.worker import LEASE_SECONDS
+from memory_mcp.services.ledger import LEASE
+from memory_mcp.testing import ManualClock
+from memory_mcp.testing.chat import Answer, ScriptedChat, calls
+
+FINISH = calls("memory_finish_edits", report="Done.")
+SEARCH = calls("archival_search", query="Ana")
+
+
+def endless(*first: Answer) -> ScriptedChat:
+    """A model that would go on for ever."""
+    return ScriptedChat([*first, SEARCH], loop=True, price_usd=(1e-6, 1e-5))
+
+
+class Killed(BaseException):
+    """As a kill -9: nobody catches it."""
+
+
+async def work_and_die(open_memory_worker: Open, chat: Chat, *, at_call: int) -> None:
+    """A worker that is killed while a call of the model is under way."""
+
+    async def die(number: int) -> None:
+        if number == at_call:
+            raise Killed
+
+    async def work() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            agent = await worker.services.agents.choose(AgentChoice())
+            await say(worker, agent, "My name is Ana.")
+            await one_pass(worker)
+
+    chat.meanwhile = die
+    with pytest.raises(BaseExceptionGroup) as died:
+        await work()
+    assert died.group_contains(Killed)
+
+
+async def test_a_model_that_never_ends_stops_at_the_cap_of_a_run_and_what_it_did_is_kept(
+    open_memory_worker: Open,
+) -> None:
+    first = calls("memory_insert", label="human", new_string="Name: Ana.")
+    async with open_memory_worker(chat=endless(first), run_tokens=12_000) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+
+        (run,) = await one_pass(worker)
+
+        assert run.state == "capped"
+        assert "12,000 tokens a run" in run.outcome
+        assert 0 < run.tokens_in + run.tokens_out <= 12_000
+        assert await block(worker, agent, "human") == "Name: Ana."
+        assert await one_pass(worker) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"day_tokens": 9_000}, "9,000 tokens a day"),
+        ({"day_usd": 0.05}, "0.0500 US dollars a day"),
+    ],
+)
+async def test_at_the_cap_of_the_day_the_run_waits_and_goes_on_the_next_day(
+    open_memory_worker: Open,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    limits: dict[str, float],
+    named: str,
+) -> None:
+    first = calls("memory_insert", label="human", new_string="Name: Ana.")
+    chat = endless(first)
+    caplog.set_level(logging.WARNING)
+    async with open_memory_worker(chat=chat, run_tokens=100_000, **limits) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+
+        (run,) = await one_pass(worker)
+        asked = len(chat.requests)
+        assert await one_pass(worker) == []
+        assert await one_pass(worker) == []
+
+        assert (run.state, len(chat.requests)) == ("paused", asked)
+        assert sum(named in record.message for record in caplog.records) == 1
+        assert not await worker.services.ledger.has_work()
+        assert named in (await worker.services.ledger.state()).doing
+        assert await block(worker, agent, "human") == ""
+
+        clock.advance(timedelta(days=1))
+        chat.add(FINISH)
+        chat.add(FINISH)
+        (again,) = await one_pass(worker)
+        assert (again.id, again.state) == (run.id, "done")
+        assert await block(worker, agent, "human") == "Name: Ana."
+
+
+async def test_spending_is_counted_over_all_workers(open_memory_worker: Open) -> None:
+    limits = {"day_tokens": 9_000, "run_tokens": 100_000}
+    async with open_memory_worker(chat=endless(), **limits) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+        await one_pass(worker)
+        spent = (await worker.services.ledger.state()).tokens_today
+    other = endless()
+    async with open_memory_worker(chat=other, **limits) as worker:
+        await one_pass(worker)
+        state = await worker.services.ledger.state()
+
+    assert other.requests == []
+    assert 0 < state.tokens_today == spent <= 9_000
+
+
+async def test_a_run_goes_on_where_its_dead_worker_left_it(open_memory_worker: Open) -> None:
+    chat = Chat([calls("memory_insert", label="human", new_string="Name: Ana."), SEARCH])
+    await work_and_die(open_memory_worker, chat, at_call=2)
+
+    second = ScriptedChat([FINISH])
+    async with open_memory_worker(chat=second) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        (run,) = await one_pass(worker)
+
+        assert (run.state, run.takeovers, run.calls) == ("done", 1, 3)
+        # What the first call brought was not asked for again.
+        assert second.requests[0].messages[-1]["role"] == "tool"
+        assert await block(worker, agent, "human") == "Name: Ana."
+
+
+async def test_one_works_at_a_time_and_a_second_one_is_sent_away(open_memory_worker: Open) -> None:
+    async with open_memory_worker() as first, open_memory_worker() as second:
+        lease = await first.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        assert lease
+        assert not await second.work(idle_seconds=0)
+        await first.leases.give_back(lease)
+        assert await second.work(idle_seconds=0)
+
+
+async def test_a_worker_that_was_taken_over_from_can_write_no_more(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    async with open_memory_worker() as worker:
+        slow = await worker.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        assert slow
+        clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
+        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+
+        with pytest.raises(LeaseLost):
+            await worker.stores.runs.resume(slow)
+        with pytest.raises(LeaseLost):
+            await worker.leases.renew(slow, LEASE_SECONDS)
+
+
+async def test_the_lease_of_a_process_that_is_gone_is_free_at_once(
+    open_memory_worker: Open,
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    async with open_memory_worker() as worker:
+        holder = f"process {ended.pid} on {socket.gethostname()}"
+        assert await worker.leases.take(LEASE, holder, LEASE_SECONDS)
+        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+
+
+async def test_while_it_is_paused_nothing_is_asked(open_memory_worker: Open, chat: Chat) -> None:
+    async with open_memory_worker() as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, *["My name is Ana."] * 5)
+        await worker.services.ledger.set_paused(True)
+        assert not await worker.services.ledger.has_work()
+        assert await one_pass(worker) == []
+        await worker.services.ledger.set_paused(False)
+        assert await worker.services.ledger.has_work()
+        chat.add(FINISH)
+        assert len(await one_pass(worker)) == 1
+
+
+async def test_a_worker_takes_up_what_comes_and_ends_when_nothing_does(
+    open_memory_worker: Open, chat: Chat
+) -> None:
+    chat.add(FINISH)
+    async with open_memory_worker() as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, *["My name is Ana."] * 5)
+        with anyio.fail_after(20):
+            assert await worker.work(idle_seconds=0.1)
+
+        runs = await worker.services.ledger.runs()
+        assert [(run.trigger, run.state) for run in runs] == [("turns", "done")]
+        assert not await worker.services.ledger.has_worker()
+
+
+async def test_a_run_whose_workers_keep_dying_is_given_up(open_memory_worker: Open) -> None:
+    for _ in range(4):
+        await work_and_die(open_memory_worker, Chat([FINISH]), at_call=1)
+    async with open_memory_worker(chat=ScriptedChat([FINISH])) as worker:
+        await one_pass(worker)
+        runs = await worker.services.ledger.runs()
+    assert runs[-1].state == "abandoned"
+
+
+async def test_what_a_dead_call_may_have_cost_is_counted(open_memory_worker: Open) -> None:
+    await work_and_die(open_memory_worker, Chat([FINISH], price_usd=(1e-6, 1e-5)), at_call=1)
+    async with open_memory_worker() as worker:
+        state = await worker.services.ledger.state()
+
+    assert state.tokens_today > 2_000
+    assert state.usd_today > 0.02
