@@ -18,6 +18,14 @@ fix:
 lock *args:
     tools/lock {{args}}
 
+# client_configs/ and server.json, from what `memory-mcp install` writes
+configs:
+    .venv/bin/python tools/write_client_configs.py
+
+# dist/memory-mcp.mcpb, a bundle for Claude Desktop (needs Node.js)
+mcpb:
+    tools/pack_mcpb
+
 # measurements; just bench --help
 bench *args:
     .venv/bin/python -m bench {{args}}

@@ -14,6 +14,7 @@ from bench.report import Report
 SUITES = (
     "surface",
     "startup",
+    "hook",
     "latency",
     "recall",
     "concurrency",

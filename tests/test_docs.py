@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 CONFIGURATIONS = sorted(
-    path for path in (ROOT / "client_configs").iterdir() if path.suffix != ".md"
+    path for path in (ROOT / "client_configs").iterdir() if path.is_file() and path.suffix != ".md"
 )
 INSTALLED = "/absolute/path/to/.venv/bin/memory-mcp"
 UNFINISHED = re.compile(r"@@|\bTODO\b|\bTBD\b|\bFIXME\b|\bXXX\b")
@@ -170,7 +170,7 @@ def loaded(path: Path) -> Any:
             arguments = re.search(r"^    args: (.+)$", text, re.M)
             assert command
             assert arguments
-            return {"command": command[1], "args": json.loads(arguments[1])}
+            return {"command": json.loads(command[1]), "args": json.loads(arguments[1])}
         case _:
             pytest.fail(f"no host reads {path.name}")
 

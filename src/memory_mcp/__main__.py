@@ -2,11 +2,16 @@
 
 import sys
 
-from memory_mcp import bridge
-
 
 def main() -> int:
     """What `memory-mcp` and `python -m memory_mcp` run; returns the exit code."""
+    if sys.argv[1:2] == ["hook"]:
+        from memory_mcp.cli.hook import main as hook  # noqa: PLC0415 - each waits for its own only
+
+        if (ended := hook(sys.argv[2:])) is not None:
+            return ended
+    from memory_mcp import bridge  # noqa: PLC0415 - as above
+
     options = bridge.session_options(sys.argv[1:])
     if options is not None and not (sys.stdin and sys.stdin.isatty()):
         ended = bridge.serve(options)

@@ -16,6 +16,7 @@ from memory_mcp.loop.worker import Worker
 from memory_mcp.ports import ChatModel, Clock, Embedder, LeaseStore
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
+from memory_mcp.services.capture import Capture
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
@@ -38,6 +39,7 @@ from memory_mcp.storage.sqlite.driver import (
     vec_extension,
 )
 from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
+from memory_mcp.storage.sqlite.host_sessions import SqliteHostSessions
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
 from memory_mcp.storage.sqlite.mail import SqliteMail
@@ -136,15 +138,19 @@ async def _opened(
         policy = _policy(settings)
         ledger = Ledger(runs, leases, summaries, mail, policy, clock)
         requests = Requests(ledger, forgetting, upkeep, eviction)
+        core_memory = CoreMemory(blocks, indexing, eviction)
+        recall = Recall(messages, indexing, eviction)
+        view = View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock)
         services = Services(
             agents=agents,
-            core_memory=CoreMemory(blocks, indexing, eviction),
-            recall=Recall(messages, indexing, eviction),
+            core_memory=core_memory,
+            recall=recall,
             eviction=eviction,
             archival=Archival(SqlitePassages(database, indexes, clock), indexing),
+            capture=Capture(SqliteHostSessions(database, clock), recall, core_memory, view),
+            view=view,
             forgetting=forgetting,
             upkeep=upkeep,
-            view=View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock),
             indexing=indexing,
             ledger=ledger,
             requests=requests,

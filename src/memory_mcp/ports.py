@@ -5,7 +5,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 """
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +15,7 @@ from memory_mcp.domain.blocks import Block, BlockSettings, BlockTemplate, BlockV
 from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
+from memory_mcp.domain.host_events import HostSession
 from memory_mcp.domain.ids import (
     AgentId,
     BlockId,
@@ -538,6 +539,36 @@ class MessageStore(Protocol):
         Raises:
             ConversationNotFound: the agent has no such conversation.
         """
+        ...
+
+
+SessionEdit = Callable[[HostSession], HostSession]
+"""One change of what is known of a host's session."""
+
+
+class HostSessionStore(Protocol):
+    """Hosts' sessions: when they began and ended, and what hooks have told them."""
+
+    async def begin(
+        self, agent_id: AgentId, conversation: str, host: str, project: str | None, at: datetime
+    ) -> None:
+        """A session started, or was taken up again: its conversation is open."""
+        ...
+
+    async def end(self, agent_id: AgentId, conversation: str, at: datetime) -> None:
+        """A session ended; one that nobody heard of before leaves nothing."""
+        ...
+
+    async def get(self, agent_id: AgentId, conversation: str) -> HostSession:
+        """The session as its hooks left it; a new one where there is none."""
+        ...
+
+    async def edit(self, agent_id: AgentId, conversation: str, edit: SessionEdit) -> None:
+        """Change what is known of a session; one without a conversation is left alone."""
+        ...
+
+    async def latest(self, agent_id: AgentId, conversation: str) -> str | None:
+        """The external id of the last message that came to a conversation."""
         ...
 
 

@@ -11,6 +11,11 @@ Beside the store `memory.db` lie, while a daemon runs:
                                loopback and a token, readable by this user alone
     memory.db.daemon.log       its log; stays
 
+and whether one runs or not
+
+    memory.db.hooks            a folder with what hosts' hooks told and nobody took in yet
+    memory.db.hooks.log        why something came of a hook's call later, or nothing
+
 The lock passes from hand to hand: a bridge that finds no daemon takes it and gives it, still
 locked, to the daemon it starts. So there is never a second one, however many bridges start at once.
 
@@ -73,6 +78,10 @@ class Unreachable(Exception):
 
 class Refused(Unreachable):
     """Serving without the daemon would fail in the same way."""
+
+
+class Silent(Unreachable):
+    """It is there, and doesn't answer in time."""
 
 
 class Died(Unreachable):
@@ -157,6 +166,8 @@ class Rendezvous:
         self.lock = os.path.join(self.folder, f"{name}.daemon.lock")
         self.address = os.path.join(self.folder, f"{name}.daemon.address")
         self.log = os.path.join(self.folder, f"{name}.daemon.log")
+        self.spool = os.path.join(self.folder, f"{name}.hooks")
+        self.hook_log = os.path.join(self.folder, f"{name}.hooks.log")
         # Some file systems know no sockets; the loopback does as well there.
         told = os.environ.get("MEMORY_MCP_SOCKET")
         self.by_socket = hasattr(socket, "AF_UNIX") and told != "loopback"
@@ -220,7 +231,7 @@ class Rendezvous:
             connection.settimeout(None)
         except TimeoutError:
             connection.close()
-            raise Unreachable(
+            raise Silent(
                 f"the daemon of {self.database} did not answer within {seconds:.0f} s"
             ) from None
         except OSError:  # it ended at this moment

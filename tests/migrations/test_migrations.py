@@ -132,11 +132,11 @@ def test_a_step_that_fails_leaves_the_store_as_the_last_whole_step_did(
     assert version(session) == 2
 
 
-def test_steps_before_one_that_fails_are_kept_on_a_new_store(session: Session, path: Path) -> None:
+def test_a_new_store_is_made_whole_or_not_at_all(session: Session, path: Path) -> None:
     with pytest.raises(sqlite_module().OperationalError):
         migrate(session, path, [FIRST, FAILING])
 
-    assert (tables(session), version(session)) == (["notes"], 1)
+    assert (tables(session), version(session)) == ([], 0)
 
 
 def test_an_existing_store_is_copied_before_it_is_changed(session: Session, path: Path) -> None:

@@ -4,17 +4,15 @@ Without a command it is the MCP server on standard input and output, which is wh
 nothing a person's commands need is imported before one is named.
 """
 
-import argparse
-import importlib
-import logging
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from __future__ import annotations
 
-from memory_mcp import __version__
-from memory_mcp.cli.asking import QUESTIONS, answer_to
-from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+import sys
+
+TYPE_CHECKING = False  # as in typing, which takes long to import: hooks come by here
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
 # Name → (module, what it does). Each module has `add_arguments(parser)` and `run(arguments)`;
 # or, for a question that a running daemon may answer, `ask` and `show` (see `asking`). One with all
@@ -31,6 +29,9 @@ COMMANDS = {
     "mail": ("mail", "list what agents wrote to each other"),
     "shadow": ("shadow", "see and steer the agent that keeps memory in order"),
     "import": ("import_", "import messages or passages from JSON lines"),
+    "install": ("install", "set hosts up: the server, and hooks where they have them"),
+    "uninstall": ("install", "take server and hooks out of hosts' configurations"),
+    "hook": ("hook", "what a host's hooks run: store what happened, print what is new"),
     "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
 }
 
@@ -45,6 +46,8 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named in `argv`; returns the exit code."""
+    import os
+
     try:
         try:
             return _run(list(sys.argv[1:] if argv is None else argv))
@@ -56,6 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    import importlib
+    import logging
+    import os
+
+    from memory_mcp.cli.asking import QUESTIONS, answer_to
+    from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+
     arguments = _parse(argv)
     level = (os.environ.get("MEMORY_MCP_LOG_LEVEL") or "WARNING").upper()
     if level not in LOG_LEVELS:
@@ -94,6 +104,8 @@ def _failed(error: BaseException) -> int:
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    from typing import cast
+
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(cast("BaseExceptionGroup[Any]", error))
@@ -102,6 +114,11 @@ def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    import argparse
+    import importlib
+
+    from memory_mcp import __version__
+
     parser = argparse.ArgumentParser(
         prog="memory-mcp",
         description="The memory of a stateful agent, for any MCP host.",
@@ -127,6 +144,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _command_in(argv: list[str]) -> str:
     """The command, found without importing any: an agent may have a command's name."""
+    import argparse
+
     scout = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     _add_common(scout, defaults=True)
     try:
@@ -138,6 +157,8 @@ def _command_in(argv: list[str]) -> str:
 
 def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     """Options every command takes, before or after its name."""
+    import argparse
+
     unset = None if defaults else argparse.SUPPRESS
     parser.add_argument(
         "--database", metavar="FILE", default=unset, help="the store (or MEMORY_MCP_DATABASE)"

@@ -13,6 +13,7 @@ from mcp.server import MCPServer
 
 from memory_mcp import bridge
 from memory_mcp.app import open_services
+from memory_mcp.capture.intake import Intake
 from memory_mcp.cli.asking import answer_in_daemon
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.daemon.door import NoDoor
@@ -95,6 +96,8 @@ async def _opened(settings: Settings) -> AsyncGenerator[tuple[Services, Announce
             tasks.start_soon(announcements.watch)
             tasks.start_soon(services.indexing.keep_up)
             tasks.start_soon(services.eviction.keep_up)
+            spool = Rendezvous(str(settings.database)).spool
+            tasks.start_soon(Intake(services, settings.database, spool).keep_up)
             tasks.start_soon(WorkerStarter(services, settings.database).keep_up)
             tasks.start_soon(services.upkeep.keep_up)
             tasks.start_soon(services.presence.keep_up)

@@ -39,7 +39,7 @@ class Hello(BaseModel):
 
     protocol: int
     version: str = Field(max_length=100)
-    role: Literal["session", "command", "status", "stop"]
+    role: Literal["session", "command", "hook", "status", "stop"]
     pid: int
     token: str | None = None
     folder: str | None = None
@@ -49,6 +49,7 @@ class Hello(BaseModel):
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
     command: str = ""
+    spooled: str = Field(default="", max_length=100)
     arguments: dict[str, Any] = {}
 
     def settings(self, database: Path) -> Settings:

@@ -20,6 +20,7 @@ from anyio.abc import ByteStream, SocketListener, TaskGroup
 from mcp.server import MCPServer
 
 from memory_mcp import __version__
+from memory_mcp.capture.intake import Intake
 from memory_mcp.config import ModelSettings, Settings
 from memory_mcp.daemon.door import Door
 from memory_mcp.daemon.hello import Hello, heard
@@ -65,11 +66,14 @@ class Daemon:
         self.services = services
         self._settings = settings
         self._door = Door(rendezvous)
+        self._intake = Intake(services, settings.database, rendezvous.spool)
         self._command = command
         self._address = address
         self._since = services.clock.now()
         self._sessions: set[Session] = set()
         self._came_or_went = anyio.Event()
+        self._hooked = False
+        """Whether a hook came since somebody last looked: its host's session goes on."""
         self._ending = anyio.Event()
         self._accepting = anyio.CancelScope()
         self._server_for = cache(self._build)
@@ -90,6 +94,7 @@ class Daemon:
             tasks.start_soon(self.announcements.watch)
             tasks.start_soon(self.services.indexing.keep_up)
             tasks.start_soon(self.services.eviction.keep_up)
+            tasks.start_soon(self._intake.keep_up)
             tasks.start_soon(WorkerStarter(self.services, self._settings.database).keep_up)
             tasks.start_soon(self.services.upkeep.keep_up)
             tasks.start_soon(self.services.presence.keep_up)
@@ -171,8 +176,18 @@ class Daemon:
                 logger.info("process %d asks %s", hello.pid, clip(hello.command, 40))
                 told = await self._command(hello.command, hello.arguments, self.services, settings)
                 await self._answer(stream, told=told)
+            case "hook":
+                await self._serve_hook(hello, stream)
             case "session":
                 await self._serve_session(hello, stream)
+
+    async def _serve_hook(self, hello: Hello, stream: ByteStream) -> None:
+        self._hooked = True
+        self._tell_watch()
+        answer = await self._intake.answer(hello.spooled)
+        await self._answer(stream, told=answer.text)
+        if answer.told is not None:  # else a hook that was killed would have seen it
+            await answer.told()
 
     async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
         settings = await self._settings_of(hello)
@@ -254,7 +269,8 @@ class Daemon:
         while True:
             self._came_or_went = anyio.Event()
             now = anyio.current_time()
-            if self._sessions or self._address:
+            if self._sessions or self._address or self._hooked:
+                self._hooked = False
                 patience, ends_at = self._settings.daemon_idle_s, None
             elif ends_at is None:
                 ends_at = now + patience

@@ -6,7 +6,7 @@ prompt, the instructions, the command line.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from memory_mcp.domain.blocks import Block
@@ -40,6 +40,7 @@ _INTRODUCTION = (
 
 _LEFT_OUT = "\n\n[cut: {}, see memory://context]"
 _LEFT_OUT_CHARS = 100
+_CUT = "\n[cut: {:,} characters in all, see memory://blocks/{}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,26 @@ def compile_fixed(context: Context) -> str:
     if rules := compile_rules(context.tool_rules, "connection"):
         parts.append(rules)
     return "\n\n".join(parts)
+
+
+def with_blocks_within(context: Context, chars: int) -> Context:
+    """The same, with blocks cut until the fixed part has at most `chars` characters.
+
+    Those that have been unchanged longest are cut first, and the cut is said.
+    """
+    over = len(compile_fixed(context)) - chars
+    cut: dict[str, Block] = {}
+    for block in sorted(context.blocks, key=lambda block: block.updated_at):
+        note = _CUT.format(len(block.value), block.label)
+        if over <= 0:
+            break
+        if len(block.value) > len(note):
+            kept = max(0, len(block.value) - over - len(note))
+            value = block.value[:kept].rstrip() + note
+            over -= len(block.value) - len(value)
+            cut[block.label] = replace(block, value=value)
+    blocks = [cut.get(block.label, block) for block in context.blocks]
+    return replace(context, blocks=blocks)
 
 
 def compile_blocks(blocks: Sequence[Block]) -> str:
@@ -138,7 +159,7 @@ def _block_within(block: Block, budget: int) -> str:
     room = budget - len(frame[0]) - len(frame[1])
     value = block.value
     if len(value) > room:
-        note = f"\n[cut: {len(value):,} characters in all, see memory://blocks/{block.label}]"
+        note = _CUT.format(len(value), block.label)
         if room - len(note) < 40:
             return ""
         value = value[: room - len(note)].rstrip() + note

@@ -17,6 +17,7 @@ MemoryMCPError
 ├── MailboxFull           an agent has as much unread mail as it can have
 ├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
+├── ConfigurationRefused  a host's configuration that is left as it is
 ├── ModelError
 │   ├── ModelUnavailable  no answer this time: unreachable, busy, too slow, cut off
 │   └── ModelRefused      no answer next time either: wrong key, unknown model, no tools
@@ -99,6 +100,10 @@ class ToolRuleViolation(MemoryMCPError):
 
 class ImportRefused(MemoryMCPError):
     """The file cannot be imported at all; single bad lines are reported, not raised."""
+
+
+class ConfigurationRefused(MemoryMCPError):
+    """A host's configuration file cannot be changed safely. It was left as it is."""
 
 
 class ModelError(MemoryMCPError):

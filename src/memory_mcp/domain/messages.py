@@ -25,6 +25,8 @@ class Conversation:
     started_at: datetime
     last_at: datetime
     messages: int
+    ended_at: datetime | None = None
+    """When its host said that it is over; `None` while it goes on, or where nobody says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ words that were asked for, neighbours of a message are folded in where there is 
 last, and one closing line says how much more there is.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.differences import BlockChange, difference
 from memory_mcp.domain.mail import Letter, letter_text
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.passages import Passage
@@ -21,7 +21,6 @@ from memory_mcp.domain.query import search_terms
 from memory_mcp.domain.texts import clip, counted, each
 from memory_mcp.domain.times import age, for_reading, to_iso
 from memory_mcp.ports import Edited, Filed, TokenCounter
-from memory_mcp.server.connections import BlockChange
 from memory_mcp.services.archival import PassageHit, PassagePage
 from memory_mcp.services.mail import Sending
 from memory_mcp.services.recall import MessageHit, MessagePage
@@ -212,29 +211,9 @@ def passage_structure(passage: Passage) -> dict[str, Any]:
     return {**told, "supersedes": passage.supersedes} if passage.supersedes else told
 
 
-def changes_text(changes: Sequence[BlockChange]) -> str:
-    """The end of an answer: what others changed in core memory meanwhile, as a difference."""
-    parts = [
-        f"<{change.label}> is at version {change.version}:\n{difference(change.seen, change.now)}"
-        for change in changes
-    ]
-    return "\n".join(["Core memory was changed elsewhere since you last saw it.", *parts])
-
-
 def is_cut(change: BlockChange) -> bool:
     """Whether it is too long to be told whole."""
     return difference(change.seen, change.now).endswith("…")
-
-
-def difference(before: str, after: str) -> str:
-    """The lines that went (`-`) and came (`+`), in order."""
-    old, new = before.splitlines(), after.splitlines()
-    told: list[str] = []
-    for kind, *span in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind != "equal":
-            told += [f"- {line}" for line in old[span[0] : span[1]]]
-            told += [f"+ {line}" for line in new[span[2] : span[3]]]
-    return clip("\n".join(told), 2 * BLOCK_SHOWN_CHARS)
 
 
 def letter_structure(letter: Letter) -> dict[str, Any]:

@@ -17,23 +17,13 @@ import anyio
 
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block
+from memory_mcp.domain.differences import BlockChange
 from memory_mcp.domain.ids import new_id
 from memory_mcp.domain.solver import Step
 from memory_mcp.domain.tool_rules import ToolRule
 
 CONNECTIONS_MAX = 1_000
 ANSWERED_MAX = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class BlockChange:
-    """A block as a connection last saw it and as it is now."""
-
-    label: str
-    seen: str
-    now: str
-    version: int
-    seen_version: int
 
 
 @dataclass(slots=True, eq=False)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
 from memory_mcp.services.archival import Archival
+from memory_mcp.services.capture import Capture
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
@@ -27,6 +28,7 @@ class Services:
     recall: Recall
     eviction: Eviction
     archival: Archival
+    capture: Capture
     forgetting: Forgetting
     upkeep: Upkeep
     mail: Mail

@@ -1,6 +1,6 @@
 """Statistics and compile: what is in view, and how much is not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from anyio import to_thread
@@ -12,12 +12,14 @@ from memory_mcp.domain.compile import (
     compile_instructions,
     compile_summary,
     message_line,
+    with_blocks_within,
 )
 from memory_mcp.domain.eviction import ContextWindow, InView, fit
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.statistics import Statistics, WindowState
 from memory_mcp.domain.summaries import Summary
+from memory_mcp.domain.texts import clip
 from memory_mcp.ports import (
     BlockStore,
     Clock,
@@ -37,6 +39,7 @@ SPEAKER_TOKENS = 60
 """What stands before a cut text: a date and a speaker, or how much a summary covers."""
 CUT = "… [cut]"
 CHARS_PER_TOKEN_MOST = 40
+CHARS_PER_TOKEN = 3
 
 
 class View:
@@ -82,15 +85,36 @@ class View:
         Unless core memory alone is larger: then it is all that is in view.
         """
         limit = await self._eviction.limit_of(agent_id)
-        summary = await self._summaries.latest(agent_id)
-        messages = await self._messages.last_arrived(
-            agent_id, summary.last_seq if summary else 0, limit // MESSAGE_TOKENS_LEAST
-        )
         bare = await self._gather(agent_id)
+        summary, messages = await self._in_view(agent_id, limit)
         text = compile_context(replace(bare, summary=summary, messages=messages))
         if len(text.encode()) <= limit:  # a token is a byte or more
             return text
-        return await to_thread.run_sync(self._fitted, bare, summary, messages, limit)
+        count = self._tokens.count
+        return await to_thread.run_sync(_fitted, bare, summary, messages, limit, count)
+
+    async def context_within(self, agent_id: AgentId, chars: int) -> str:
+        """The same for a channel that takes at most `chars` characters, and never more of them.
+
+        A smaller context limit of the agent's holds too, at three characters a token.
+        """
+        limit = await self._eviction.limit_of(agent_id)
+        chars = min(chars, limit * CHARS_PER_TOKEN)
+        bare = with_blocks_within(await self._gather(agent_id), chars)
+        summary, messages = await self._in_view(agent_id, chars)
+        text = await to_thread.run_sync(_fitted, bare, summary, messages, chars, len)
+        # A limit so small that descriptions alone pass it.
+        return text if len(text) <= chars else clip(compile_fixed(bare), chars)
+
+    async def _in_view(
+        self, agent_id: AgentId, limit: int
+    ) -> tuple[Summary | None, Sequence[Message]]:
+        """The summary, and of the messages since as many as could find room."""
+        summary = await self._summaries.latest(agent_id)
+        after = summary.last_seq if summary else 0
+        return summary, await self._messages.last_arrived(
+            agent_id, after, limit // MESSAGE_TOKENS_LEAST
+        )
 
     async def instructions(self, agent_id: AgentId) -> str:
         """The server's instructions, at most 2,000 characters."""
@@ -106,49 +130,54 @@ class View:
             now=self._clock.now(),
         )
 
-    def _fitted(
-        self, bare: Context, summary: Summary | None, messages: Sequence[Message], limit: int
-    ) -> str:
-        """With as much of the summary and the latest messages as there is room for."""
-        count = self._tokens.count
-        whole = compile_context(replace(bare, summary=summary, messages=messages))
-        if count(whole) <= limit:
-            return whole
-        window = ContextWindow(
-            limit_tokens=limit,
-            fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
-            summary_tokens=count(compile_summary(summary)) + 2 if summary else 0,
-            messages=[
-                InView(
-                    seq=message.seq,
-                    role=message.role,
-                    tokens=count(f"{message_line(message)}\n") + 1,
-                )
-                for message in messages
-            ],
-        )
-        view = fit(window)
-        wanted = set(view.shown)
-        shown = [message for message in messages if message.seq in wanted]
-        if view.newest_tokens_max is not None:
-            room = max(0, view.newest_tokens_max - SPEAKER_TOKENS)
-            shown = [replace(shown[-1], content=self._cut(shown[-1].content, room))]
-        if summary and view.summary_tokens_max < window.summary_tokens:
-            room = max(0, view.summary_tokens_max - SPEAKER_TOKENS)
-            summary = replace(summary, text=self._cut(summary.text, room))
-        fitted = replace(bare, summary=summary if view.summary_tokens_max else None, messages=shown)
-        # Tokens of pieces don't add up exactly to those of the whole.
-        while count(text := compile_context(fitted)) > limit and fitted.messages:
-            fitted = replace(fitted, messages=fitted.messages[1:])
-        return text
 
-    def _cut(self, text: str, tokens: int) -> str:
-        """The beginning of a text, with a word that it is cut, in at most that many tokens."""
-        if self._tokens.count(text) <= tokens:
-            return text
-        low, high = 0, min(len(text), tokens * CHARS_PER_TOKEN_MOST)
-        while low < high:
-            middle = (low + high + 1) // 2
-            fits = self._tokens.count(text[:middle] + CUT) <= tokens
-            low, high = (middle, high) if fits else (low, middle - 1)
-        return text[:low] + CUT if low else ""
+def _fitted(
+    bare: Context,
+    summary: Summary | None,
+    messages: Sequence[Message],
+    limit: int,
+    count: Callable[[str], int],
+) -> str:
+    """With as much of the summary and the latest messages as there is room for."""
+    whole = compile_context(replace(bare, summary=summary, messages=messages))
+    if count(whole) <= limit:
+        return whole
+    window = ContextWindow(
+        limit_tokens=limit,
+        fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
+        summary_tokens=count(compile_summary(summary)) + 2 if summary else 0,
+        messages=[
+            InView(
+                seq=message.seq,
+                role=message.role,
+                tokens=count(f"{message_line(message)}\n") + 1,
+            )
+            for message in messages
+        ],
+    )
+    view = fit(window)
+    wanted = set(view.shown)
+    shown = [message for message in messages if message.seq in wanted]
+    if view.newest_tokens_max is not None:
+        room = max(0, view.newest_tokens_max - SPEAKER_TOKENS)
+        shown = [replace(shown[-1], content=_cut(shown[-1].content, room, count))]
+    if summary and view.summary_tokens_max < window.summary_tokens:
+        room = max(0, view.summary_tokens_max - SPEAKER_TOKENS)
+        summary = replace(summary, text=_cut(summary.text, room, count))
+    fitted = replace(bare, summary=summary if view.summary_tokens_max else None, messages=shown)
+    # Tokens of pieces don't add up exactly to those of the whole.
+    while count(text := compile_context(fitted)) > limit and fitted.messages:
+        fitted = replace(fitted, messages=fitted.messages[1:])
+    return text
+
+
+def _cut(text: str, tokens: int, count: Callable[[str], int]) -> str:
+    """The beginning of a text, with a word that it is cut, in at most that many tokens."""
+    if count(text) <= tokens:
+        return text
+    low, high = 0, min(len(text), tokens * CHARS_PER_TOKEN_MOST)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = count(text[:middle] + CUT) <= tokens
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return text[:low] + CUT if low else ""

@@ -14,12 +14,13 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from memory_mcp.domain.agents import Agent
+from memory_mcp.domain.differences import BlockChange, compile_changes
 from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.mail import News, news_text
 from memory_mcp.domain.solver import Solution, solve
-from memory_mcp.server.answers import Answer, Budget, changes_text, is_cut, letter_structure
-from memory_mcp.server.connections import CURRENT, BlockChange, Connection
+from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
+from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
 from memory_mcp.services import Services
 
@@ -224,7 +225,7 @@ def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Co
             connection.saw_half(change)
     changed = [{"label": change.label, "version": change.version} for change in changes]
     return Answer(
-        f"{answer.text}\n\n{changes_text(changes)}",
+        f"{answer.text}\n\n{compile_changes(changes)}",
         {**answer.structured, "core_memory_changes": changed},
     )
 

@@ -61,12 +61,12 @@ _BY_EXTERNAL_ID = """
 SELECT id FROM messages WHERE agent_seq = ? AND conversation_seq = ? AND external_id = ?
 """
 _CONVERSATIONS = """
-SELECT id, external_id, host, project, started_at, last_at, messages FROM conversations
-WHERE agent_seq = ? AND messages > 0 ORDER BY last_at DESC, seq DESC LIMIT ?
+SELECT id, external_id, host, project, started_at, last_at, messages, ended_at
+FROM conversations WHERE agent_seq = ? AND messages > 0 ORDER BY last_at DESC, seq DESC LIMIT ?
 """
 _CONVERSATION = """
-SELECT id, external_id, host, project, started_at, last_at, messages, seq FROM conversations
-WHERE agent_seq = ?1 AND (id = ?2 OR external_id = ?2) ORDER BY id = ?2 DESC
+SELECT id, external_id, host, project, started_at, last_at, messages, ended_at, seq
+FROM conversations WHERE agent_seq = ?1 AND (id = ?2 OR external_id = ?2) ORDER BY id = ?2 DESC
 """
 
 
@@ -239,8 +239,8 @@ class SqliteMessages:
                     f"there is no conversation {clip(conversation_id, 60)!r}. "
                     "memory://conversations lists those there are."
                 )
-            messages = session.all(_OF_CONVERSATION, (row[7],))
-            return _conversation_from_row(row[:7]), [_from_row(message) for message in messages]
+            messages = session.all(_OF_CONVERSATION, (row[8],))
+            return _conversation_from_row(row[:8]), [_from_row(message) for message in messages]
 
         return await self._database.read(whole)
 
@@ -310,4 +310,5 @@ def _conversation_from_row(row: Row) -> Conversation:
         started_at=from_iso(row[4]),
         last_at=from_iso(row[5]),
         messages=row[6],
+        ended_at=from_iso(row[7]) if row[7] else None,
     )

@@ -68,10 +68,14 @@ def migrate(session: Session, path: Path, migrations: Sequence[Migration] | None
     refuse_newer(session, path, newest)
     if version == newest:
         return
-    if version:
-        _back_up(session, path, version)
+    if not version:
+        # At once: a process that starts meanwhile must not take a store in the making for an old
+        # one, and copy it.
+        session.in_transaction(lambda session: [_run(session, step) for step in steps])
+        return
+    _back_up(session, path, version)
     for step in steps:
-        _apply(session, step)
+        session.in_transaction(lambda session, step=step: _run(session, step))
 
 
 def refuse_newer(session: Session, path: Path, newest: int | None = None) -> None:
@@ -89,16 +93,13 @@ def refuse_newer(session: Session, path: Path, newest: int | None = None) -> Non
         )
 
 
-def _apply(session: Session, step: Migration) -> None:
-    def apply(session: Session) -> None:
-        # Read inside the lock: another process may have applied it while we waited.
-        if session.value("PRAGMA user_version") < step.version:
-            for statement in step.statements:
-                session.run(statement)
-            session.run(f"PRAGMA application_id={APPLICATION_ID}")
-            session.run(f"PRAGMA user_version={step.version}")
-
-    session.in_transaction(apply)
+def _run(session: Session, step: Migration) -> None:
+    # Read inside the lock: another process may have applied it while we waited.
+    if session.value("PRAGMA user_version") < step.version:
+        for statement in step.statements:
+            session.run(statement)
+        session.run(f"PRAGMA application_id={APPLICATION_ID}")
+        session.run(f"PRAGMA user_version={step.version}")
 
 
 def _back_up(session: Session, path: Path, version: int) -> None:

@@ -1,0 +1,219 @@
+"""Intake: what hooks left in the spool is stored, and what a hook may print is found for it.
+
+A hook first writes what its host told it into a folder beside the store, a file a call, and then
+asks for that file to be taken in. So it doesn't matter when the host kills it, whether anybody
+serves, or how long the store stays locked: what waits there is taken in later, in order.
+"""
+
+import json
+import logging
+import os
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+from anyio import to_thread
+
+from memory_mcp.capture import claude_code, codex, cursor, gemini, vscode
+from memory_mcp.capture.host import Heard, Host, Payload
+from memory_mcp.capture.transcripts import new_events
+from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.errors import InvalidInput, MemoryMCPError, StoreError
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.times import parse_moment
+from memory_mcp.services import Services
+
+logger = logging.getLogger(__name__)
+
+HOSTS = {module.HOST.name: module.HOST for module in (claude_code, codex, gemini, cursor, vscode)}
+LOOK_SECONDS = 60
+HOOK_SECONDS = 5
+"""After that long a hook asks for no answer any more."""
+TAKEN_MAX = 200
+_FILE = re.compile(r"\d{20}-\d+\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A call of a hook that is stored."""
+
+    host: Host
+    agent_id: AgentId
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hook may print; `told` is to be called once it was."""
+
+    text: str
+    told: Callable[[], Awaitable[None]] | None = None
+
+
+class Intake:
+    """One store's spool, as the process that serves the store sees it."""
+
+    def __init__(self, services: Services, database: Path, spool: str) -> None:
+        self._services = services
+        self._database = database
+        self._spool = Path(spool)
+        self._lock = anyio.Lock()
+        self._taken: OrderedDict[str, Taken] = OrderedDict()
+        """Calls that were stored before their hook asked: it still wants its answer."""
+
+    async def answer(self, name: str) -> Answer:
+        """Take in a call of a hook, after all that came before it, and find what it may print.
+
+        Raises:
+            MemoryMCPError: it could not be taken in; where the store is the reason, it waits.
+        """
+        if not _FILE.fullmatch(name):
+            raise InvalidInput("a hook's call has another name.")
+        for earlier in await self._waiting():
+            if earlier < name:
+                await self._take_in_quietly(earlier)
+        async with self._lock:
+            taken = self._taken.pop(name, None) or await self._take_in(name)
+        if taken is None or taken.heard.shows is None or not taken.heard.session:
+            return Answer("")
+        heard, host = taken.heard, taken.host
+        capture, agent_id = self._services.capture, taken.agent_id
+        anew = heard.shows == "context"
+        telling = await capture.telling(agent_id, heard.session, host.chars_max, anew=anew)
+        if not telling.text:
+            return Answer("")
+
+        async def told() -> None:
+            await capture.told(agent_id, heard.session, telling)
+
+        return Answer(host.say(heard.hook, telling.text), told)
+
+    async def sweep(self) -> bool:
+        """Take in what was left behind; whether there are calls whose hooks may still come.
+
+        Those are left to whomever their hooks ask, who alone can answer them.
+
+        Raises:
+            StoreError: the store cannot be written just now; it goes on waiting.
+        """
+        young = f"{time.time_ns() - HOOK_SECONDS * 1_000_000_000:020d}"
+        waiting = await self._waiting()
+        left = [name for name in waiting if name < young]
+        for name in left:
+            await self._take_in_quietly(name)
+        return len(left) < len(waiting)
+
+    async def keep_up(self) -> None:
+        """Take in what was left behind, for as long as the process serves."""
+        while True:
+            soon = False
+            try:
+                soon = await self.sweep()
+            except StoreError as error:
+                logger.warning("what hooks left waits: %s", error)
+            await anyio.sleep(HOOK_SECONDS if soon else LOOK_SECONDS)
+
+    async def _waiting(self) -> list[str]:
+        def names() -> list[str]:
+            try:
+                found = os.listdir(self._spool)
+            except OSError:  # nobody left anything yet
+                return []
+            return sorted(name for name in found if _FILE.fullmatch(name))
+
+        return await to_thread.run_sync(names)
+
+    async def _take_in_quietly(self, name: str) -> None:
+        """As `_take_in`; what cannot be taken in at all is said in the log."""
+        async with self._lock:
+            try:
+                taken = await self._take_in(name)
+            except StoreError:
+                raise
+            except MemoryMCPError as error:
+                logger.warning("a hook's call was put aside: %s", error)
+                return
+            if taken is not None:
+                self._taken[name] = taken
+                if len(self._taken) > TAKEN_MAX:
+                    self._taken.popitem(last=False)
+
+    async def _take_in(self, name: str) -> Taken | None:
+        path = self._spool / name
+        try:
+            told = await to_thread.run_sync(path.read_bytes)
+        except FileNotFoundError:  # somebody else was quicker
+            return None
+        try:
+            taken = await self._store(told)
+        except StoreError:
+            raise
+        except Exception as error:
+            # Never again: it would stand before all that comes after it. But it is kept.
+            path.replace(path.with_suffix(".refused"))
+            if isinstance(error, MemoryMCPError):
+                raise
+            logger.exception("a hook's call cannot be taken in; it lies in %s", self._spool)
+            raise InvalidInput("it cannot be understood; the daemon's log says more.") from error
+        await to_thread.run_sync(path.unlink, True)
+        return taken
+
+    async def _store(self, told: bytes) -> Taken:
+        head, _, body = told.partition(b"\n")
+        call = Payload(cast("dict[str, Any]", json.loads(head)))
+        host = HOSTS.get(call.text("host"))
+        if host is None:
+            raise InvalidInput(f"there is no host {call.text('host')[:40]!r} with hooks.")
+        payload: Any = json.loads(body)
+        if not isinstance(payload, dict):
+            raise InvalidInput("the host told no JSON object.")
+        told_here = Payload(cast("dict[str, Any]", payload))
+        if host is claude_code.HOST and told_here.text("sessionId"):
+            host = vscode.HOST  # it runs Claude Code's hooks too
+        heard = host.hear(told_here)
+        settings = await to_thread.run_sync(self._settings_of, call, heard)
+        agent_id = (await self._services.agents.choose(settings.agent)).id
+        heard_at = parse_moment(call.text("at"), "at")
+        capture = self._services.capture
+        await capture.take_in(agent_id, host.name, heard.events, heard_at)
+        if heard.transcript:
+            await self._read_on(host, agent_id, heard, heard_at)
+        return Taken(host, agent_id, heard)
+
+    async def _read_on(
+        self, host: Host, agent_id: AgentId, heard: Heard, heard_at: datetime
+    ) -> None:
+        """Store what is new in a session's transcript."""
+        path = heard.transcript or ""
+        capture = self._services.capture
+        known = await capture.session(agent_id, heard.session)
+        try:
+            events, offset = await to_thread.run_sync(new_events, host, heard.session, path, known)
+        except (OSError, ValueError) as error:
+            logger.warning("a transcript of %s cannot be read: %s", host.name, error)
+            return
+        await capture.take_in(agent_id, host.name, events, heard_at)
+        await capture.read_to(agent_id, heard.session, path, offset)
+
+    def _settings_of(self, call: Payload, heard: Heard) -> Settings:
+        """As whoever called the hook wants to be served."""
+        environment = {
+            name: value for name, value in _texts(call.any("environment")).items() if value
+        }
+        return load_settings(
+            database=str(self._database),
+            agent=call.text("agent") or None,
+            environment=environment,
+            folder=Path(heard.folder or call.text("folder") or os.sep),
+        )
+
+
+def _texts(told: Any) -> dict[str, str]:
+    pairs = cast("dict[str, Any]", told).items() if isinstance(told, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}

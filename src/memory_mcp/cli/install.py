@@ -1,0 +1,104 @@
+"""`memory-mcp install` and `uninstall`: server and hooks in hosts' configurations."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+from memory_mcp.domain.texts import each
+from memory_mcp.hosts.host import Host, Places, Program
+from memory_mcp.hosts.install import HOSTS, Change, carry_out, to_install, to_uninstall
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    taking_out = parser.prog.endswith("uninstall")
+    parser.description = (
+        "Take server and hooks out of hosts' configurations again."
+        if taking_out
+        else "Write the server, and hooks where the host has them, into hosts' configurations.\n"
+        "What is there stays; the file as it was lies beside it."
+    )
+    parser.epilog = f"example: memory-mcp {'un' if taking_out else ''}install claude-code cursor"
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help=", ".join(HOSTS))
+    parser.add_argument("--all", action="store_true", help="every host that is on this machine")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show what would change, as a difference"
+    )
+    if not taking_out:
+        parser.add_argument(
+            "--no-hooks", action="store_true", help="the server only; it gets a tool to record with"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Change the files, or show how; 1 if one could not be changed."""
+    places = Places.here()
+    hosts = _chosen(arguments, places)
+    program = Program.here(_options(arguments))
+    failed = False
+    for host in hosts:
+        if arguments.command == "uninstall":
+            changes = to_uninstall(host, places, program)
+        else:
+            changes = to_install(host, places, program, hooks=not arguments.no_hooks)
+        done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
+        failed = failed or not all(done)
+        wrote = any(change.is_needed for change in changes) and all(done)
+        if wrote and host.afterwards and arguments.command == "install" and not arguments.dry_run:
+            print(f"  {host.afterwards}")
+    return 1 if failed else 0
+
+
+def _chosen(arguments: argparse.Namespace, places: Places) -> Sequence[Host]:
+    wrong = [name for name in arguments.hosts if name not in HOSTS]
+    if wrong:
+        raise InvalidInput(f"there is no host {wrong[0]!r}; there are: {', '.join(HOSTS)}.")
+    if not arguments.all and not arguments.hosts:
+        found = [name for name, host in HOSTS.items() if host.is_present(places)]
+        there = f"; on this machine are: {each(found)}" if found else ""
+        raise InvalidInput(f"name a host, or --all{there}. There are: {', '.join(HOSTS)}.")
+    chosen = [HOSTS[name] for name in dict.fromkeys(arguments.hosts)]
+    if arguments.all:
+        chosen += [
+            host for host in HOSTS.values() if host not in chosen and host.is_present(places)
+        ]
+        if not chosen:
+            raise InvalidInput("none of the hosts was found on this machine; name one.")
+    return chosen
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """What holds for this command holds for the server and the hooks too."""
+    from memory_mcp.config import load_settings
+
+    options: list[str] = []
+    if arguments.database:
+        options += ["--database", str(load_settings(database=arguments.database).database)]
+    if arguments.agent:
+        load_settings(agent=arguments.agent)  # refuses what is no name
+        options += ["--agent", arguments.agent]
+    return options
+
+
+def _carry_out(change: Change, *, dry: bool) -> bool:
+    """Do it and say so; whether it could be done."""
+    title, path = change.host.title, change.file.path
+    if change.problem:
+        print(f"{title}: {path} was left as it is: {change.problem}", file=sys.stderr)
+        return False
+    if not change.is_needed:
+        print(f"{title}: {path} is as it should be.")
+        return True
+    if dry:
+        print(change.difference(), end="")
+        return True
+    try:
+        backup = carry_out(change)
+    except MemoryMCPError as error:
+        print(f"{title}: {error}", file=sys.stderr)
+        return False
+    verb = "removed" if change.after is None else "made" if change.before is None else "changed"
+    kept = f" (as it was: {backup.name})" if backup else ""
+    print(f"{title}: {path} was {verb}{kept}.")
+    return True
