@@ -98,6 +98,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://inbox",
                 "memory://agents",
                 "memory://conversations",
+                "memory://shadow/runs",
             ]
         )
         templates = (await client.list_resource_templates()).resource_templates
@@ -107,6 +108,7 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
                 "memory://inbox/{id}",
                 "memory://conversations/{id}",
                 "memory://passages/{id}",
+                "memory://shadow/runs/{id}",
             ]
         )
         prompts = (await client.list_prompts()).prompts
