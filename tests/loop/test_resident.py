@@ -177,11 +177,10 @@ async def test_one_that_asks_another_does_not_keep_it_from_answering(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(worker.work)
                 sending = await ask(worker, asker, "a", "Ask B how many.", wait=50)
+                answer = sending.sent[0].answer
                 tasks.cancel_scope.cancel()
-
-    answer = sending.sent[0].answer
-    assert answer is not None
-    assert answer.text == "B said seven: True."
+            assert answer is not None
+            assert answer.text == "B said seven: True."
 
 
 async def test_two_that_write_each_other_for_ever_are_stopped_and_both_are_told(
