@@ -173,12 +173,11 @@ async def test_one_that_asks_another_does_not_keep_it_from_answering(
             made = await services.agents.choose(AgentChoice(name=name))
             told = AgentSettings(model="default", system_prompt=f"You are {name.upper()}.")
             await services.agents.set(made.id, told)
-        with anyio.fail_after(60):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(worker.work)
-                sending = await ask(worker, asker, "a", "Ask B how many.", wait=50)
-                answer = sending.sent[0].answer
-                tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker.work)
+            sending = await ask(worker, asker, "a", "Ask B how many.", wait=50)
+            tasks.cancel_scope.cancel()
+            answer = sending.sent[0].answer
             assert answer is not None
             assert answer.text == "B said seven: True."
 

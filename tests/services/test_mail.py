@@ -136,23 +136,32 @@ async def test_a_resident_agent_is_said_to_be_one(
 def mail_with(services: Services, **more: Any) -> Mail:
     """The service on the same store, with other hooks."""
     store = services.mail._store
-    return Mail(store, services.agents, services.outbox, **more)
+    hooks = {"is_resident": lambda _: False, "ask_shadow": services.requests.answer}
+    return Mail(store, services.agents, services.outbox, **(hooks | more))
 
 
 async def test_the_shadow_agent_is_asked_and_its_answer_returned_where_there_is_one(
     services: Services, pair: tuple[AgentId, AgentId]
 ) -> None:
-    asked: list[tuple[AgentId, str]] = []
+    asked: list[tuple[AgentId, str, int]] = []
 
-    async def ask(sender: AgentId, message: str) -> str:
-        asked.append((sender, message))
+    async def ask(sender: AgentId, message: str, wait_seconds: int) -> str:
+        asked.append((sender, message, wait_seconds))
         return "Done."
 
     sending = await mail_with(services, ask_shadow=ask).send(pair[0], "status", to=" Shadow ")
 
-    assert (asked, sending) == ([(pair[0], "status")], Sending((), from_shadow="Done."))
-    with pytest.raises(InvalidInput, match="the shadow agent takes no mail in this version"):
-        await services.mail.send(pair[0], "status", to="shadow")
+    assert (asked, sending) == ([(pair[0], "status", 0)], Sending((), from_shadow="Done."))
+
+
+async def test_without_a_model_the_shadow_agent_does_what_is_in_its_grammar(
+    services: Services, pair: tuple[AgentId, AgentId]
+) -> None:
+    sending = await services.mail.send(pair[0], "status", to="shadow", wait_seconds=5)
+    assert sending.from_shadow is not None
+    assert "no model is set" in sending.from_shadow
+    sending = await services.mail.send(pair[0], "Tidy up, would you?", to="shadow")
+    assert "not understood" in (sending.from_shadow or "")
 
 
 async def test_waiting_ends_when_all_have_answered(services: Services) -> None:

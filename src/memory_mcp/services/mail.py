@@ -57,7 +57,7 @@ async def _nobody(*_: object) -> None:
 
 
 class Mail:
-    """`ask_shadow` answers what is sent to the shadow agent; without it nobody does.
+    """`ask_shadow` answers what is sent to the shadow agent.
 
     `is_resident` says whether an agent runs by itself and so answers without a session.
     """
@@ -68,8 +68,8 @@ class Mail:
         agents: AgentStore,
         outbox: Outbox,
         *,
-        is_resident: Callable[[Agent], bool] = lambda _: False,
-        ask_shadow: AskShadow | None = None,
+        is_resident: Callable[[Agent], bool],
+        ask_shadow: AskShadow,
     ) -> None:
         self._store = store
         self._agents = agents
@@ -108,7 +108,8 @@ class Mail:
         if in_reply_to is None and (to is None) == (not wanted):
             raise InvalidInput(await self._whom(sender_id, both=to is not None))
         if to is not None and in_reply_to is None and to.strip().casefold() == SHADOW:
-            return Sending((), from_shadow=await self._shadow(sender_id, message, wait_seconds))
+            answer = await self._ask_shadow(sender_id, message, wait_seconds)
+            return Sending((), from_shadow=answer)
         outgoing = Outgoing(
             sender_id=sender_id,
             text=message,
@@ -126,14 +127,6 @@ class Mail:
 
     def _reach(self, posted: Posted) -> Reach:
         return reach_of(resident=self._is_resident(posted.recipient), live=posted.live)
-
-    async def _shadow(self, sender_id: AgentId, message: str, wait_seconds: int) -> str:
-        if self._ask_shadow is None:
-            raise InvalidInput(
-                "the shadow agent takes no mail in this version; nothing was sent. "
-                + await self._others(sender_id)
-            )
-        return await self._ask_shadow(sender_id, message, wait_seconds)
 
     async def _whom(self, sender_id: AgentId, *, both: bool) -> str:
         wrong = "both to and tags were given" if both else "neither to nor tags was given"

@@ -83,8 +83,11 @@ SELECT a.seq, a.id, a.reflected_seq,
     (SELECT count(*) FROM (SELECT 1 FROM messages m
         WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq AND m.role = 'user' LIMIT :turns)),
     (SELECT m.created_at FROM messages m
+        WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq ORDER BY m.seq DESC LIMIT 1),
+    (SELECT c.ended_at IS NOT NULL FROM messages m
+            JOIN conversations c ON c.seq = m.conversation_seq
         WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq ORDER BY m.seq DESC LIMIT 1)
-FROM agents a
+FROM agents a WHERE a.deleted_at IS NULL
 """
 _LAST_REFLECTIONS = """
 SELECT state, started_at, ended_at FROM runs
@@ -428,7 +431,7 @@ def _spent(session: Session, condition: str, value: Any) -> Spent:
 
 
 def _unreflected(session: Session, row: Row) -> Unreflected:
-    agent_seq, agent_id, after_seq, turns, last_at = row
+    agent_seq, agent_id, after_seq, turns, last_at, ended = row
     failures, failed_at, last_done = 0, None, ""
     for state, started_at, ended_at in session.all(_LAST_REFLECTIONS, (agent_seq,)):
         if state not in ("failed", "abandoned"):
@@ -441,7 +444,7 @@ def _unreflected(session: Session, row: Row) -> Unreflected:
         after_seq=after_seq,
         turns=turns,
         last_at=from_iso(last_at),
-        ended=False,
+        ended=bool(ended),
         overflowed=bool(session.value(_OVERFLOWED, (agent_seq, last_done))),
         failures=failures,
         failed_at=failed_at,
