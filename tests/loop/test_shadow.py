@@ -1,5 +1,6 @@
 """Reflection: what the shadow agent reads, changes, leaves alone, and how it ends."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -9,12 +10,12 @@ import pytest
 from tests.loop.conftest import Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import Agent, AgentChoice
-from memory_mcp.domain.errors import ModelRefused, ModelUnavailable
+from memory_mcp.domain.errors import ModelRefused, ModelUnavailable, RunNotFound
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
 from memory_mcp.testing import ManualClock
-from memory_mcp.testing.chat import Answer, ScriptedChat, calls, says
+from memory_mcp.testing.chat import Answer, Call, ScriptedChat, calls, says
 
 FINISH = calls("memory_finish_edits", report="Kept the name.")
 
@@ -283,3 +284,98 @@ async def test_a_block_that_is_gone_fails_the_run_and_nothing_else(
     assert run.state == "failed"
     assert "'human' is gone" in run.outcome
     assert await worker.services.archival.count(agent.id) == 0
+
+
+def set_blocks(tmp_path: Path, changes: str) -> None:
+    """As a person does with another command."""
+    with closing(sqlite3.connect(tmp_path / "memory.db")) as store, store:
+        store.execute(f"UPDATE blocks SET {changes}")
+
+
+@pytest.mark.parametrize("on_overflow", ["error", "evict"])
+async def test_a_merge_that_doesnt_fit_loses_nothing_and_is_left_to_the_model(
+    worker: Worker, agent: Agent, chat: Chat, tmp_path: Path, on_overflow: str
+) -> None:
+    set_blocks(tmp_path, f"limit_chars = 50, on_overflow = '{on_overflow}'")
+    core = worker.services.core_memory
+    await core.append(agent.id, "human", "Name: Ana.")
+    await say(worker, agent, "I live in Porto.")
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            await core.append(agent.id, "human", "Drinks green tea at five.")
+
+    chat.meanwhile = meanwhile
+    chat.add(
+        calls("memory_insert", label="human", new_string="Has lived in Porto.", insert_line=0),
+        FINISH,
+        calls("memory_insert", label="human", new_string="In Porto.", insert_line=0),
+        FINISH,
+    )
+
+    (run,) = await one_pass(worker)
+
+    assert "1→ Name: Ana.\n2→ Drinks green tea" in chat.requests[2].messages[-1]["content"]
+    assert run.state == "done"
+    assert await block(worker, agent, "human") == "In Porto.\nName: Ana.\nDrinks green tea at five."
+    assert await worker.services.archival.count(agent.id) == 0
+
+
+async def test_a_block_that_became_read_only_meanwhile_is_left_alone(
+    worker: Worker, agent: Agent, chat: Chat, tmp_path: Path
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            set_blocks(tmp_path, "read_only = 1")
+
+    chat.meanwhile = meanwhile
+    insert = calls("memory_insert", label="human", new_string="Name: Ana.")
+    chat.add(insert, FINISH, insert, FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert "is read-only" in chat.requests[3].messages[-1]["content"]
+    assert (run.state, await block(worker, agent, "human")) == ("done", "")
+
+
+async def test_a_passage_that_is_forgotten_and_filed_anew_is_there(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    archival = worker.services.archival
+    (old,) = await archival.file(agent.id, [NewPassage(content="Ana uses Vim.")])
+    await say(worker, agent, "Tag what you know of my editor.")
+    chat.add(
+        calls("memory_forget", ids=[old.passage.id]),
+        calls("archival_insert", content="Ana uses Vim.", tags=["editor"]),
+        FINISH,
+    )
+
+    (run,) = await one_pass(worker)
+
+    (hit,) = (await archival.search(agent.id, "Vim")).hits
+    assert hit.passage.tags == ("editor",)
+    await worker.services.ledger.undo(run.id)
+    (hit,) = (await archival.search(agent.id, "Vim")).hits
+    assert (hit.passage.id, hit.passage.tags) == (old.passage.id, ())
+
+
+async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newest(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    archival = worker.services.archival
+    (old,) = await archival.file(agent.id, [NewPassage(content="Ana uses Vim.")])
+    await say(worker, agent, "I use Helix now.")
+    chat.add(
+        calls("archival_supersede", passage_id=old.passage.id, content="Ana uses Helix."), FINISH
+    )
+    (run,) = await one_pass(worker)
+    (hit,) = (await archival.search(agent.id, "Helix")).hits
+    await archival.file(agent.id, [NewPassage(content="Ana uses Zed.", supersedes=hit.passage.id)])
+
+    undone = await worker.services.ledger.undo(run.id)
+
+    assert any("replaced since" in each for each in undone.left)
+    found = await archival.search(agent.id, "Ana uses")
+    assert [hit.passage.content for hit in found.hits] == ["Ana uses Zed."]

@@ -3,6 +3,7 @@
 import logging
 import socket
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
