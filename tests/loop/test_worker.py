@@ -216,3 +216,43 @@ async def test_what_a_dead_call_may_have_cost_is_counted(open_memory_worker: Ope
 
     assert state.tokens_today > 2_000
     assert state.usd_today > 0.02
+
+
+async def test_a_call_that_is_more_than_a_day_may_take_holds_up_nobody(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    async with open_memory_worker(chat=ScriptedChat([FINISH]), day_tokens=5_000) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, *["A long message, " * 100] * 5)
+        other = await worker.services.agents.choose(AgentChoice(name="other"))
+        await say(worker, other, "My name is Ana.")
+
+        first, second = await one_pass(worker)
+
+        assert (first.agent_id, first.state) == (agent.id, "failed")
+        assert "5,000 tokens a day" in first.outcome
+        assert (second.agent_id, second.state) == (other.id, "done")
+
+
+async def test_at_a_cap_of_nothing_nothing_is_given_up(open_memory_worker: Open) -> None:
+    async with open_memory_worker(chat=ScriptedChat(), day_tokens=0) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+        (run,) = await one_pass(worker)
+        assert run.state == "paused"
+
+
+@pytest.mark.parametrize("tokens", [(-100_000, -5), (10**30, 5)])
+async def test_numbers_that_cannot_be_make_no_room_under_the_caps(
+    open_memory_worker: Open, tokens: tuple[int, int]
+) -> None:
+    chat = ScriptedChat([replace(FINISH, tokens=tokens)], price_usd=(1e-6, 1e-5))
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+        (run,) = await one_pass(worker)
+        state = await worker.services.ledger.state()
+
+    assert run.state == "done"
+    assert 2_000 < state.tokens_today < 20_000
+    assert 0.02 < state.usd_today < 1
