@@ -361,6 +361,42 @@ async def test_a_passage_that_is_forgotten_and_filed_anew_is_there(
     assert (hit.passage.id, hit.passage.tags) == (old.passage.id, ())
 
 
+async def test_half_characters_and_nul_from_a_model_cost_nobody_the_run(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    report = r'{"report": "Kept \ud800 it\u0000."}'
+    chat.add(
+        says("half \ud800"),
+        calls("memory_insert", label="human", new_string="half \ud800"),
+        calls("memory_insert", label="human", new_string="Name: Ana."),
+        Answer(calls=(Call(name="memory_finish_edits", arguments=report),)),
+    )
+
+    (run,) = await one_pass(worker)
+
+    assert (run.state, run.outcome) == ("done", "Kept \ufffd it\ufffd.")
+    assert await block(worker, agent, "human") == "Name: Ana."
+    record = await worker.services.ledger.record(run.id)
+    for sent in (chat.requests[-1].messages, [call.response for call in record.calls]):
+        json.dumps(sent, ensure_ascii=False).encode()  # as it goes to a model, and to a host
+
+
+async def test_of_a_flood_of_calls_some_are_made_and_the_rest_is_not_sent_back(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    insert = Call(name="archival_insert", arguments='{"content": "Ana."}', id="same")
+    chat.add(Answer(calls=(insert,) * 50_000, tokens=(1_000, 1_000)), FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert run.state == "done"
+    _, _, asked, *answers = chat.requests[1].messages
+    assert len(asked["tool_calls"]) == len(answers) == 20
+    assert "49,980 more calls of this turn: not made" in answers[-1]["content"]
+
+
 async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newest(
     worker: Worker, agent: Agent, chat: Chat
 ) -> None:

@@ -25,7 +25,7 @@ from memory_mcp.domain.runs import (
     cap_hit,
     start_of_day,
 )
-from memory_mcp.domain.texts import clip
+from memory_mcp.domain.texts import clip, whole
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, RunEnd
 from memory_mcp.storage.sqlite.agents import seq_of
@@ -209,7 +209,8 @@ class SqliteRuns:
         usd: float | None,
     ) -> None:
         """Enter what a call came to."""
-        told = json.dumps(response) if response is not None else None
+        told = whole(json.dumps(response, ensure_ascii=False)) if response is not None else None
+        error = whole(error) if error is not None else None
 
         def enter(session: Session) -> None:
             require_lease(session, lease)
@@ -269,7 +270,7 @@ class SqliteRuns:
             )
         session.run(
             "UPDATE runs SET state = ?, outcome = ?, ended_at = ?, progress = NULL WHERE id = ?",
-            (end.state, outcome, now, run_id),
+            (end.state, whole(outcome), now, run_id),
         )
         record_change(session, now, "run", run_id, end.state, [agent_id])
 
