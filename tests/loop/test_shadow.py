@@ -397,6 +397,41 @@ async def test_of_a_flood_of_calls_some_are_made_and_the_rest_is_not_sent_back(
     assert "49,980 more calls of this turn: not made" in answers[-1]["content"]
 
 
+async def test_messages_are_passed_over_after_three_tries_whatever_runs_between(
+    worker: Worker, agent: Agent, chat: Chat, clock: ManualClock
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    for _ in range(3):
+        await worker.services.ledger.request(agent.id, "How is it?")
+        chat.add(FINISH, *[says("Hello!")] * 3)
+        await one_pass(worker)
+        clock.advance(timedelta(days=1))
+
+    (last, *_) = await worker.services.ledger.runs()
+    assert "passed over after 3 tries" in last.outcome
+    assert await one_pass(worker) == []
+
+
+async def test_messages_forgotten_before_they_are_read_stop_nobody(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    """Between finding the work and taking it up, as another process may do."""
+    other = await worker.services.agents.choose(AgentChoice(name="other"))
+    await say(worker, agent, "My name is Ana.")
+    await say(worker, other, "My name is Eva.")
+    forgotten = await worker.stores.messages.last_arrived(other.id, 0, 1)
+
+    async def meanwhile(_: int) -> None:
+        await worker.services.forgetting.forget(other.id, [forgotten[0].id])
+
+    chat.meanwhile = meanwhile
+    chat.add(FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert (run.agent_id, run.state) == (agent.id, "done")
+
+
 async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newest(
     worker: Worker, agent: Agent, chat: Chat
 ) -> None:

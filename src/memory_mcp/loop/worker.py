@@ -75,7 +75,8 @@ class Worker:
                 if run.state == "paused":
                     return True
             for work in await self.services.ledger.due(agent_id, now=True):
-                run = await shadow.do(work)
+                if (run := await shadow.do(work)) is None:
+                    continue
                 done(run)
                 if run.state == "paused":
                     return True
