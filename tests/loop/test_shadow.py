@@ -432,6 +432,22 @@ async def test_messages_forgotten_before_they_are_read_stop_nobody(
     assert (run.agent_id, run.state) == (agent.id, "done")
 
 
+async def test_an_agent_can_have_its_own_runs_undone_and_no_others(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    chat.add(calls("memory_insert", label="human", new_string="Name: Ana."), FINISH)
+    (run,) = await one_pass(worker)
+    other = await worker.services.agents.choose(AgentChoice(name="other"))
+
+    with pytest.raises(RunNotFound, match="of this agent"):
+        await worker.services.requests.ask(other.id, f"undo {run.id}")
+    assert await block(worker, agent, "human") == "Name: Ana."
+
+    answer = await worker.services.requests.ask(agent.id, f"undo {run.id}")
+    assert "reads as before" in answer.text
+
+
 async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newest(
     worker: Worker, agent: Agent, chat: Chat
 ) -> None:

@@ -93,7 +93,8 @@ async def ask(
         case "runs":
             return json.loads(as_json(asdict(await ledger.record(which))))
         case "undo":
-            return asdict(await ledger.undo(which, agent.id))
+            # Whoever has the file may undo any run in it; only "the latest" is of one agent.
+            return asdict(await ledger.undo(which, None if which else agent.id))
         case "pause" | "resume":
             await ledger.set_paused(arguments.what == "pause")
         case "ask":

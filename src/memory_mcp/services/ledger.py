@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.errors import InvalidInput, RunNotFound
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.runs import (
     Caps,
@@ -19,7 +19,7 @@ from memory_mcp.domain.runs import (
     start_of_day,
 )
 from memory_mcp.domain.summaries import Summary
-from memory_mcp.domain.texts import require_text
+from memory_mcp.domain.texts import clip, require_text
 from memory_mcp.ports import Clock, LeaseStore, RunStore, SummaryStore
 
 LEASE = "shadow"
@@ -95,10 +95,11 @@ class Ledger:
     async def undo(self, run_id: RunId | None, agent_id: AgentId | None = None) -> Undone:
         """Put back what a run changed, where nobody changed it since.
 
-        Without an id the agent's latest run that changed something and still stands.
+        Without an id the latest run that changed something and still stands. With an agent only
+        runs of its own.
 
         Raises:
-            RunNotFound: there is none.
+            RunNotFound: there is none, or it is another agent's.
             InvalidInput: there is nothing to undo.
         """
         if run_id is None:
@@ -110,6 +111,8 @@ class Ledger:
             if not changed:
                 raise InvalidInput("there is no run left to undo: none changed anything.")
             run_id = changed[0].id
+        elif agent_id not in (None, (await self._runs.record(run_id)).run.agent_id):
+            raise RunNotFound(f"there is no run {clip(run_id, 60)!r} of this agent.")
         undone = await self._runs.undo(run_id)
         if not undone.put_back and not undone.left:
             raise InvalidInput(f"{run_id} has nothing to undo: it changed nothing, or was undone.")
