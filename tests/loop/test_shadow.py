@@ -466,3 +466,32 @@ async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newes
     assert any("replaced since" in each for each in undone.left)
     found = await archival.search(agent.id, "Ana uses")
     assert [hit.passage.content for hit in found.hits] == ["Ana uses Zed."]
+
+
+@pytest.mark.parametrize("noun", ["message", "passage"])
+async def test_what_is_forgotten_while_a_run_goes_on_does_not_come_back_by_it(
+    worker: Worker, agent: Agent, chat: Chat, clock: ManualClock, noun: str
+) -> None:
+    (filed,) = await worker.services.archival.file(agent.id, [NewPassage(content="Swordfish.")])
+    await say(worker, agent, "The word is swordfish.", "I like tea.")
+    (message, _) = await worker.stores.messages.last_arrived(agent.id, 0, 2)
+    gone = message.id if noun == "message" else filed.passage.id
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            clock.advance(timedelta(seconds=5))
+            await worker.services.forgetting.forget(agent.id, [gone])
+
+    chat.meanwhile = meanwhile
+    chat.add(calls("memory_insert", label="human", new_string="Word: swordfish."), FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert run.state == "failed"
+    assert "forgotten while it ran" in run.outcome
+    assert await block(worker, agent, "human") == ""
+
+    clock.advance(timedelta(minutes=2))
+    chat.add(calls("memory_insert", label="human", new_string="Likes tea."), FINISH)
+    (run,) = await one_pass(worker)
+    assert (run.state, await block(worker, agent, "human")) == ("done", "Likes tea.")

@@ -256,3 +256,27 @@ async def test_numbers_that_cannot_be_make_no_room_under_the_caps(
     assert run.state == "done"
     assert 2_000 < state.tokens_today < 20_000
     assert 0.02 < state.usd_today < 1
+
+
+async def test_payloads_go_by_age_and_size_and_counts_stay(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    insert = calls("archival_insert", content="Ana likes tea.")
+    chat = ScriptedChat([insert, FINISH, *[FINISH] * 60])
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        for number in range(61):
+            await say(worker, agent, f"I said {number}.")
+            await one_pass(worker)
+            clock.advance(timedelta(minutes=1))
+        newest, *_, oldest = await worker.services.ledger.runs(None, 200)
+        prune = worker.stores.runs.prune
+
+        assert await prune(oldest.started_at, 10**9) == 0
+        assert await prune(oldest.started_at, 0) == 61
+        assert (await worker.services.ledger.record(newest.id)).calls[0].request is None
+        record = await worker.services.ledger.record(oldest.id)
+        assert (record.run.tokens_in, record.run.changes) == (oldest.tokens_in, 1)
+        assert record.run.pruned_at is not None
+        undone = await worker.services.ledger.undo(oldest.id)
+        assert undone.left == []
