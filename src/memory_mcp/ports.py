@@ -451,9 +451,10 @@ class RunStore(Protocol):
         """Enter a run: `running` under a lease, else `waiting` for a worker."""
         ...
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+    async def resume(self, lease: Lease, model: str) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
+        `model` is the one that goes on with it: the one it began with may be there no more.
         A run whose workers died too often is `abandoned` on the way.
         """
         ...

@@ -1,19 +1,21 @@
 """The worker: its lease, its caps, and how it goes on where another one died."""
 
 import logging
-import socket
+import os
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import pytest
-from tests.loop.conftest import Chat, Open, block, one_pass, say
+from tests.loop.conftest import MODEL, Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import LeaseLost
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
+from memory_mcp.storage.sqlite.leases import this_holder
 from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, ScriptedChat, calls
 
@@ -156,7 +158,7 @@ async def test_a_worker_that_was_taken_over_from_can_write_no_more(
         assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
         with pytest.raises(LeaseLost):
-            await worker.stores.runs.resume(slow)
+            await worker.stores.runs.resume(slow, MODEL)
         with pytest.raises(LeaseLost):
             await worker.leases.renew(slow, LEASE_SECONDS)
 
@@ -167,7 +169,7 @@ async def test_the_lease_of_a_process_that_is_gone_is_free_at_once(
     ended = subprocess.Popen(["true"])
     ended.wait()
     async with open_memory_worker() as worker:
-        holder = f"process {ended.pid} on {socket.gethostname()}"
+        holder = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
         assert await worker.leases.take(LEASE, holder, LEASE_SECONDS)
         assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
@@ -280,3 +282,29 @@ async def test_payloads_go_by_age_and_size_and_counts_stay(
         assert record.run.pruned_at is not None
         undone = await worker.services.ledger.undo(oldest.id)
         assert undone.left == []
+
+
+async def test_the_model_there_is_now_goes_on_with_what_another_one_began(
+    open_memory_worker: Open,
+) -> None:
+    chat = Chat([calls("memory_insert", label="human", new_string="Name: Ana."), SEARCH])
+    await work_and_die(open_memory_worker, chat, at_call=2)
+
+    second = ScriptedChat([FINISH])
+    async with open_memory_worker(chat=second, name="openai/local") as worker:
+        (run,) = await one_pass(worker)
+
+    assert (run.state, run.model) == ("done", "openai/local")
+    assert second.requests[0].model == "openai/local"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+async def test_a_process_of_another_container_on_this_host_is_not_taken_for_dead(
+    open_memory_worker: Open,
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    async with open_memory_worker() as worker:
+        other = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
+        assert await worker.leases.take(LEASE, f"{other}0", LEASE_SECONDS)
+        assert await worker.leases.take(LEASE, other, LEASE_SECONDS) is None

@@ -69,7 +69,7 @@ class Shadow:
 
     async def resume(self) -> Run | None:
         """Go on with the oldest run that is open, to its end; the run, if there was one."""
-        found = await self._stores.runs.resume(self._lease)
+        found = await self._stores.runs.resume(self._lease, self._policy.model)
         if found is None:
             return None
         run, progress = found

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from memory_mcp.domain.errors import LeaseLost
 from memory_mcp.domain.runs import Lease
@@ -92,8 +93,17 @@ def require_lease(session: Session, lease: Lease) -> None:
 
 
 def this_holder() -> str:
-    """This process, as a holder: `process 4711 on host`."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
+    """This process, as a holder: `process 4711 on host`, on Linux `… on host/4026531836`."""
+    return f"process {os.getpid()} on {_machine()}"
+
+
+def _machine() -> str:
+    """Where process numbers mean what they mean here: containers may have their host's name."""
+    try:
+        numbers = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{numbers}"
 
 
 def _is_dead(holder: str) -> bool:
@@ -104,7 +114,7 @@ def _is_dead(holder: str) -> bool:
     if sys.platform == "win32":  # there a signal of 0 is not a question
         return False
     process, _, host = holder.removeprefix("process ").partition(" on ")
-    if host != socket.gethostname() or not process.isdigit():
+    if host != _machine() or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)

@@ -150,8 +150,11 @@ class SqliteRuns:
 
         return await self._database.write(enter)
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
-        """The oldest open run that may go on, with its progress; it is `running` then."""
+    async def resume(self, lease: Lease, model: str) -> tuple[Run, Mapping[str, Any]] | None:
+        """The oldest open run that may go on, with its progress; it is `running` then.
+
+        `model` is the one that goes on with it: the one it began with may be there no more.
+        """
 
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
@@ -166,8 +169,9 @@ class SqliteRuns:
                     self._end(session, run_id, end)
                     continue
                 session.run(
-                    "UPDATE runs SET state = 'running', takeovers = takeovers + ? WHERE id = ?",
-                    (int(died), run_id),
+                    "UPDATE runs SET state = 'running', takeovers = takeovers + ?, model = ?"
+                    " WHERE id = ?",
+                    (int(died), model, run_id),
                 )
                 return _run(session, run_id), json.loads(progress or "{}")
             return None
