@@ -200,7 +200,8 @@ class LiteLlmChat:
             reason = next((cause for cause in causes if isinstance(cause, OSError)), causes[-1])
             return ModelUnavailable(
                 f"{where} could not be reached, or broke off: {_quoted(reason)}. "
-                "Check that it runs and that the address is right; ask again later."
+                "Check that it runs and that the address is right; ask again later.",
+                charged=not _never_reached(causes),
             )
         status = getattr(error, "status_code", None)
         status = status if isinstance(status, int) else 500
@@ -211,7 +212,10 @@ class LiteLlmChat:
             move = move or "It will not do as it is asked; see what it says."
             return ModelRefused(f"{where} refused ({status:d}): {_quoted(error)}. {move}")
         move = move or "Ask again later."
-        return ModelUnavailable(f"{where} gave no answer ({status:d}): {_quoted(error)}. {move}")
+        return ModelUnavailable(
+            f"{where} gave no answer ({status:d}): {_quoted(error)}. {move}",
+            charged=any(isinstance(cause, json.JSONDecodeError) for cause in causes),
+        )
 
     async def _reply(self, request: ChatRequest, raw: dict[str, Any]) -> ChatReply:
         where = self._named(request.model)
@@ -355,6 +359,13 @@ def _is_connection(causes: list[BaseException]) -> bool:
     import httpx
 
     return any(isinstance(cause, httpx.TransportError) for cause in causes)
+
+
+def _never_reached(causes: list[BaseException]) -> bool:
+    """Whether no request went out; a connection that breaks later may have cost its answer."""
+    import httpx
+
+    return any(isinstance(cause, httpx.ConnectError | ConnectionRefusedError) for cause in causes)
 
 
 def _timed_out(causes: list[BaseException]) -> bool:
