@@ -1,6 +1,7 @@
 """The chat model over real HTTP, by the real LiteLLM, against a server that follows a script."""
 
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -195,6 +196,14 @@ async def test_a_broken_answer_is_unavailable_and_may_have_cost_something(
     with pytest.raises(ModelUnavailable, match=says_so) as raised:
         await ask(spoilt(kind))
     assert raised.value.charged == charged
+
+
+async def test_a_key_in_the_address_is_not_told() -> None:
+    chat = LiteLlmChat("http://ana:swordfish@127.0.0.1:9/v1?key=herring")
+    with pytest.raises(ModelUnavailable, match=r"at http://127\.0\.0\.1:9/v1 could") as raised:
+        await chat.complete(request())
+    await chat.aclose()
+    assert not re.search("swordfish|herring", str(raised.value))
 
 
 async def test_bytes_that_dribble_do_not_stretch_the_time_limit(

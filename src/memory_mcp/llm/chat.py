@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import anyio
@@ -184,7 +185,7 @@ class LiteLlmChat:
         return where
 
     def _named(self, model: str) -> str:
-        return f"Model {model!r}" + (f" at {self._base_url}" if self._base_url else "")
+        return f"Model {model!r}" + (f" at {_shown(self._base_url)}" if self._base_url else "")
 
     def _translated(self, error: Exception, model: str) -> ModelRefused | ModelUnavailable:
         where = self._named(model)
@@ -380,6 +381,15 @@ def _too_long(where: str) -> ModelUnavailable:
         "Check what stands behind that address.",
         charged=True,
     )
+
+
+def _shown(url: str) -> str:
+    """An address without what may be a key in it: this goes into the ledger."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the given address"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _quoted(error: BaseException) -> str:
