@@ -308,3 +308,14 @@ async def test_a_process_of_another_container_on_this_host_is_not_taken_for_dead
         other = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
         assert await worker.leases.take(LEASE, f"{other}0", LEASE_SECONDS)
         assert await worker.leases.take(LEASE, other, LEASE_SECONDS) is None
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    async with open_memory_worker() as worker:
+        clock.advance(timedelta(days=3_650))
+        assert await worker.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        clock.advance(timedelta(days=-3_650))
+        assert await worker.leases.holder(LEASE) is None
+        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)

@@ -17,6 +17,9 @@ from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.session import Session
 
+LONGEST_SECONDS = 600.0
+"""One that goes on for longer was taken before the clock was set back."""
+
 _LOOK = "SELECT holder, token, expires_at FROM leases WHERE name = ?"
 _TAKE = """
 INSERT INTO leases VALUES (?1, ?2, 1, ?3)
@@ -70,9 +73,12 @@ class SqliteLeases:
 
     def _holder(self, session: Session, name: str) -> str | None:
         row = session.one(_LOOK, (name,))
-        if row is None or row[2] <= to_iso(self._clock.now()) or _is_dead(row[0]):
+        if row is None or not self._now() < row[2] < self._until(LONGEST_SECONDS):
             return None
-        return row[0]
+        return None if _is_dead(row[0]) else row[0]
+
+    def _now(self) -> str:
+        return to_iso(self._clock.now())
 
     def _until(self, seconds: float) -> str:
         return to_iso(self._clock.now() + timedelta(seconds=seconds))
