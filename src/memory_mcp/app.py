@@ -163,7 +163,7 @@ async def _opened(
                 ask_shadow=requests.answer,
             ),
             presence=Presence(SqlitePresence(database, clock)),
-            housekeeping=Housekeeping(agents, mail, clock),
+            housekeeping=Housekeeping(agents, mail, ledger, clock),
             tokens=tokens,
             clock=clock,
         )

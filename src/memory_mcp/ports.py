@@ -697,12 +697,18 @@ class RunStore(Protocol):
         ...
 
     async def resume(
-        self, lease: Lease, *, residents: bool = False, busy: Collection[RunId] = ()
+        self,
+        lease: Lease,
+        model: str | None,
+        *,
+        residents: bool = False,
+        busy: Collection[RunId] = (),
     ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
-        Of the turns of residents, or of all others; the worker's own `busy` ones are left out. A
-        run whose workers died too often is `abandoned` on the way.
+        `model` is the one that goes on with it, `None` the one it began with, which may be there no
+        more. Of the turns of residents, or of all others; the worker's own `busy` ones are left
+        out. A run whose workers died too often is `abandoned` on the way.
         """
         ...
 

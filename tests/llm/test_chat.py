@@ -1,6 +1,7 @@
 """The chat model over real HTTP, by the real LiteLLM, against a server that follows a script."""
 
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -178,20 +179,31 @@ async def test_a_request_the_model_cannot_take_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("kind", "says_so"),
+    ("kind", "says_so", "charged"),
     [
-        ("dropped", "could not be reached, or broke off: "),
-        ("cut", "could not be reached, or broke off: "),
-        ("truncated", "gave no answer"),
-        ("empty", "gave no answer"),
-        ("not json", "It works!"),
-        ("no choices", "without a choice"),
-        ("huge", "an answer of more than 8,000,000 bytes"),
+        ("dropped", "could not be reached, or broke off: ", True),
+        ("cut", "could not be reached, or broke off: ", True),
+        ("truncated", "gave no answer", True),
+        ("empty", "gave no answer", True),
+        ("not json", "It works!", False),
+        ("no choices", "without a choice", True),
+        ("huge", "an answer of more than 8,000,000 bytes", True),
     ],
 )
-async def test_a_broken_answer_is_unavailable(kind: FaultKind, says_so: str, ask: Ask) -> None:
-    with pytest.raises(ModelUnavailable, match=says_so):
+async def test_a_broken_answer_is_unavailable_and_may_have_cost_something(
+    kind: FaultKind, says_so: str, charged: bool, ask: Ask
+) -> None:
+    with pytest.raises(ModelUnavailable, match=says_so) as raised:
         await ask(spoilt(kind))
+    assert raised.value.charged == charged
+
+
+async def test_a_key_in_the_address_is_not_told() -> None:
+    chat = LiteLlmChat("http://ana:swordfish@127.0.0.1:9/v1?key=herring")
+    with pytest.raises(ModelUnavailable, match=r"at http://127\.0\.0\.1:9/v1 could") as raised:
+        await chat.complete(request())
+    await chat.aclose()
+    assert not re.search("swordfish|herring", str(raised.value))
 
 
 async def test_bytes_that_dribble_do_not_stretch_the_time_limit(

@@ -1,5 +1,6 @@
 """Reflection: what the shadow agent reads, changes, leaves alone, and how it ends."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -9,12 +10,12 @@ import pytest
 from tests.loop.conftest import Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import Agent, AgentChoice
-from memory_mcp.domain.errors import ModelRefused, ModelUnavailable
+from memory_mcp.domain.errors import ModelRefused, ModelUnavailable, RunNotFound
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
 from memory_mcp.testing import ManualClock
-from memory_mcp.testing.chat import Answer, ScriptedChat, calls, says
+from memory_mcp.testing.chat import Answer, Call, ScriptedChat, calls, says
 
 FINISH = calls("memory_finish_edits", report="Kept the name.")
 
@@ -283,3 +284,214 @@ async def test_a_block_that_is_gone_fails_the_run_and_nothing_else(
     assert run.state == "failed"
     assert "'human' is gone" in run.outcome
     assert await worker.services.archival.count(agent.id) == 0
+
+
+def set_blocks(tmp_path: Path, changes: str) -> None:
+    """As a person does with another command."""
+    with closing(sqlite3.connect(tmp_path / "memory.db")) as store, store:
+        store.execute(f"UPDATE blocks SET {changes}")
+
+
+@pytest.mark.parametrize("on_overflow", ["error", "evict"])
+async def test_a_merge_that_doesnt_fit_loses_nothing_and_is_left_to_the_model(
+    worker: Worker, agent: Agent, chat: Chat, tmp_path: Path, on_overflow: str
+) -> None:
+    set_blocks(tmp_path, f"limit_chars = 50, on_overflow = '{on_overflow}'")
+    core = worker.services.core_memory
+    await core.append(agent.id, "human", "Name: Ana.")
+    await say(worker, agent, "I live in Porto.")
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            await core.append(agent.id, "human", "Drinks green tea at five.")
+
+    chat.meanwhile = meanwhile
+    chat.add(
+        calls("memory_insert", label="human", new_string="Has lived in Porto.", insert_line=0),
+        FINISH,
+        calls("memory_insert", label="human", new_string="In Porto.", insert_line=0),
+        FINISH,
+    )
+
+    (run,) = await one_pass(worker)
+
+    assert "1→ Name: Ana.\n2→ Drinks green tea" in chat.requests[2].messages[-1]["content"]
+    assert run.state == "done"
+    assert await block(worker, agent, "human") == "In Porto.\nName: Ana.\nDrinks green tea at five."
+    assert await worker.services.archival.count(agent.id) == 0
+
+
+async def test_a_block_that_became_read_only_meanwhile_is_left_alone(
+    worker: Worker, agent: Agent, chat: Chat, tmp_path: Path
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            set_blocks(tmp_path, "read_only = 1")
+
+    chat.meanwhile = meanwhile
+    insert = calls("memory_insert", label="human", new_string="Name: Ana.")
+    chat.add(insert, FINISH, insert, FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert "is read-only" in chat.requests[3].messages[-1]["content"]
+    assert (run.state, await block(worker, agent, "human")) == ("done", "")
+
+
+async def test_a_passage_that_is_forgotten_and_filed_anew_is_there(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    archival = worker.services.archival
+    (old,) = await archival.file(agent.id, [NewPassage(content="Ana uses Vim.")])
+    await say(worker, agent, "Tag what you know of my editor.")
+    chat.add(
+        calls("memory_forget", ids=[old.passage.id]),
+        calls("archival_insert", content="Ana uses Vim.", tags=["editor"]),
+        FINISH,
+    )
+
+    (run,) = await one_pass(worker)
+
+    (hit,) = (await archival.search(agent.id, "Vim")).hits
+    assert hit.passage.tags == ("editor",)
+    await worker.services.ledger.undo(run.id)
+    (hit,) = (await archival.search(agent.id, "Vim")).hits
+    assert (hit.passage.id, hit.passage.tags) == (old.passage.id, ())
+
+
+async def test_half_characters_and_nul_from_a_model_cost_nobody_the_run(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    report = r'{"report": "Kept \ud800 it\u0000."}'
+    chat.add(
+        says("half \ud800"),
+        calls("memory_insert", label="human", new_string="half \ud800"),
+        calls("memory_insert", label="human", new_string="Name: Ana."),
+        Answer(calls=(Call(name="memory_finish_edits", arguments=report),)),
+    )
+
+    (run,) = await one_pass(worker)
+
+    assert (run.state, run.outcome) == ("done", "Kept \ufffd it\ufffd.")
+    assert await block(worker, agent, "human") == "Name: Ana."
+    record = await worker.services.ledger.record(run.id)
+    for sent in (chat.requests[-1].messages, [call.response for call in record.calls]):
+        json.dumps(sent, ensure_ascii=False).encode()  # as it goes to a model, and to a host
+
+
+async def test_of_a_flood_of_calls_some_are_made_and_the_rest_is_not_sent_back(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    insert = Call(name="archival_insert", arguments='{"content": "Ana."}', id="same")
+    chat.add(Answer(calls=(insert,) * 50_000, tokens=(1_000, 1_000)), FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert run.state == "done"
+    _, _, asked, *answers = chat.requests[1].messages
+    assert len(asked["tool_calls"]) == len(answers) == 20
+    assert "49,980 more calls of this turn: not made" in answers[-1]["content"]
+
+
+async def test_messages_are_passed_over_after_three_tries_whatever_runs_between(
+    worker: Worker, agent: Agent, chat: Chat, clock: ManualClock
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    for _ in range(3):
+        await worker.services.ledger.request(agent.id, "How is it?")
+        chat.add(FINISH, *[says("Hello!")] * 3)
+        await one_pass(worker)
+        clock.advance(timedelta(days=1))
+
+    (last, *_) = await worker.services.ledger.runs()
+    assert "passed over after 3 tries" in last.outcome
+    assert await one_pass(worker) == []
+
+
+async def test_messages_forgotten_before_they_are_read_stop_nobody(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    """Between finding the work and taking it up, as another process may do."""
+    other = await worker.services.agents.choose(AgentChoice(name="other"))
+    await say(worker, agent, "My name is Ana.")
+    await say(worker, other, "My name is Eva.")
+    forgotten = await worker.stores.messages.last_arrived(other.id, 0, 1)
+
+    async def meanwhile(_: int) -> None:
+        await worker.services.forgetting.forget(other.id, [forgotten[0].id])
+
+    chat.meanwhile = meanwhile
+    chat.add(FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert (run.agent_id, run.state) == (agent.id, "done")
+
+
+async def test_an_agent_can_have_its_own_runs_undone_and_no_others(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    chat.add(calls("memory_insert", label="human", new_string="Name: Ana."), FINISH)
+    (run,) = await one_pass(worker)
+    other = await worker.services.agents.choose(AgentChoice(name="other"))
+
+    with pytest.raises(RunNotFound, match="of this agent"):
+        await worker.services.requests.ask(other.id, f"undo {run.id}")
+    assert await block(worker, agent, "human") == "Name: Ana."
+
+    answer = await worker.services.requests.ask(agent.id, f"undo {run.id}")
+    assert "reads as before" in answer.text
+
+
+async def test_a_passage_that_was_replaced_twice_comes_not_back_beside_the_newest(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    archival = worker.services.archival
+    (old,) = await archival.file(agent.id, [NewPassage(content="Ana uses Vim.")])
+    await say(worker, agent, "I use Helix now.")
+    chat.add(
+        calls("archival_supersede", passage_id=old.passage.id, content="Ana uses Helix."), FINISH
+    )
+    (run,) = await one_pass(worker)
+    (hit,) = (await archival.search(agent.id, "Helix")).hits
+    await archival.file(agent.id, [NewPassage(content="Ana uses Zed.", supersedes=hit.passage.id)])
+
+    undone = await worker.services.ledger.undo(run.id)
+
+    assert any("replaced since" in each for each in undone.left)
+    found = await archival.search(agent.id, "Ana uses")
+    assert [hit.passage.content for hit in found.hits] == ["Ana uses Zed."]
+
+
+@pytest.mark.parametrize("noun", ["message", "passage"])
+async def test_what_is_forgotten_while_a_run_goes_on_does_not_come_back_by_it(
+    worker: Worker, agent: Agent, chat: Chat, clock: ManualClock, noun: str
+) -> None:
+    (filed,) = await worker.services.archival.file(agent.id, [NewPassage(content="Swordfish.")])
+    await say(worker, agent, "The word is swordfish.", "I like tea.")
+    (message, _) = await worker.stores.messages.last_arrived(agent.id, 0, 2)
+    gone = message.id if noun == "message" else filed.passage.id
+
+    async def meanwhile(number: int) -> None:
+        if number == 2:
+            clock.advance(timedelta(seconds=5))
+            await worker.services.forgetting.forget(agent.id, [gone])
+
+    chat.meanwhile = meanwhile
+    chat.add(calls("memory_insert", label="human", new_string="Word: swordfish."), FINISH)
+
+    (run,) = await one_pass(worker)
+
+    assert run.state == "failed"
+    assert "forgotten while it ran" in run.outcome
+    assert await block(worker, agent, "human") == ""
+
+    clock.advance(timedelta(minutes=2))
+    chat.add(calls("memory_insert", label="human", new_string="Likes tea."), FINISH)
+    (run,) = await one_pass(worker)
+    assert (run.state, await block(worker, agent, "human")) == ("done", "Likes tea.")

@@ -1,18 +1,21 @@
 """The worker: its lease, its caps, and how it goes on where another one died."""
 
 import logging
-import socket
+import os
 import subprocess
+import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import pytest
-from tests.loop.conftest import Chat, Open, block, one_pass, say
+from tests.loop.conftest import MODEL, Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import LeaseLost
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
+from memory_mcp.storage.sqlite.leases import this_holder
 from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, ScriptedChat, calls
 
@@ -155,7 +158,7 @@ async def test_a_worker_that_was_taken_over_from_can_write_no_more(
         assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
         with pytest.raises(LeaseLost):
-            await worker.stores.runs.resume(slow)
+            await worker.stores.runs.resume(slow, MODEL)
         with pytest.raises(LeaseLost):
             await worker.leases.renew(slow, LEASE_SECONDS)
 
@@ -166,7 +169,7 @@ async def test_the_lease_of_a_process_that_is_gone_is_free_at_once(
     ended = subprocess.Popen(["true"])
     ended.wait()
     async with open_memory_worker() as worker:
-        holder = f"process {ended.pid} on {socket.gethostname()}"
+        holder = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
         assert await worker.leases.take(LEASE, holder, LEASE_SECONDS)
         assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
@@ -215,3 +218,104 @@ async def test_what_a_dead_call_may_have_cost_is_counted(open_memory_worker: Ope
 
     assert state.tokens_today > 2_000
     assert state.usd_today > 0.02
+
+
+async def test_a_call_that_is_more_than_a_day_may_take_holds_up_nobody(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    async with open_memory_worker(chat=ScriptedChat([FINISH]), day_tokens=5_000) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, *["A long message, " * 100] * 5)
+        other = await worker.services.agents.choose(AgentChoice(name="other"))
+        await say(worker, other, "My name is Ana.")
+
+        first, second = await one_pass(worker)
+
+        assert (first.agent_id, first.state) == (agent.id, "failed")
+        assert "5,000 tokens a day" in first.outcome
+        assert (second.agent_id, second.state) == (other.id, "done")
+
+
+async def test_at_a_cap_of_nothing_nothing_is_given_up(open_memory_worker: Open) -> None:
+    async with open_memory_worker(chat=ScriptedChat(), day_tokens=0) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+        (run,) = await one_pass(worker)
+        assert run.state == "paused"
+
+
+@pytest.mark.parametrize("tokens", [(-100_000, -5), (10**30, 5)])
+async def test_numbers_that_cannot_be_make_no_room_under_the_caps(
+    open_memory_worker: Open, tokens: tuple[int, int]
+) -> None:
+    chat = ScriptedChat([replace(FINISH, tokens=tokens)], price_usd=(1e-6, 1e-5))
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        await say(worker, agent, "My name is Ana.")
+        (run,) = await one_pass(worker)
+        state = await worker.services.ledger.state()
+
+    assert run.state == "done"
+    assert 2_000 < state.tokens_today < 20_000
+    assert 0.02 < state.usd_today < 1
+
+
+async def test_payloads_go_by_age_and_size_and_counts_stay(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    insert = calls("archival_insert", content="Ana likes tea.")
+    chat = ScriptedChat([insert, FINISH, *[FINISH] * 60])
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        for number in range(61):
+            await say(worker, agent, f"I said {number}.")
+            await one_pass(worker)
+            clock.advance(timedelta(minutes=1))
+        newest, *_, oldest = await worker.services.ledger.runs(None, 200)
+        prune = worker.stores.runs.prune
+
+        assert await prune(oldest.started_at, 10**9) == 0
+        assert await prune(oldest.started_at, 0) == 61
+        assert (await worker.services.ledger.record(newest.id)).calls[0].request is None
+        record = await worker.services.ledger.record(oldest.id)
+        assert (record.run.tokens_in, record.run.changes) == (oldest.tokens_in, 1)
+        assert record.run.pruned_at is not None
+        undone = await worker.services.ledger.undo(oldest.id)
+        assert undone.left == []
+
+
+async def test_the_model_there_is_now_goes_on_with_what_another_one_began(
+    open_memory_worker: Open,
+) -> None:
+    chat = Chat([calls("memory_insert", label="human", new_string="Name: Ana."), SEARCH])
+    await work_and_die(open_memory_worker, chat, at_call=2)
+
+    second = ScriptedChat([FINISH])
+    async with open_memory_worker(chat=second, name="openai/local") as worker:
+        (run,) = await one_pass(worker)
+
+    assert (run.state, run.model) == ("done", "openai/local")
+    assert second.requests[0].model == "openai/local"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+async def test_a_process_of_another_container_on_this_host_is_not_taken_for_dead(
+    open_memory_worker: Open,
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    async with open_memory_worker() as worker:
+        other = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
+        assert await worker.leases.take(LEASE, f"{other}0", LEASE_SECONDS)
+        assert await worker.leases.take(LEASE, other, LEASE_SECONDS) is None
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
+    open_memory_worker: Open, clock: ManualClock
+) -> None:
+    async with open_memory_worker() as worker:
+        clock.advance(timedelta(days=3_650))
+        assert await worker.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        clock.advance(timedelta(days=-3_650))
+        assert await worker.leases.holder(LEASE) is None
+        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)

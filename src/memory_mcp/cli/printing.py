@@ -6,6 +6,11 @@ from typing import Any
 from memory_mcp.domain.plain import as_json
 
 
+def printable(text: str) -> str:
+    """A text without what would steer the terminal: memories and models may say anything."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
 def print_json(value: Any) -> None:
     """One JSON value, for `--json`."""
     print(as_json(value))
@@ -27,5 +32,5 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, overflow="fold")
     for row in rows:
         # As plain text: square brackets in a memory are no markup.
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Printer().print(table)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.asking import answer_to
-from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.printing import print_json, print_table, printable
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading, from_iso
@@ -91,7 +91,8 @@ async def ask(
         case "runs":
             return json.loads(as_json(asdict(await ledger.record(which))))
         case "undo":
-            return asdict(await ledger.undo(which, agent.id))
+            # Whoever has the file may undo any run in it; only "the latest" is of one agent.
+            return asdict(await ledger.undo(which, None if which else agent.id))
         case "pause" | "resume":
             await ledger.set_paused(arguments.what == "pause")
         case "ask":
@@ -107,8 +108,16 @@ async def _asked(
     import anyio
 
     from memory_mcp.daemon.worker import start_worker
+    from memory_mcp.domain.requests import NotUnderstood, parse_request
 
-    answer = await services.requests.ask(agent_id, " ".join(arguments.words))
+    text = " ".join(arguments.words)
+    if settings.model and services.ledger.policy is None:
+        if isinstance(parse_request(text), NotUnderstood):
+            raise InvalidInput(
+                f"the daemon was started without a model, not with {settings.model.name}; "
+                "memory-mcp daemon stop ends it, and then this works."
+            )
+    answer = await services.requests.ask(agent_id, text)
     if answer.run_id is None:
         return {"answer": answer.text, "run": None}
     await anyio.to_thread.run_sync(start_worker, settings.database)
@@ -242,8 +251,9 @@ def _show(told: dict[str, Any], arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(told.get("listed", told))
     elif "answer" in told:
-        print(told["answer"])
+        print(printable(told["answer"]))
     elif "put_back" in told:
+        print(f"{told['run_id']}:")
         for line in told["put_back"]:
             print(f"put back: {line}")
         for line in told["left"]:
@@ -289,7 +299,7 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
             f"{run['id']}  {for_reading(from_iso(run['started_at']))}  {run['agent']}\n"
             f"    {run['kind']} ({run['trigger']}): {run['state']}, "
             f"{counted(run['changes'], 'change')}{undone}, {_spent(run)}\n"
-            f"    {clip(run['outcome'], OUTCOME_CHARS)}"
+            f"    {printable(clip(run['outcome'], OUTCOME_CHARS))}"
         )
     print(f"{counted(len(runs), 'run')}." if runs else "No run yet.")
 
@@ -302,7 +312,7 @@ def _spent(run: dict[str, Any]) -> str:
 def _print_record(told: dict[str, Any]) -> None:
     run = told["run"]
     print(f"{run['id']}  {run['kind']} for {run['agent']}, because: {run['trigger']}")
-    print(f"{run['state']}: {run['outcome']}")
+    print(f"{run['state']}: {printable(run['outcome'])}")
     print(f"started {for_reading(from_iso(run['started_at']))}, {_spent(run)}, {run['model']}")
     if run["messages"]:
         print(f"read {counted(run['messages'], 'message')}")
@@ -310,7 +320,7 @@ def _print_record(told: dict[str, Any]) -> None:
         print(f"went on after {counted(run['takeovers'], 'worker')} died")
     for change in told["changes"]:
         print()
-        print("\n".join(_difference(change)))
+        print(printable("\n".join(_difference(change))))
     for call in told["calls"]:
         print()
         print("\n".join(_call(call)))

@@ -53,7 +53,11 @@ class WorkerStarter:
 
     async def _look(self) -> None:
         ledger = self._services.ledger
-        if await ledger.has_worker() or not await ledger.has_work():
+        if await ledger.has_worker():
+            if anyio.current_time() - self._started_at > AGAIN_SECONDS:
+                self._failures = 0
+            return
+        if not await ledger.has_work():
             return
         if (now := anyio.current_time()) - self._started_at < AGAIN_SECONDS:
             await self._back_off("ended with work left")

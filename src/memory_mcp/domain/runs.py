@@ -58,8 +58,11 @@ class CapHit:
 
     @property
     def of_the_day(self) -> bool:
-        """Whether it is over only with the day, not with the run."""
-        return self.cap != "run_tokens"
+        """Whether it is over with the day: not where one call is more than a day may take.
+
+        A cap of 0 says that nothing may be asked for now; what waits then is not given up.
+        """
+        return self.cap != "run_tokens" and (self.asked <= self.limit or not self.limit)
 
     def __str__(self) -> str:
         names = {
@@ -79,9 +82,10 @@ class CapHit:
 def cap_hit(caps: Caps, run: Spent, day: Spent, call: Spent) -> CapHit | None:
     """The cap that a call could pass, given what its run and the day have spent before it."""
     looked_at: Sequence[tuple[Cap, float, float, float]] = (
+        # The run's first: waiting for another day would not help it.
+        ("run_tokens", run.tokens, call.tokens, caps.run_tokens),
         ("day_usd", day.usd, call.usd, caps.day_usd),
         ("day_tokens", day.tokens, call.tokens, caps.day_tokens),
-        ("run_tokens", run.tokens, call.tokens, caps.run_tokens),
     )
     for cap, spent, asked, limit in looked_at:
         if asked and spent + asked > limit:
@@ -195,6 +199,7 @@ class Undone:
 
     put_back: Sequence[str]
     left: Sequence[str]
+    run_id: RunId | None = None
     """Each with the reason: mostly, that somebody changed it since."""
 
 

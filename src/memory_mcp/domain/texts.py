@@ -48,6 +48,11 @@ def check_text(text: str, field: str, chars_max: int) -> str:
     return text
 
 
+def whole(text: str) -> str:
+    """`text` with a mark for each NUL and each half of a character: what a model says is kept."""
+    return SURROGATE.sub("\ufffd", text.replace("\0", "\ufffd"))
+
+
 def require_name(name: str, field: str) -> str:
     """A name for an agent, block or speaker: one line, trimmed, at most 100 characters."""
     trimmed = require_text(name, field, NAME_CHARS_MAX).strip()

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import anyio
@@ -184,7 +185,7 @@ class LiteLlmChat:
         return where
 
     def _named(self, model: str) -> str:
-        return f"Model {model!r}" + (f" at {self._base_url}" if self._base_url else "")
+        return f"Model {model!r}" + (f" at {_shown(self._base_url)}" if self._base_url else "")
 
     def _translated(self, error: Exception, model: str) -> ModelRefused | ModelUnavailable:
         where = self._named(model)
@@ -200,7 +201,8 @@ class LiteLlmChat:
             reason = next((cause for cause in causes if isinstance(cause, OSError)), causes[-1])
             return ModelUnavailable(
                 f"{where} could not be reached, or broke off: {_quoted(reason)}. "
-                "Check that it runs and that the address is right; ask again later."
+                "Check that it runs and that the address is right; ask again later.",
+                charged=not _never_reached(causes),
             )
         status = getattr(error, "status_code", None)
         status = status if isinstance(status, int) else 500
@@ -211,7 +213,10 @@ class LiteLlmChat:
             move = move or "It will not do as it is asked; see what it says."
             return ModelRefused(f"{where} refused ({status:d}): {_quoted(error)}. {move}")
         move = move or "Ask again later."
-        return ModelUnavailable(f"{where} gave no answer ({status:d}): {_quoted(error)}. {move}")
+        return ModelUnavailable(
+            f"{where} gave no answer ({status:d}): {_quoted(error)}. {move}",
+            charged=any(isinstance(cause, json.JSONDecodeError) for cause in causes),
+        )
 
     async def _reply(self, request: ChatRequest, raw: dict[str, Any]) -> ChatReply:
         where = self._named(request.model)
@@ -357,6 +362,13 @@ def _is_connection(causes: list[BaseException]) -> bool:
     return any(isinstance(cause, httpx.TransportError) for cause in causes)
 
 
+def _never_reached(causes: list[BaseException]) -> bool:
+    """Whether no request went out; a connection that breaks later may have cost its answer."""
+    import httpx
+
+    return any(isinstance(cause, httpx.ConnectError | ConnectionRefusedError) for cause in causes)
+
+
 def _timed_out(causes: list[BaseException]) -> bool:
     import httpx
 
@@ -369,6 +381,15 @@ def _too_long(where: str) -> ModelUnavailable:
         "Check what stands behind that address.",
         charged=True,
     )
+
+
+def _shown(url: str) -> str:
+    """An address without what may be a key in it: this goes into the ledger."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the given address"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _quoted(error: BaseException) -> str:

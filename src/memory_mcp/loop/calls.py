@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ RUN_SHARE = 5
 """Of what a run may take, at most this part is for one answer."""
 RETRY_SECONDS = (1.0, 4.0)
 """How long is waited before a call that got no answer is made again."""
+TOKENS_BELIEVED_MAX = 10**9
 ESTIMATE_MARGIN = 1.1
 """Models count a little differently; the most a call may cost must not be too little."""
 
@@ -110,12 +112,13 @@ class Calls:
                 usd=await self._price(tokens_in, 0) if charged else 0.0,
             )
             raise
+        believed = _believable(reply)
         await self._settle(
             number,
             response=dict(reply.raw),
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
-            usd=reply.cost_usd,
+            tokens_in=reply.tokens_in if believed else most.tokens,
+            tokens_out=reply.tokens_out if believed else 0,
+            usd=reply.cost_usd if believed else usd,
         )
         return reply
 
@@ -128,3 +131,10 @@ class Calls:
         # Shielded: what was spent is entered, whoever gives up waiting.
         with anyio.CancelScope(shield=True):
             await self._runs.settle(self._run_id, self._lease, number, **told)
+
+
+def _believable(reply: ChatReply) -> bool:
+    """Whether its numbers can be; a server's negative ones would make room under the caps."""
+    tokens = (reply.tokens_in, reply.tokens_out)
+    usd = 0.0 if reply.cost_usd is None else reply.cost_usd
+    return all(0 <= each <= TOKENS_BELIEVED_MAX for each in tokens) and 0 <= usd < inf

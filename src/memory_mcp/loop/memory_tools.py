@@ -154,6 +154,11 @@ class MemoryTools:
             case MemoryInsert(label=label, new_string=new, insert_line=line):
                 return self._edited(label, blocks.insert(new, line))
             case MemoryRethink(label=label, new_memory=new):
+                if not new.strip():
+                    raise InvalidInput(
+                        "new_memory is empty, which would clear the block. Lines that should go "
+                        "are deleted one by one, with memory_replace."
+                    )
                 return self._edited(label, blocks.rethink(new))
             case ArchivalSupersede():
                 return await self._supersede(given)

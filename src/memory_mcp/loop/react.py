@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from memory_mcp.domain.chat import ChatMessage, ChatReply, ToolCall
 from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
 from memory_mcp.domain.solver import Ends, Step, goes_on, solve
-from memory_mcp.domain.texts import clip
+from memory_mcp.domain.texts import clip, counted, whole
 from memory_mcp.domain.tool_rules import ToolRule
 
 MISHAPS_MAX = 3
@@ -137,16 +137,16 @@ def _pending(thread: Thread) -> tuple[ToolCall, ...]:
 def _as_message(reply: ChatReply) -> ChatMessage:
     message: dict[str, Any] = {"role": "assistant"}
     if reply.text or not reply.tool_calls:
-        message["content"] = reply.text or "(nothing)"
+        message["content"] = whole(reply.text) or "(nothing)"
     if reply.tool_calls:
         message["tool_calls"] = [
             {
-                "id": call.id,
+                "id": whole(call.id),
                 "type": "function",
                 # A provider would refuse its own broken JSON when it is sent back.
-                "function": {"name": call.name, "arguments": _sendable(call.arguments)},
+                "function": {"name": whole(call.name), "arguments": _sendable(call.arguments)},
             }
-            for call in reply.tool_calls
+            for call in reply.tool_calls[:CALLS_A_TURN_MAX]
         ]
     return message
 
@@ -156,7 +156,7 @@ def _sendable(arguments: str) -> str:
         json.loads(arguments)
     except ValueError:
         return json.dumps({"not_json": clip(arguments, 500)})
-    return arguments
+    return whole(arguments)
 
 
 def _corrected(tools: Tools, because: str) -> str:
@@ -175,14 +175,19 @@ async def _act(
         return thread, False
     heartbeat = understood = False
     step = thread.step
-    for place, call in enumerate(called):
-        if place >= CALLS_A_TURN_MAX:
-            answer = f"not called: a turn may have {CALLS_A_TURN_MAX} calls."
-        else:
-            answer, step, known, wants = await _one(call, step, tools, rules)
-            understood = understood or known
-            heartbeat = heartbeat or wants
-        thread = thread.told({"role": "tool", "tool_call_id": call.id, "content": answer})
+    answer = ""
+    answers: list[ChatMessage] = []
+    for call in called[:CALLS_A_TURN_MAX]:
+        answer, step, known, wants = await _one(call, step, tools, rules)
+        understood = understood or known
+        heartbeat = heartbeat or wants
+        answers.append({"role": "tool", "tool_call_id": whole(call.id), "content": whole(answer)})
+    # Those past the bound are not sent back either: there may be a hundred thousand.
+    if (more := len(called) - CALLS_A_TURN_MAX) > 0:
+        told = f"{answer}\n{counted(more, 'more call')} of this turn: not made, as "
+        told += f"{CALLS_A_TURN_MAX} is the most."
+        answers[-1] = {**answers[-1], "content": whole(told)}
+    thread = thread.told(*answers)
     mishaps = 0 if understood else thread.mishaps + 1
     return replace(thread, step=step, mishaps=mishaps), heartbeat
 

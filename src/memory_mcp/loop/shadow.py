@@ -46,6 +46,8 @@ CONFLICTS_MAX = 2
 
 TRIES_MAX = 3
 """How often the same messages are reflected on when the model cannot do it."""
+RUNS_LOOKED_AT = 50
+"""Among how many runs of an agent earlier tries are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class Shadow:
 
     async def resume(self) -> Run | None:
         """Go on with the oldest run that is open, to its end; the run, if there was one."""
-        found = await self._stores.runs.resume(self._lease)
+        found = await self._stores.runs.resume(self._lease, self._policy.model)
         if found is None:
             return None
         run, progress = found
@@ -92,7 +94,7 @@ class Shadow:
     async def next_turn(self) -> Turn | None:
         """A turn of a resident agent, to be gone on with or begun; `take_turn` does it."""
         runs = self._stores.runs
-        found = await runs.resume(self._lease, residents=True, busy=self._turns)
+        found = await runs.resume(self._lease, None, residents=True, busy=self._turns)
         if found is None:
             waiting = await self._stores.mail.for_residents()
             if not waiting:
@@ -110,12 +112,15 @@ class Shadow:
         finally:
             self._turns.discard(turn[0].id)
 
-    async def do(self, work: Work) -> Run:
-        """One run, from its beginning to its end."""
+    async def do(self, work: Work) -> Run | None:
+        """One run, from its beginning to its end; none where its messages were forgotten."""
         if isinstance(work, Reflect):
-            new, progress = await self._reflection(work)
+            begun = await self._reflection(work)
         else:
-            new, progress = await self._summarising(work)
+            begun = await self._summarising(work)
+        if begun is None:
+            return None
+        new, progress = begun
         run = await self._stores.runs.begin(new, self._lease, progress)
         return await self._go(run, progress)
 
@@ -155,7 +160,7 @@ class Shadow:
         self, run: Run, progress: Mapping[str, Any], reached: CapReached
     ) -> None:
         if not reached.hit.of_the_day:
-            outcome = f"It needs more than one run may take: {reached.hit}."
+            outcome = f"It needs more than it may take: {reached.hit}."
             await self._give_up(run, progress, outcome, too_much=True)
         elif await self._stores.runs.pause(run.id, self._lease, reached.hit):
             logger.warning("the shadow agent pauses until tomorrow (UTC): %s", reached.hit)
@@ -175,8 +180,9 @@ class Shadow:
 
         The last of several tries passes the messages over: later ones would never be read else.
         """
-        last = await self._stores.runs.runs(run.agent_id, TRIES_MAX)
-        again = [each for each in last if each.first_seq == run.first_seq and each.kind == run.kind]
+        last = await self._stores.runs.runs(run.agent_id, RUNS_LOOKED_AT)
+        # Requests and summaries may stand between them; the first message may have moved on.
+        again = [each for each in last if each.kind == run.kind and _overlap(each, run)]
         if run.kind == "reflect" and len(again) >= TRIES_MAX:
             outcome = f"{outcome} These messages are passed over after {TRIES_MAX} tries."
             await self._end(run, "failed", outcome, reflected_seq=run.last_seq)
@@ -199,9 +205,11 @@ class Shadow:
 
     # Reflecting, and requests.
 
-    async def _reflection(self, work: Reflect) -> tuple[NewRun, dict[str, Any]]:
+    async def _reflection(self, work: Reflect) -> tuple[NewRun, dict[str, Any]] | None:
         agent_id, after = work.unreflected.agent_id, work.unreflected.after_seq
         arrived = await self._stores.messages.last_arrived(agent_id, after, BACKLOG)
+        if not arrived:
+            return None
         tokens = self._services.tokens
         room = int(self._policy.caps.run_tokens * MESSAGES_SHARE)
         batch = batch_of(arrived, room, tokens.count)
@@ -276,7 +284,7 @@ class Shadow:
             if state == "failed":
                 await self._fail(run, outcome)
                 return
-            moved = await self._stores.runs.end(
+            while moved := await self._stores.runs.end(
                 run.id,
                 self._lease,
                 RunEnd(
@@ -285,17 +293,14 @@ class Shadow:
                     draft=tools.draft,
                     reflected_seq=run.last_seq,
                 ),
-            )
-            if not moved:
-                return
-            tools.draft = tools.draft.rebased(moved, drop=True)
-            labels = ", ".join(block.label for block in moved)
-            if ending is None or conflicts >= CONFLICTS_MAX:
+            ):
+                tools.draft = tools.draft.rebased(moved, drop=True)
+                labels = ", ".join(block.label for block in moved)
+                if ending is not None and conflicts < CONFLICTS_MAX:
+                    break
+                # Fewer blocks each time, so this ends.
                 outcome = f"{outcome} Left alone, as others changed them meanwhile: {labels}."
-                end = RunEnd(
-                    state=state, outcome=outcome, draft=tools.draft, reflected_seq=run.last_seq
-                )
-                await self._stores.runs.end(run.id, self._lease, end)
+            else:
                 return
             conflicts += 1
             again = (
@@ -356,6 +361,11 @@ class Shadow:
         rewritten = Rewritten(summary_id=progress["summary"], before=progress["extract"], text=text)
         outcome = f"Wrote the summary of {counted(run.messages, 'message')}."
         await self._end(run, "done", outcome, rewritten=rewritten)
+
+
+def _overlap(one: Run, other: Run) -> bool:
+    """Whether both read some of the same messages; `one` came first, or they are the same run."""
+    return (one.last_seq or 0) >= (other.first_seq or 0)
 
 
 def rules_for(own: Sequence[ToolRule]) -> list[ToolRule]:

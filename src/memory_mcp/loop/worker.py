@@ -13,7 +13,7 @@ from memory_mcp.domain.runs import Lease, Run
 from memory_mcp.loop.shadow import Shadow, Stores, Turn
 from memory_mcp.ports import ChatModel, LeaseStore
 from memory_mcp.services import Services
-from memory_mcp.services.ledger import KEEP, LEASE, PAYLOAD_BYTES_MAX
+from memory_mcp.services.ledger import LEASE
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ class Worker:
                 if run.state == "paused":
                     return True
             for work in await self.services.ledger.due(agent_id, now=True):
-                run = await shadow.do(work)
+                if (run := await shadow.do(work)) is None:
+                    continue
                 done(run)
                 if run.state == "paused":
                     return True
@@ -151,7 +152,7 @@ class Worker:
             yield None
             return
         try:
-            await self.stores.runs.prune(self.services.clock.now() - KEEP, PAYLOAD_BYTES_MAX)
+            await self.services.ledger.prune()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._renew, lease)
                 yield Shadow(self.services, self.stores, self.chat, policy, lease)

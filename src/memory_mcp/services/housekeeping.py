@@ -1,4 +1,4 @@
-"""What time itself does: mail expires, deleted agents go for good."""
+"""What time itself does: mail expires, deleted agents and old payloads go for good."""
 
 import logging
 
@@ -7,6 +7,7 @@ import anyio
 from memory_mcp.domain.agents import KEPT_AFTER_DELETION
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.ports import AgentStore, Clock, MailStore
+from memory_mcp.services.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +19,10 @@ EVERY_SECONDS = 3_600
 class Housekeeping:
     """Looks now and then for what is due."""
 
-    def __init__(self, agents: AgentStore, mail: MailStore, clock: Clock) -> None:
+    def __init__(self, agents: AgentStore, mail: MailStore, ledger: Ledger, clock: Clock) -> None:
         self._agents = agents
         self._mail = mail
+        self._ledger = ledger
         self._clock = clock
 
     async def run(self) -> None:
@@ -30,6 +32,8 @@ class Housekeeping:
         before = self._clock.now() - KEPT_AFTER_DELETION
         if purged := await self._agents.purge_deleted(before):
             logger.info("%d deleted agents were purged", len(purged))
+        if pruned := await self._ledger.prune():
+            logger.info("the payloads of %d runs were thrown away", pruned)
 
     async def keep_up(self) -> None:
         """Do it for as long as the process serves."""

@@ -1,7 +1,7 @@
 """The shadow agent seen from outside: what it did, what it may spend, what waits for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from memory_mcp.domain.errors import InvalidInput, RunNotFound
@@ -19,7 +19,7 @@ from memory_mcp.domain.runs import (
     start_of_day,
 )
 from memory_mcp.domain.summaries import Summary
-from memory_mcp.domain.texts import require_text
+from memory_mcp.domain.texts import clip, require_text
 from memory_mcp.ports import Clock, LeaseStore, MailStore, RunStore, SummaryStore
 
 LEASE = "shadow"
@@ -108,10 +108,11 @@ class Ledger:
     async def undo(self, run_id: RunId | None, agent_id: AgentId | None = None) -> Undone:
         """Put back what a run changed, where nobody changed it since.
 
-        Without an id the agent's latest run that changed something and still stands.
+        Without an id the latest run that changed something and still stands. With an agent only
+        runs of its own.
 
         Raises:
-            RunNotFound: there is none.
+            RunNotFound: there is none, or it is another agent's.
             InvalidInput: there is nothing to undo.
         """
         if run_id is None:
@@ -122,11 +123,17 @@ class Ledger:
             ]
             if not changed:
                 raise InvalidInput("there is no run left to undo: none changed anything.")
-            run_id = changed[0].id
+            for run in changed:  # one of which nothing can be put back is in nobody's way
+                undone = await self._runs.undo(run.id)
+                if undone.put_back or run is changed[-1]:
+                    return replace(undone, run_id=run.id)
+        elif agent_id not in (None, (await self._runs.record(run_id)).run.agent_id):
+            raise RunNotFound(f"there is no run {clip(run_id, 60)!r} of this agent.")
+        assert run_id is not None
         undone = await self._runs.undo(run_id)
         if not undone.put_back and not undone.left:
             raise InvalidInput(f"{run_id} has nothing to undo: it changed nothing, or was undone.")
-        return undone
+        return replace(undone, run_id=run_id)
 
     # How it stands.
 
@@ -160,6 +167,10 @@ class Ledger:
         if worker is not None:
             return f"working: {worker}"
         return "waiting for a worker" if await self.has_work() else "idle"
+
+    async def prune(self) -> int:
+        """Throw away payloads that are old or too much; of how many runs."""
+        return await self._runs.prune(self._clock.now() - KEEP, PAYLOAD_BYTES_MAX)
 
     async def set_paused(self, paused: bool) -> None:
         """Let it start no run until told otherwise; or let it go on, at a cap too."""

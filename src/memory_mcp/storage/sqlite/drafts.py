@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from memory_mcp.domain.blocks import Block, without_overflow
+from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, PassageId, RunId
@@ -58,40 +58,41 @@ def do_draft(
     """Do everything in the draft, and note each change with the run.
 
     Raises:
-        Conflicting: blocks moved on where the draft changes them too.
+        Conflicting: blocks moved on where the draft changes them too, or so that it doesn't fit.
         BlockNotFound: a block it edits is gone.
     """
     note = _Notes(session, run_seq)
     current = {block.id: block for block in blocks_of(session, agent_id)}
-    merged: list[tuple[Block, str]] = []
+    merged: list[Block] = []
     moved: list[Block] = []
     for label in draft.edited_labels:
-        seen, value = draft.blocks[label], draft.values[label]
+        seen = draft.blocks[label]
+        value: str | None = draft.values[label]
         if (there := current.get(seen.id)) is None:
             raise BlockNotFound(f"the block {label!r} is gone; nothing of this run was done.")
         if there.version != seen.version:
             both = merge(seen.value, value, there.value)
-            if isinstance(both, MergeConflict) or there.read_only:
-                moved.append(there)
-                continue
-            value = both.text
-        merged.append((there, value))
+            value = None if isinstance(both, MergeConflict) else both.text
+        # What is too long is shortened by the model, not by losing lines that others wrote.
+        if (
+            value is None
+            or there.read_only
+            or len(value) > max(there.limit_chars, len(there.value))
+        ):
+            moved.append(there)
+        elif value != there.value:
+            merged.append(replace(there, value=value, version=there.version + 1))
     if moved:
         raise Conflicting(moved)
-    for block, value in merged:
-        wanted = replace(block, value=value, version=block.version + 1)
-        after, lines = without_overflow(block, wanted)
-        if after.value == block.value:
-            continue
-        put_value(session, indexes, after, lines, changed_by=run_id, by="shadow", now=now)
+    for block in merged:
+        put_value(session, indexes, block, (), changed_by=run_id, by="shadow", now=now)
         note(
             "block",
             block.id,
             "edited",
+            {"label": block.label, "value": current[block.id].value},
             {"label": block.label, "value": block.value},
-            {"label": block.label, "value": after.value},
         )
-    _file(session, indexes, note, agent_id, draft.passages, now)
     ids = [each for each in draft.forgotten if each.startswith("passage-")]
     for passage in remove_passages(
         session, indexes, agent_id, [PassageId(each) for each in ids], by="shadow", now=now
@@ -100,6 +101,8 @@ def do_draft(
     others = [each for each in draft.forgotten if each.startswith("message-")]
     for message in remove_messages(session, indexes, agent_id, others, by="shadow", now=now):
         note("message", message.id, "forgotten", {"content": message.content}, None)
+    # After the forgetting: else the text of a forgotten passage, filed anew, would go with it.
+    _file(session, indexes, note, agent_id, draft.passages, now)
 
 
 def _file(
@@ -227,10 +230,17 @@ def _undo(
             removed = [PassageId(change.noun_id)]
             remove_passages(session, indexes, agent_id, removed, by="undo", now=now)
             return f"{change.noun_id} is filed no more", True
+        case "passage", "superseded" if _is_superseded(session, after.get("by", "")):
+            return f"{change.noun_id}: what took its place was itself replaced since", False
         case _:
             if restore(session, indexes, [change.noun_id], now):
                 return f"{change.noun_id} is back: {clip(before['content'], 60)!r}", True
             return f"{change.noun_id} can no longer be put back", False
+
+
+def _is_superseded(session: Session, passage_id: str) -> bool:
+    by = session.value("SELECT superseded_by FROM removed WHERE id = ?", (passage_id,))
+    return by is not None
 
 
 def _undo_block(

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from memory_mcp.domain.errors import LeaseLost
 from memory_mcp.domain.runs import Lease
@@ -15,6 +16,9 @@ from memory_mcp.domain.times import to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.session import Session
+
+LONGEST_SECONDS = 600.0
+"""One that goes on for longer was taken before the clock was set back."""
 
 _LOOK = "SELECT holder, token, expires_at FROM leases WHERE name = ?"
 _TAKE = """
@@ -69,9 +73,12 @@ class SqliteLeases:
 
     def _holder(self, session: Session, name: str) -> str | None:
         row = session.one(_LOOK, (name,))
-        if row is None or row[2] <= to_iso(self._clock.now()) or _is_dead(row[0]):
+        if row is None or not self._now() < row[2] < self._until(LONGEST_SECONDS):
             return None
-        return row[0]
+        return None if _is_dead(row[0]) else row[0]
+
+    def _now(self) -> str:
+        return to_iso(self._clock.now())
 
     def _until(self, seconds: float) -> str:
         return to_iso(self._clock.now() + timedelta(seconds=seconds))
@@ -92,8 +99,17 @@ def require_lease(session: Session, lease: Lease) -> None:
 
 
 def this_holder() -> str:
-    """This process, as a holder: `process 4711 on host`."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
+    """This process, as a holder: `process 4711 on host`, on Linux `… on host/4026531836`."""
+    return f"process {os.getpid()} on {_machine()}"
+
+
+def _machine() -> str:
+    """Where process numbers mean what they mean here: containers may have their host's name."""
+    try:
+        numbers = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{numbers}"
 
 
 def _is_dead(holder: str) -> bool:
@@ -104,7 +120,7 @@ def _is_dead(holder: str) -> bool:
     if sys.platform == "win32":  # there a signal of 0 is not a question
         return False
     process, _, host = holder.removeprefix("process ").partition(" on ")
-    if host != socket.gethostname() or not process.isdigit():
+    if host != _machine() or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)

@@ -1,12 +1,13 @@
 """The shadow agent's ledger in SQLite."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from memory_mcp.domain.blocks import Block
-from memory_mcp.domain.errors import RunNotFound
+from memory_mcp.domain.errors import Conflict, RunNotFound
 from memory_mcp.domain.ids import AgentId, RunId, new_id
 from memory_mcp.domain.runs import (
     OPEN_STATES,
@@ -25,7 +26,7 @@ from memory_mcp.domain.runs import (
     cap_hit,
     start_of_day,
 )
-from memory_mcp.domain.texts import clip
+from memory_mcp.domain.texts import clip, whole
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, RunEnd
 from memory_mcp.storage.sqlite.agents import seq_of
@@ -57,6 +58,8 @@ SELECT id, kind, state, takeovers, progress FROM runs
 WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
 ORDER BY seq
 """
+# Without their progress, which may be much: this is asked after each commit.
+_ANY_OPEN = "SELECT 1 FROM runs WHERE ended_at IS NULL LIMIT 1"
 _CALLS = """
 SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
 FROM run_calls WHERE run_seq = ? ORDER BY number
@@ -102,6 +105,13 @@ SELECT r.seq, r.ended_at, coalesce(length(r.progress), 0)
        FROM run_calls c WHERE c.run_seq = r.seq)
 FROM runs r WHERE r.ended_at IS NOT NULL AND r.pruned_at IS NULL ORDER BY r.seq DESC
 """
+# What a run has read may be forgotten before it ends: it must not come back by its edits.
+_FORGOTTEN_SINCE = """
+SELECT 1 FROM removed f JOIN runs r ON r.agent_seq = f.agent_seq
+WHERE r.seq = ? AND f.removed_at > r.started_at AND f.superseded_by IS NULL
+    AND f.removed_by <> 'undo' LIMIT 1
+"""
+PRUNED_AT_ONCE = 50
 _PAUSED, _CAPPED = "shadow_paused", "shadow_capped"
 
 
@@ -144,9 +154,17 @@ class SqliteRuns:
         return await self._database.write(enter)
 
     async def resume(
-        self, lease: Lease, *, residents: bool = False, busy: Collection[RunId] = ()
+        self,
+        lease: Lease,
+        model: str | None,
+        *,
+        residents: bool = False,
+        busy: Collection[RunId] = (),
     ) -> tuple[Run, Mapping[str, Any]] | None:
-        """The oldest open run that may go on, with its progress; it is `running` then."""
+        """The oldest open run that may go on, with its progress; it is `running` then.
+
+        `model` is the one that goes on with it, `None` the one it began with.
+        """
 
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
@@ -159,12 +177,15 @@ class SqliteRuns:
                         state="abandoned",
                         outcome=f"Given up: {takeovers + 1} workers died over it. "
                         "Nothing was changed.",
+                        reflected_seq=_run(session, run_id).last_seq if kind == "reflect" else None,
                     )
                     self._end(session, run_id, end)
                     continue
                 session.run(
-                    "UPDATE runs SET state = 'running', takeovers = takeovers + ? WHERE id = ?",
-                    (int(died), run_id),
+                    "UPDATE runs SET state = 'running', takeovers = takeovers + ?,"
+                    " model = coalesce(?, model)"
+                    " WHERE id = ?",
+                    (int(died), model, run_id),
                 )
                 return _run(session, run_id), json.loads(progress or "{}")
             return None
@@ -216,7 +237,8 @@ class SqliteRuns:
         usd: float | None,
     ) -> None:
         """Enter what a call came to."""
-        told = json.dumps(response) if response is not None else None
+        told = whole(json.dumps(response, ensure_ascii=False)) if response is not None else None
+        error = whole(error) if error is not None else None
 
         def enter(session: Session) -> None:
             require_lease(session, lease)
@@ -245,7 +267,11 @@ class SqliteRuns:
         return await self._database.write(pause)
 
     async def end(self, run_id: RunId, lease: Lease, end: RunEnd) -> list[Block]:
-        """End a run and do what it drafted, in one transaction."""
+        """End a run and do what it drafted, in one transaction.
+
+        Raises:
+            Conflict: something was forgotten since it began, and it may hold that; nothing is done.
+        """
 
         def finish(session: Session) -> None:
             require_lease(session, lease)
@@ -260,6 +286,8 @@ class SqliteRuns:
     def _end(self, session: Session, run_id: RunId, end: RunEnd) -> None:
         now = self._now()
         run_seq, agent_id = _run_seq(session, run_id), _run(session, run_id).agent_id
+        if end.draft is not None or end.rewritten is not None:
+            _refuse_forgotten(session, run_seq)
         if end.draft is not None:
             do_draft(session, self._indexes, run_seq, run_id, agent_id, end.draft, now)
         outcome = end.outcome
@@ -276,7 +304,7 @@ class SqliteRuns:
             )
         session.run(
             "UPDATE runs SET state = ?, outcome = ?, ended_at = ?, progress = NULL WHERE id = ?",
-            (end.state, outcome, now, run_id),
+            (end.state, whole(outcome), now, run_id),
         )
         record_change(session, now, "run", run_id, end.state, [agent_id])
 
@@ -332,7 +360,7 @@ class SqliteRuns:
 
     async def has_open(self) -> bool:
         """Whether a run waits for a worker, or for the next one."""
-        return await self._database.read(lambda session: session.one(_OPEN) is not None)
+        return await self._database.read(lambda session: session.one(_ANY_OPEN) is not None)
 
     async def spent_on(self, day_start: datetime) -> Spent:
         """What all calls since then came to."""
@@ -380,30 +408,42 @@ class SqliteRuns:
     async def prune(self, before: datetime, bytes_max: int) -> int:
         """Throw away payloads from before then, and the oldest past that size; how many runs'."""
         oldest = to_iso(before)
-
-        def prune(session: Session) -> int:
-            kept, pruned = 0, 0
-            for seq, ended_at, size in session.all(_PAYLOADS):
-                kept += size
-                if ended_at >= oldest and kept <= bytes_max:
-                    continue
-                session.run(
-                    "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ?",
-                    (seq,),
-                )
-                if ended_at < oldest:  # room alone takes nobody the chance to undo
-                    session.run(
-                        "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ?",
-                        (seq,),
-                    )
-                session.run("UPDATE runs SET pruned_at = ? WHERE seq = ?", (self._now(), seq))
-                pruned += 1
-            return pruned
-
-        return await self._database.write(prune)
+        # Read first, then in small writes: whoever edits memory must not wait for it all.
+        sizes = await self._database.read(lambda session: session.all(_PAYLOADS))
+        kept = 0
+        going: list[tuple[int, str]] = []
+        for seq, ended_at, size in sizes:
+            kept += size
+            if ended_at < oldest or kept > bytes_max:
+                going.append((seq, ended_at))
+        for start in range(0, len(going), PRUNED_AT_ONCE):
+            some = going[start : start + PRUNED_AT_ONCE]
+            old = [seq for seq, ended_at in some if ended_at < oldest]
+            await self._database.write(partial(_prune, runs=some, old=old, now=self._now()))
+        return len(going)
 
     def _now(self) -> str:
         return to_iso(self._clock.now())
+
+
+def _prune(session: Session, runs: Sequence[tuple[int, str]], old: Sequence[int], now: str) -> None:
+    session.run_many(
+        "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ?",
+        [(seq,) for seq, _ in runs],
+    )
+    session.run_many(  # room alone takes nobody the chance to undo
+        "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ?",
+        [(seq,) for seq in old],
+    )
+    session.run_many("UPDATE runs SET pruned_at = ? WHERE seq = ?", [(now, seq) for seq, _ in runs])
+
+
+def _refuse_forgotten(session: Session, run_seq: int) -> None:
+    if session.one(_FORGOTTEN_SINCE, (run_seq,)):
+        raise Conflict(
+            "something was forgotten while it ran, and what it wrote may tell of it; nothing of "
+            "this run was done."
+        )
 
 
 def _run_seq(session: Session, run_id: RunId) -> int:
