@@ -895,3 +895,14 @@ class StatisticsStore(Protocol):
     async def of_agent(self, agent_id: AgentId) -> Statistics:
         """One agent's memory in numbers."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What a worker reads and writes besides the services."""
+
+    runs: RunStore
+    messages: MessageStore
+    summaries: SummaryStore
+    mail: MailStore
+    leases: LeaseStore

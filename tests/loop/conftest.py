@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memory_mcp.app import open_worker
+from memory_mcp.app.worker import open_worker
 from memory_mcp.config import ModelSettings, Settings
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.chat import ChatReply, ChatRequest

@@ -141,10 +141,10 @@ async def test_a_run_goes_on_where_its_dead_worker_left_it(open_memory_worker: O
 
 async def test_one_works_at_a_time_and_a_second_one_is_sent_away(open_memory_worker: Open) -> None:
     async with open_memory_worker() as first, open_memory_worker() as second:
-        lease = await first.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        lease = await first.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
         assert lease
         assert not await second.work(idle_seconds=0)
-        await first.leases.give_back(lease)
+        await first.stores.leases.give_back(lease)
         assert await second.work(idle_seconds=0)
 
 
@@ -152,15 +152,15 @@ async def test_a_worker_that_was_taken_over_from_can_write_no_more(
     open_memory_worker: Open, clock: ManualClock
 ) -> None:
     async with open_memory_worker() as worker:
-        slow = await worker.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        slow = await worker.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
         assert slow
         clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
-        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+        assert await worker.stores.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
         with pytest.raises(LeaseLost):
             await worker.stores.runs.resume(slow, MODEL)
         with pytest.raises(LeaseLost):
-            await worker.leases.renew(slow, LEASE_SECONDS)
+            await worker.stores.leases.renew(slow, LEASE_SECONDS)
 
 
 async def test_the_lease_of_a_process_that_is_gone_is_free_at_once(
@@ -170,8 +170,8 @@ async def test_the_lease_of_a_process_that_is_gone_is_free_at_once(
     ended.wait()
     async with open_memory_worker() as worker:
         holder = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
-        assert await worker.leases.take(LEASE, holder, LEASE_SECONDS)
-        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+        assert await worker.stores.leases.take(LEASE, holder, LEASE_SECONDS)
+        assert await worker.stores.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
 
 async def test_while_it_is_paused_nothing_is_asked(open_memory_worker: Open, chat: Chat) -> None:
@@ -306,8 +306,8 @@ async def test_a_process_of_another_container_on_this_host_is_not_taken_for_dead
     ended.wait()
     async with open_memory_worker() as worker:
         other = this_holder().replace(f"process {os.getpid()} ", f"process {ended.pid} ")
-        assert await worker.leases.take(LEASE, f"{other}0", LEASE_SECONDS)
-        assert await worker.leases.take(LEASE, other, LEASE_SECONDS) is None
+        assert await worker.stores.leases.take(LEASE, f"{other}0", LEASE_SECONDS)
+        assert await worker.stores.leases.take(LEASE, other, LEASE_SECONDS) is None
 
 
 async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
@@ -315,7 +315,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
 ) -> None:
     async with open_memory_worker() as worker:
         clock.advance(timedelta(days=3_650))
-        assert await worker.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+        assert await worker.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
         clock.advance(timedelta(days=-3_650))
-        assert await worker.leases.holder(LEASE) is None
-        assert await worker.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+        assert await worker.stores.leases.holder(LEASE) is None
+        assert await worker.stores.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)

@@ -145,7 +145,7 @@ def _work(arguments: argparse.Namespace) -> int:
     """The worker, as serving processes start it."""
     import anyio
 
-    from memory_mcp.app import open_worker
+    from memory_mcp.app.worker import open_worker
     from memory_mcp.config import load_settings
     from memory_mcp.daemon.log import log_to
     from memory_mcp.daemon.start import detach
@@ -183,7 +183,8 @@ def _run_here(arguments: argparse.Namespace) -> int:
 
 
 async def _pass(settings: "Settings", every_agent: bool, show: bool) -> dict[str, Any]:
-    from memory_mcp.app import open_services, open_worker
+    from memory_mcp.app import open_services
+    from memory_mcp.app.worker import open_worker
 
     done: list[str] = []
     with _progress(show) as tell:
@@ -211,7 +212,7 @@ async def _pass(settings: "Settings", every_agent: bool, show: bool) -> dict[str
             if why := await worker.paused():
                 done.append(f"The model was not asked: {why}.")
             elif not await worker.once(None if every_agent else own.id, ended):
-                holder = await worker.leases.holder("shadow")
+                holder = await worker.stores.leases.holder("shadow")
                 raise MemoryMCPError(
                     f"a worker is at it already ({holder}); memory-mcp shadow runs shows what it "
                     "does."

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.drafts import Draft
@@ -18,15 +17,7 @@ from memory_mcp.loop.memory_tools import FINISH, NAMES, MemoryTools
 from memory_mcp.loop.prompts import prompt
 from memory_mcp.loop.react import Ending, Thread, react
 from memory_mcp.loop.resident import Resident
-from memory_mcp.ports import (
-    ChatModel,
-    MailStore,
-    MessageStore,
-    Rewritten,
-    RunEnd,
-    RunStore,
-    SummaryStore,
-)
+from memory_mcp.ports import ChatModel, Rewritten, RunEnd, Stores
 from memory_mcp.services import Services
 from memory_mcp.services.ledger import Policy, Reflect, Summarise, Work
 
@@ -48,16 +39,6 @@ TRIES_MAX = 3
 """How often the same messages are reflected on when the model cannot do it."""
 RUNS_LOOKED_AT = 50
 """Among how many runs of an agent earlier tries are looked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
-    """What the shadow agent reads and writes besides the services."""
-
-    runs: RunStore
-    messages: MessageStore
-    summaries: SummaryStore
-    mail: MailStore
 
 
 Turn = tuple[Run, Mapping[str, Any]]

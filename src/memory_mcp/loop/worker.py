@@ -10,8 +10,8 @@ import anyio
 from memory_mcp.domain.errors import LeaseLost, StoreError
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.runs import Lease, Run
-from memory_mcp.loop.shadow import Shadow, Stores, Turn
-from memory_mcp.ports import ChatModel, LeaseStore
+from memory_mcp.loop.shadow import Shadow, Turn
+from memory_mcp.ports import ChatModel, Stores
 from memory_mcp.services import Services
 from memory_mcp.services.ledger import LEASE
 
@@ -37,7 +37,6 @@ class Worker:
 
     services: Services
     stores: Stores
-    leases: LeaseStore
     chat: ChatModel
     holder: str
     """How this process is called."""
@@ -147,7 +146,7 @@ class Worker:
         """The shadow agent under this store's lease, if it could be had; renewed meanwhile."""
         policy = self.services.ledger.policy
         assert policy is not None, "a worker is started only where there is a model"
-        lease = await self.leases.take(LEASE, self.holder, LEASE_SECONDS)
+        lease = await self.stores.leases.take(LEASE, self.holder, LEASE_SECONDS)
         if lease is None:
             yield None
             return
@@ -159,14 +158,14 @@ class Worker:
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True), suppress(StoreError):
-                await self.leases.give_back(lease)
+                await self.stores.leases.give_back(lease)
 
     async def _renew(self, lease: Lease) -> None:
         """Keep the lease; ends everything when somebody else has it."""
         while True:
             await anyio.sleep(RENEW_SECONDS)
             try:
-                await self.leases.renew(lease, LEASE_SECONDS)
+                await self.stores.leases.renew(lease, LEASE_SECONDS)
             except LeaseLost:
                 raise
             except StoreError as error:  # there is time for more tries before it runs out

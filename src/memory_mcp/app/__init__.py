@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from memory_mcp.config import Settings
-from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.runs import Caps
 from memory_mcp.embedding.static import StaticEmbedder
-from memory_mcp.llm.chat import LiteLlmChat
 from memory_mcp.llm.tokens import Tokens
-from memory_mcp.loop.shadow import Stores
-from memory_mcp.loop.worker import Worker
-from memory_mcp.ports import ChatModel, Clock, Embedder, LeaseStore
+from memory_mcp.ports import Clock, Embedder, Stores
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
@@ -41,7 +37,7 @@ from memory_mcp.storage.sqlite.driver import (
 from memory_mcp.storage.sqlite.forgetting import SqliteForgetting
 from memory_mcp.storage.sqlite.host_sessions import SqliteHostSessions
 from memory_mcp.storage.sqlite.indexes import Indexes
-from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
+from memory_mcp.storage.sqlite.leases import SqliteLeases
 from memory_mcp.storage.sqlite.mail import SqliteMail
 from memory_mcp.storage.sqlite.messages import SqliteMessages
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
@@ -74,45 +70,19 @@ async def open_services(
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
     """
-    async with _opened(settings, clock, embedder) as (services, _, _):
+    async with open_all(settings, clock, embedder) as (services, _):
         yield services
 
 
 @asynccontextmanager
-async def open_worker(
-    settings: Settings,
-    *,
-    chat: ChatModel | None = None,
-    clock: Clock | None = None,
-    embedder: Embedder | None = None,
-) -> AsyncGenerator[Worker]:
-    """The same, for the process that runs the shadow agent.
+async def open_all(
+    settings: Settings, clock: Clock | None, embedder: Embedder | None
+) -> AsyncGenerator[tuple[Services, Stores]]:
+    """The services, and the stores behind them.
 
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
-        InvalidInput: no model is set.
     """
-    if settings.model is None:
-        raise InvalidInput("no model is set: MEMORY_MCP_MODEL names one, like openai/gpt-5-mini.")
-    own_chat = None if chat else LiteLlmChat(settings.model.base_url)
-    async with _opened(settings, clock, embedder) as (services, stores, leases):
-        try:
-            yield Worker(
-                services=services,
-                stores=stores,
-                leases=leases,
-                chat=chat or own_chat or LiteLlmChat(None),
-                holder=this_holder(),
-            )
-        finally:
-            if own_chat is not None:
-                await own_chat.aclose()
-
-
-@asynccontextmanager
-async def _opened(
-    settings: Settings, clock: Clock | None, embedder: Embedder | None
-) -> AsyncGenerator[tuple[Services, Stores, LeaseStore]]:
     clock = clock or SystemClock()
     if embedder is None and settings.embedder == "static":
         embedder = StaticEmbedder()
@@ -167,7 +137,10 @@ async def _opened(
             tokens=tokens,
             clock=clock,
         )
-        yield services, Stores(runs=runs, messages=messages, summaries=summaries, mail=mail), leases
+        yield (
+            services,
+            Stores(runs=runs, messages=messages, summaries=summaries, mail=mail, leases=leases),
+        )
     finally:
         await database.close()
 
