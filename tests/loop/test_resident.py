@@ -9,7 +9,7 @@ import pytest
 from tests.loop.conftest import Chat, Open, block, turns
 
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
-from memory_mcp.domain.errors import ModelRefused
+from memory_mcp.domain.errors import ModelRefused, StoreBusy
 from memory_mcp.domain.mail import HOPS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
@@ -256,3 +256,79 @@ async def test_the_exact_payload_of_its_turn_can_be_read(
 
     assert call.request["model"] == "openai/gpt-5" == chat.requests[0].model
     assert call.request["messages"] == [dict(each) for each in chat.requests[0].messages]
+
+
+async def test_one_that_is_deleted_in_its_turn_does_not_end_the_others(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian, _ = await make("librarian"), await make("gardener")
+    chat.follow(lambda _: calls("send_message", message="Yes."))
+
+    async def delete(_: int) -> None:
+        if await worker.services.agents.get(librarian.id) in await worker.services.agents.all():
+            await worker.services.agents.delete(librarian.id)
+
+    chat.meanwhile = delete
+    await ask(worker, agent, "librarian", "Is there a book?")
+    await ask(worker, agent, "gardener", "Is there a tree?")
+    first, second = await turns(worker)
+
+    assert (first.state, second.state) == ("failed", "done")
+    assert "was deleted" in first.outcome
+    assert await answers_to(worker, agent) == ["Yes."]
+
+
+async def test_the_turn_of_a_deleted_agent_is_gone_on_with_when_it_is_restored(
+    open_memory_worker: Open,
+) -> None:
+    class Killed(BaseException):
+        """As a kill -9."""
+
+    async def die(_: int) -> None:
+        raise Killed
+
+    chat = Chat([calls("send_message", message="Shelf 4.")])
+    chat.residents_only = True
+    chat.meanwhile = die
+
+    async def work_and_die() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            sender = await worker.services.agents.choose(AgentChoice())
+            made = await worker.services.agents.create("librarian", AgentSettings(model="default"))
+            await ask(worker, sender, made.name, "Where is Moby Dick?")
+            await turns(worker)
+
+    with pytest.raises(BaseExceptionGroup):
+        await work_and_die()
+
+    chat.meanwhile = None
+    async with open_memory_worker(chat=chat) as worker:
+        agents, ledger = worker.services.agents, worker.services.ledger
+        sender = await agents.choose(AgentChoice())
+        await agents.delete((await agents.named("librarian")).id)
+        assert await turns(worker) == []
+        assert not await ledger.has_work()
+
+        await agents.restore("librarian")
+        (run,) = await turns(worker)
+        assert run.state == "done"
+        assert await answers_to(worker, sender) == ["Shelf 4."]
+
+
+async def test_an_answer_that_the_store_cannot_take_is_sent_later(
+    worker: Worker, agent: Agent, chat: Chat, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make("librarian")
+    chat.add(calls("send_message", message="Shelf 4."))
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+
+    async def busy(*_: Any, **__: Any) -> Sending:
+        raise StoreBusy("another process writes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.services.mail, "send", busy)
+        with pytest.raises(BaseExceptionGroup):
+            await turns(worker)
+    await turns(worker)
+
+    assert await answers_to(worker, agent) == ["Shelf 4."]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.agents import Agent
-from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.errors import MemoryMCPError, NotFound, StoreError
 from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.mail import HOPS_MAX, Letter, letter_text
 from memory_mcp.domain.messages import NewMessage, Role
@@ -93,7 +93,11 @@ class Resident:
 
     async def failed(self, run: Run, progress: Mapping[str, Any], why: str) -> None:
         """Tell whoever wrote that no answer will come."""
-        letter = await self._letter(run, progress)
+        try:
+            letter = await self._letter(run, progress)
+        except NotFound as error:  # it was deleted in the middle of its turn, or the mail was
+            logger.info("%s: nobody is told that it failed: %s", run.id, error)
+            return
         if letter is not None and letter.in_reply_to is None and letter.hops < HOPS_MAX:
             text = f"(No answer: the turn of {letter.recipient!r} failed. {clip(why, 300)})"
             await self._reply(run, letter, text)
@@ -169,6 +173,8 @@ class Resident:
                 key=f"{run.id}:answer",
                 hops=letter.hops + 1,
             )
+        except StoreError:  # the turn stays open, and its answer is sent when it is gone on with
+            raise
         except MemoryMCPError as error:
             # It was answered by a tool call already, or the sender's mailbox is full.
             logger.info("%s: the answer to %s was not sent", run.id, letter.id)

@@ -53,9 +53,11 @@ INSERT INTO runs (id, agent_seq, kind, trigger, model, state, first_seq, last_se
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OPEN = f"""
-SELECT id, kind, state, takeovers, progress FROM runs
-WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
-ORDER BY seq
+SELECT r.id, r.kind, r.state, r.takeovers, r.progress
+FROM runs r JOIN agents a ON a.seq = r.agent_seq
+WHERE r.ended_at IS NULL AND r.state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
+    AND a.deleted_at IS NULL
+ORDER BY r.seq
 """
 _CALLS = """
 SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
