@@ -701,8 +701,9 @@ class RunStore(Protocol):
     ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
-        Of the turns of residents, or of all others; the worker's own `busy` ones are left out. A
-        run whose workers died too often is `abandoned` on the way.
+        Of the turns of residents, or of all others; the worker's own `busy` ones are left out, and
+        those of deleted agents. A run whose workers died too often is `abandoned` on the way; a
+        resident's turn is not, as somebody waits to be told so.
         """
         ...
 

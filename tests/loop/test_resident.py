@@ -11,6 +11,7 @@ from tests.loop.conftest import Chat, Open, block, turns
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
 from memory_mcp.domain.errors import ModelRefused, StoreBusy
 from memory_mcp.domain.mail import HOPS_MAX
+from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
 from memory_mcp.services.mail import Sending
@@ -332,3 +333,36 @@ async def test_an_answer_that_the_store_cannot_take_is_sent_later(
     await turns(worker)
 
     assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_a_turn_that_workers_die_of_is_given_up_and_that_is_told(
+    open_memory_worker: Open,
+) -> None:
+    class Killed(BaseException):
+        """As a kill -9."""
+
+    async def die(_: int) -> None:
+        raise Killed
+
+    chat = Chat([calls("send_message", message="Shelf 4.")])
+    chat.residents_only = True
+    chat.meanwhile = die
+
+    async def work_and_die() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            await turns(worker)
+
+    async with open_memory_worker(chat=chat) as worker:
+        sender = await worker.services.agents.choose(AgentChoice())
+        await worker.services.agents.create("librarian", AgentSettings(model="default"))
+        await ask(worker, sender, "librarian", "Where is Moby Dick?")
+    for _ in range(TAKEOVERS_MAX + 1):
+        with pytest.raises(BaseExceptionGroup):
+            await work_and_die()
+
+    async with open_memory_worker(chat=chat) as worker:
+        (run,) = await turns(worker)
+        (answer,) = await answers_to(worker, sender)
+
+    assert run.state == "abandoned"
+    assert "workers died over it" in answer

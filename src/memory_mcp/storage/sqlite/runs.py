@@ -156,7 +156,7 @@ class SqliteRuns:
                 if run_id in busy or (kind == "resident") != residents:
                     continue
                 died = state == "running"
-                if died and takeovers >= TAKEOVERS_MAX:
+                if died and takeovers >= TAKEOVERS_MAX and not residents:
                     end = RunEnd(
                         state="abandoned",
                         outcome=f"Given up: {takeovers + 1} workers died over it. "
