@@ -10,11 +10,12 @@ from tests.loop.conftest import Chat, Open, block, turns
 
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
 from memory_mcp.domain.errors import ModelRefused, StoreBusy
-from memory_mcp.domain.mail import HOPS_MAX
+from memory_mcp.domain.mail import EXPIRY, HOPS_MAX
 from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
 from memory_mcp.services.mail import Sending
+from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, ScriptedChat, calls, says
 
 Make = Callable[..., Coroutine[Any, Any, Agent]]
@@ -366,3 +367,22 @@ async def test_a_turn_that_workers_die_of_is_given_up_and_that_is_told(
 
     assert run.state == "abandoned"
     assert "workers died over it" in answer
+
+
+async def test_it_is_told_of_its_own_mail_that_nobody_read_in_time(
+    worker: Worker, agent: Agent, chat: Chat, make: Make, clock: ManualClock
+) -> None:
+    librarian = await make("librarian")
+    await worker.services.agents.create("reader", AgentSettings())
+    await ask(worker, librarian, "reader", "Bring it back.")
+    clock.advance(EXPIRY)
+    chat.add(calls("send_message", message="Shelf 4."))
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    shown = chat.requests[0].messages[1]["content"]
+    assert "Your mail to 'reader'" in shown
+    assert "was not read within 30 days" in shown
+    page = await worker.services.recall.search(librarian.id, "was not read within 30 days")
+    assert "Bring it back." in page.hits[0].message.content
