@@ -386,3 +386,38 @@ async def test_it_is_told_of_its_own_mail_that_nobody_read_in_time(
     assert "was not read within 30 days" in shown
     page = await worker.services.recall.search(librarian.id, "was not read within 30 days")
     assert "Bring it back." in page.hits[0].message.content
+
+
+async def test_its_last_word_is_its_answer_and_none_is_lost_to_an_earlier_one(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    asked = (await ask(worker, agent, "librarian", "Where is Moby Dick?")).sent[0].letter.id
+    chat.add(
+        calls("send_to_agent", message="I'll look.", in_reply_to=asked, request_heartbeat=True),
+        calls("send_message", message="Shelf 4."),
+    )
+
+    await turns(worker)
+
+    assert "is the message of send_message" in chat.requests[1].messages[-1]["content"]
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_a_turn_whose_answer_finds_nobody_says_so(
+    worker: Worker, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    sender = await worker.services.agents.create("reader", AgentSettings())
+
+    async def delete(_: int) -> None:
+        await worker.services.agents.delete(sender.id)
+
+    chat.meanwhile = delete
+    chat.add(calls("send_message", message="Shelf 4."))
+    await ask(worker, sender, "librarian", "Where is Moby Dick?")
+    (run,) = await turns(worker)
+
+    assert run.state == "done"
+    assert "Not sent" in run.outcome
+    assert "was deleted" in run.outcome

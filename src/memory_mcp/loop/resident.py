@@ -73,6 +73,7 @@ class Resident:
             run.agent_id,
             run.id,
             hops=letter.hops + 1,
+            question=letter.id if letter.in_reply_to is None else None,
             calls=progress.get("calls", 0),
             word=progress.get("word", ""),
         )
@@ -160,7 +161,8 @@ class Resident:
             return "failed", f"To {letter.sender}: nothing, as {why}."
         outcome = f"To {letter.sender}: {clip(tools.word, 500)}"
         if letter.in_reply_to is None:
-            await self._reply(run, letter, tools.word)
+            if refused := await self._reply(run, letter, tools.word):
+                outcome = f"{outcome} (Not sent: {refused})"
         else:  # an answer is no question: what is said to it stays here, and the exchange ends
             outcome = f"{outcome} (Kept to itself: {letter.id} was an answer.)"
         return ("capped" if ending.reason == "max_steps" else "done"), outcome
@@ -180,7 +182,8 @@ class Resident:
             await self._reply(run, letter, text)
         return RunEnd(state="done", outcome=f"The exchange with {letter.sender} was ended: {text}")
 
-    async def _reply(self, run: Run, letter: Letter, text: str) -> None:
+    async def _reply(self, run: Run, letter: Letter, text: str) -> str:
+        """Send it; why it was not sent, if so."""
         try:
             await self.services.mail.send(
                 run.agent_id,
@@ -192,9 +195,10 @@ class Resident:
         except StoreError:  # the turn stays open, and its answer is sent when it is gone on with
             raise
         except MemoryMCPError as error:
-            # It was answered by a tool call already, or the sender's mailbox is full.
+            # The sender's mailbox is full or it was deleted, or another session answered already.
             logger.info("%s: the answer to %s was not sent", run.id, letter.id)
-            logger.debug("because: %s", error)
+            return clip(str(error), 300)
+        return ""
 
     async def _remember(self, run: Run, letter: Letter, thread: Thread, word: str) -> None:
         """Put what was done and said into recall, in short."""
