@@ -708,7 +708,8 @@ class RunStore(Protocol):
 
         `model` is the one that goes on with it, `None` the one it began with, which may be there no
         more. Of the turns of residents, or of all others; the worker's own `busy` ones are left
-        out. A run whose workers died too often is `abandoned` on the way.
+        out, and those of deleted agents. A run whose workers died too often is `abandoned` on the
+        way; a resident's turn is not, as somebody waits to be told so.
         """
         ...
 

@@ -62,6 +62,7 @@ def test_an_agent_is_made_shown_set_and_grouped(memory: Run) -> None:
     assert tagged["tags"] == ["night", "crew"]
     (untagged,) = told(memory("agents", "untag", "ada", "night", "--json"))
     assert untagged["tags"] == ["crew"]
+    assert "small" in done(memory("agents"))
     (cleared,) = told(memory("agents", "set", "ada", "--tag", "none", "--model", "none", "--json"))
     assert (cleared["tags"], cleared["model"]) == ([], None)
     assert "I am Ada." in done(memory("--agent", "ada", "blocks", "show", "persona"))

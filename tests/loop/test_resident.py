@@ -9,11 +9,13 @@ import pytest
 from tests.loop.conftest import Chat, Open, block, turns
 
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
-from memory_mcp.domain.errors import ModelRefused
-from memory_mcp.domain.mail import HOPS_MAX
+from memory_mcp.domain.errors import ModelRefused, StoreBusy
+from memory_mcp.domain.mail import EXPIRY, HOPS_MAX
+from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
 from memory_mcp.services.mail import Sending
+from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, ScriptedChat, calls, says
 
 Make = Callable[..., Coroutine[Any, Any, Agent]]
@@ -256,3 +258,166 @@ async def test_the_exact_payload_of_its_turn_can_be_read(
 
     assert call.request["model"] == "openai/gpt-5" == chat.requests[0].model
     assert call.request["messages"] == [dict(each) for each in chat.requests[0].messages]
+
+
+async def test_one_that_is_deleted_in_its_turn_does_not_end_the_others(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian, _ = await make("librarian"), await make("gardener")
+    chat.follow(lambda _: calls("send_message", message="Yes."))
+
+    async def delete(_: int) -> None:
+        if await worker.services.agents.get(librarian.id) in await worker.services.agents.all():
+            await worker.services.agents.delete(librarian.id)
+
+    chat.meanwhile = delete
+    await ask(worker, agent, "librarian", "Is there a book?")
+    await ask(worker, agent, "gardener", "Is there a tree?")
+    first, second = await turns(worker)
+
+    assert (first.state, second.state) == ("failed", "done")
+    assert "was deleted" in first.outcome
+    assert await answers_to(worker, agent) == ["Yes."]
+
+
+async def test_the_turn_of_a_deleted_agent_is_gone_on_with_when_it_is_restored(
+    open_memory_worker: Open,
+) -> None:
+    class Killed(BaseException):
+        """As a kill -9."""
+
+    async def die(_: int) -> None:
+        raise Killed
+
+    chat = Chat([calls("send_message", message="Shelf 4.")])
+    chat.residents_only = True
+    chat.meanwhile = die
+
+    async def work_and_die() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            sender = await worker.services.agents.choose(AgentChoice())
+            made = await worker.services.agents.create("librarian", AgentSettings(model="default"))
+            await ask(worker, sender, made.name, "Where is Moby Dick?")
+            await turns(worker)
+
+    with pytest.raises(BaseExceptionGroup):
+        await work_and_die()
+
+    chat.meanwhile = None
+    async with open_memory_worker(chat=chat) as worker:
+        agents, ledger = worker.services.agents, worker.services.ledger
+        sender = await agents.choose(AgentChoice())
+        await agents.delete((await agents.named("librarian")).id)
+        assert await turns(worker) == []
+        assert not await ledger.has_work()
+
+        await agents.restore("librarian")
+        (run,) = await turns(worker)
+        assert run.state == "done"
+        assert await answers_to(worker, sender) == ["Shelf 4."]
+
+
+async def test_an_answer_that_the_store_cannot_take_is_sent_later(
+    worker: Worker, agent: Agent, chat: Chat, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make("librarian")
+    chat.add(calls("send_message", message="Shelf 4."))
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+
+    async def busy(*_: Any, **__: Any) -> Sending:
+        raise StoreBusy("another process writes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.services.mail, "send", busy)
+        with pytest.raises(BaseExceptionGroup):
+            await turns(worker)
+    await turns(worker)
+
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_a_turn_that_workers_die_of_is_given_up_and_that_is_told(
+    open_memory_worker: Open,
+) -> None:
+    class Killed(BaseException):
+        """As a kill -9."""
+
+    async def die(_: int) -> None:
+        raise Killed
+
+    chat = Chat([calls("send_message", message="Shelf 4.")])
+    chat.residents_only = True
+    chat.meanwhile = die
+
+    async def work_and_die() -> None:
+        async with open_memory_worker(chat=chat) as worker:
+            await turns(worker)
+
+    async with open_memory_worker(chat=chat) as worker:
+        sender = await worker.services.agents.choose(AgentChoice())
+        await worker.services.agents.create("librarian", AgentSettings(model="default"))
+        await ask(worker, sender, "librarian", "Where is Moby Dick?")
+    for _ in range(TAKEOVERS_MAX + 1):
+        with pytest.raises(BaseExceptionGroup):
+            await work_and_die()
+
+    async with open_memory_worker(chat=chat) as worker:
+        (run,) = await turns(worker)
+        (answer,) = await answers_to(worker, sender)
+
+    assert run.state == "abandoned"
+    assert "workers died over it" in answer
+
+
+async def test_it_is_told_of_its_own_mail_that_nobody_read_in_time(
+    worker: Worker, agent: Agent, chat: Chat, make: Make, clock: ManualClock
+) -> None:
+    librarian = await make("librarian")
+    await worker.services.agents.create("reader", AgentSettings())
+    await ask(worker, librarian, "reader", "Bring it back.")
+    clock.advance(EXPIRY)
+    chat.add(calls("send_message", message="Shelf 4."))
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+
+    shown = chat.requests[0].messages[1]["content"]
+    assert "Your mail to 'reader'" in shown
+    assert "was not read within 30 days" in shown
+    page = await worker.services.recall.search(librarian.id, "was not read within 30 days")
+    assert "Bring it back." in page.hits[0].message.content
+
+
+async def test_its_last_word_is_its_answer_and_none_is_lost_to_an_earlier_one(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    asked = (await ask(worker, agent, "librarian", "Where is Moby Dick?")).sent[0].letter.id
+    chat.add(
+        calls("send_to_agent", message="I'll look.", in_reply_to=asked, request_heartbeat=True),
+        calls("send_message", message="Shelf 4."),
+    )
+
+    await turns(worker)
+
+    assert "is the message of send_message" in chat.requests[1].messages[-1]["content"]
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_a_turn_whose_answer_finds_nobody_says_so(
+    worker: Worker, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    sender = await worker.services.agents.create("reader", AgentSettings())
+
+    async def delete(_: int) -> None:
+        await worker.services.agents.delete(sender.id)
+
+    chat.meanwhile = delete
+    chat.add(calls("send_message", message="Shelf 4."))
+    await ask(worker, sender, "librarian", "Where is Moby Dick?")
+    (run,) = await turns(worker)
+
+    assert run.state == "done"
+    assert "Not sent" in run.outcome
+    assert "was deleted" in run.outcome

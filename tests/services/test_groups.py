@@ -270,3 +270,19 @@ async def test_a_purged_agent_leaves_nothing_and_the_others_keep_what_they_share
     anew = await services.agents.create("ada", AgentSettings())
     assert (await services.recall.search(anew.id, "tide")).hits == []
     assert (await values(services, anew.id))["project"] == ""
+
+
+async def test_a_restored_agent_has_what_its_group_got_meanwhile_unless_the_label_is_its_own(
+    services: Services, ada: AgentId, bob: AgentId
+) -> None:
+    for one in (ada, bob):
+        await services.agents.set(one, AgentSettings(tags=("research",)))
+    await services.core_memory.create(bob, "plan", "Bob's own.")
+    await services.agents.delete(bob)
+    await services.core_memory.create(ada, "board", "Meet at ten.", group="research")
+    await services.core_memory.create(ada, "plan", "Read all.", group="research")
+
+    await services.agents.restore("bob")
+
+    there = await values(services, bob)
+    assert (there["board"], there["plan"]) == ("Meet at ten.", "Bob's own.")

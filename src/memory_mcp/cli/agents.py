@@ -98,6 +98,7 @@ def show(agents: Told, arguments: argparse.Namespace) -> None:
             (
                 agent["name"],
                 agent["description"],
+                agent["model"] or "",
                 ", ".join(agent["tags"]),
                 agent["project"] or "",
                 "\n".join(agent["tool_rules"]),
@@ -107,7 +108,8 @@ def show(agents: Told, arguments: argparse.Namespace) -> None:
             for agent in agents
         ]
         columns = (
-            "agent", "description", "tags", "project", "tool rules", "view", "messages in view"
+            "agent", "description", "model", "tags", "project", "tool rules", "view",
+            "messages in view",
         )  # fmt: skip
         print_table(counted(len(rows), "agent"), columns, rows)
 

@@ -1,14 +1,14 @@
 """Resident agents: they answer their mail by themselves, one mail a turn, with no host open."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.agents import Agent
-from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.errors import MemoryMCPError, NotFound, StoreError
 from memory_mcp.domain.ids import AgentId, MailId
-from memory_mcp.domain.mail import HOPS_MAX, Letter, letter_text
+from memory_mcp.domain.mail import HOPS_MAX, Letter, News, letter_text, news_text
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.runs import NewRun, Run, RunState
 from memory_mcp.domain.texts import clip
@@ -60,9 +60,10 @@ class Resident:
         Raises:
             CapReached, ModelError, StoreError: it can be gone on with, or has failed.
         """
-        letter = await self._letter(run, progress)
-        if letter is None:
+        news = await self._news(run, progress)
+        if not news.letters:
             return RunEnd(state="done", outcome="The mail was read elsewhere meanwhile.")
+        letter = news.letters[0]
         if letter.hops >= HOPS_MAX:
             return await self._ended(run, letter)
         agent = await self.services.agents.get(run.agent_id)
@@ -72,13 +73,14 @@ class Resident:
             run.agent_id,
             run.id,
             hops=letter.hops + 1,
+            question=letter.id if letter.in_reply_to is None else None,
             calls=progress.get("calls", 0),
             word=progress.get("word", ""),
         )
         thread = (
             Thread.from_json(progress["thread"])
             if "thread" in progress
-            else await self._opening(agent, letter, rules)
+            else await self._opening(run, agent, letter, news.expired, rules)
         )
 
         async def keep(thread: Thread) -> None:
@@ -93,22 +95,35 @@ class Resident:
 
     async def failed(self, run: Run, progress: Mapping[str, Any], why: str) -> None:
         """Tell whoever wrote that no answer will come."""
-        letter = await self._letter(run, progress)
+        try:
+            news = await self._news(run, progress)
+        except NotFound as error:  # it was deleted in the middle of its turn, or the mail was
+            logger.info("%s: nobody is told that it failed: %s", run.id, error)
+            return
+        letter = news.letters[0] if news.letters else None
         if letter is not None and letter.in_reply_to is None and letter.hops < HOPS_MAX:
             text = f"(No answer: the turn of {letter.recipient!r} failed. {clip(why, 300)})"
             await self._reply(run, letter, text)
 
-    async def _letter(self, run: Run, progress: Mapping[str, Any]) -> Letter | None:
-        """The mail of this turn: taken from the mailbox once, by the run's id."""
+    async def _news(self, run: Run, progress: Mapping[str, Any]) -> News:
+        """The one mail of this turn, taken from the mailbox once, by the run's id.
+
+        With it comes a mail of its own that nobody read in time, if there is one.
+        """
         mail = self.services.mail
         if known := progress.get("mail"):
-            return await mail.one(run.agent_id, MailId(known))
+            return News((await mail.one(run.agent_id, MailId(known)),))
         news = await mail.told_to(run.agent_id, run.id)
-        if not news.letters:
-            news = await mail.take(run.agent_id, run.id, most=1)
-        return news.letters[0] if news.letters else None
+        return news if news.letters else await mail.take(run.agent_id, run.id, most=1)
 
-    async def _opening(self, agent: Agent, letter: Letter, rules: list[ToolRule]) -> Thread:
+    async def _opening(
+        self,
+        run: Run,
+        agent: Agent,
+        letter: Letter,
+        expired: Sequence[Letter],
+        rules: list[ToolRule],
+    ) -> Thread:
         services = self.services
         context = await services.view.context(agent.id)
         frame = compile_rules(rules, "step")
@@ -118,14 +133,20 @@ class Resident:
         system = "\n\n".join([*told, frame] if frame else told)
         now = for_reading(services.clock.now())
         # Into recall only now: the context has what came before it.
-        await self._record(agent.id, letter, [("user", letter.sender, letter.text, letter.id)])
+        said: list[tuple[Role, str, str, str]] = [("user", letter.sender, letter.text, letter.id)]
+        mail = letter_text(letter, SHOWN_CHARS)
+        if expired:
+            unread = news_text(News(expired=expired), SHOWN_CHARS)
+            said.insert(0, ("system", "memory-mcp", unread, f"{run.id}:expired"))
+            mail = f"{mail}\n\n{unread}"
+        await self._record(agent.id, letter, said)
         return Thread(
             messages=(
                 {"role": "system", "content": system},
                 {
                     "role": "user",
                     "content": f"{context}\n\nIt is {now} UTC. You are {agent.name!r}. Mail for "
-                    f"you:\n\n{letter_text(letter, SHOWN_CHARS)}",
+                    f"you:\n\n{mail}",
                 },
             )
         )
@@ -140,7 +161,8 @@ class Resident:
             return "failed", f"To {letter.sender}: nothing, as {why}."
         outcome = f"To {letter.sender}: {clip(tools.word, 500)}"
         if letter.in_reply_to is None:
-            await self._reply(run, letter, tools.word)
+            if refused := await self._reply(run, letter, tools.word):
+                outcome = f"{outcome} (Not sent: {refused})"
         else:  # an answer is no question: what is said to it stays here, and the exchange ends
             outcome = f"{outcome} (Kept to itself: {letter.id} was an answer.)"
         return ("capped" if ending.reason == "max_steps" else "done"), outcome
@@ -160,7 +182,8 @@ class Resident:
             await self._reply(run, letter, text)
         return RunEnd(state="done", outcome=f"The exchange with {letter.sender} was ended: {text}")
 
-    async def _reply(self, run: Run, letter: Letter, text: str) -> None:
+    async def _reply(self, run: Run, letter: Letter, text: str) -> str:
+        """Send it; why it was not sent, if so."""
         try:
             await self.services.mail.send(
                 run.agent_id,
@@ -169,10 +192,13 @@ class Resident:
                 key=f"{run.id}:answer",
                 hops=letter.hops + 1,
             )
+        except StoreError:  # the turn stays open, and its answer is sent when it is gone on with
+            raise
         except MemoryMCPError as error:
-            # It was answered by a tool call already, or the sender's mailbox is full.
+            # The sender's mailbox is full or it was deleted, or another session answered already.
             logger.info("%s: the answer to %s was not sent", run.id, letter.id)
-            logger.debug("because: %s", error)
+            return clip(str(error), 300)
+        return ""
 
     async def _remember(self, run: Run, letter: Letter, thread: Thread, word: str) -> None:
         """Put what was done and said into recall, in short."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.mail import WAIT_SECONDS_MAX, letter_text
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip, counted, require_text
@@ -88,16 +88,21 @@ class ResidentTools:
         key: str,
         *,
         hops: int,
+        question: MailId | None = None,
         calls: int = 0,
         word: str = "",
     ) -> None:
-        """`key` makes writes once; `hops` is how far mail from here is from the first."""
+        """`key` makes writes once; `hops` is how far mail from here is from the first.
+
+        `question` is the mail that `SEND` answers.
+        """
         self.calls = calls
         self.word = word
         self._services = services
         self._agent_id = agent_id
         self._key = key
         self._hops = hops
+        self._question = question
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,6 +161,12 @@ class ResidentTools:
                 raise AssertionError(f"{name} has no function")
 
     async def _send(self, given: SendToAgent, key: str) -> str:
+        if self._question is not None and given.in_reply_to == self._question:
+            # A mail is answered once: the word at the end of the turn would be lost.
+            raise InvalidInput(
+                f"your answer to {self._question} is the message of {SEND}; nothing was sent. "
+                "Leave in_reply_to out to write to somebody meanwhile."
+            )
         sending = await self._services.mail.send(
             self._agent_id,
             given.message,

@@ -7,7 +7,7 @@ from typing import Any
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, StoreError
 from memory_mcp.domain.ids import AgentId, RunId
-from memory_mcp.domain.runs import Lease, NewRun, Run, RunState
+from memory_mcp.domain.runs import TAKEOVERS_MAX, Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
 from memory_mcp.domain.times import for_reading
 from memory_mcp.domain.tool_rules import ContinueRule, TerminalRule, ToolRule
@@ -116,7 +116,9 @@ class Shadow:
             self._lease,
         )
         try:
-            if run.kind == "resident":
+            if run.kind == "resident" and run.takeovers > TAKEOVERS_MAX:
+                await self._abandon(run, progress)
+            elif run.kind == "resident":
                 await self._converse(run, progress, calls)
             elif run.kind == "summarise":
                 await self._write_summary(run, progress, calls)
@@ -176,6 +178,12 @@ class Shadow:
         logger.info("%s ended: %s", run.id, state)
 
     # Residents.
+
+    async def _abandon(self, run: Run, progress: Mapping[str, Any]) -> None:
+        """End a turn that workers die of; unlike other runs somebody waits for its answer."""
+        outcome = f"Given up: {run.takeovers} workers died over it."
+        await self._resident.failed(run, progress, outcome)
+        await self._end(run, "abandoned", outcome)
 
     async def _converse(self, run: Run, progress: Mapping[str, Any], calls: Calls) -> None:
         async def save(told: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from memory_mcp.domain.tool_rules import ToolRule, rules_from_json, rules_to_jso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.attachments import (
     attach,
+    catch_up,
     detach,
     join_group,
     leave_group,
@@ -216,6 +217,9 @@ class SqliteAgents:
                     + (f"There are: {names}." if names else "None is.")
                 )
             session.run(_SET["deleted_at"], (None, agent.id))
+            seq, now = seq_of(session, agent.id), to_iso(self._clock.now())
+            for tag in agent.tags:
+                catch_up(session, seq, tag, now)
             self._record(session, agent, "restored")
             return replace(agent, deleted_at=None)
 

@@ -83,6 +83,13 @@ def join_group(session: Session, agent_seq: int, tag: str, now: str) -> None:
         attach(session, agent_seq, block_seq, label, now)
 
 
+def catch_up(session: Session, agent_seq: int, tag: str, now: str) -> None:
+    """Give an agent the blocks its group got while it was away; its own labels stay its own."""
+    for block_seq, _, label in session.all(_OF_GROUP, (tag,)):
+        if session.value(_HELD, (agent_seq, label)) is None:
+            attach(session, agent_seq, block_seq, label, now)
+
+
 def leave_group(session: Session, agent_seq: int, tag: str, now: str) -> None:
     """Take the blocks of a group from an agent."""
     for block_seq, _, label in session.all(_OF_GROUP, (tag,)):

@@ -54,12 +54,17 @@ INSERT INTO runs (id, agent_seq, kind, trigger, model, state, first_seq, last_se
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OPEN = f"""
-SELECT id, kind, state, takeovers, progress FROM runs
-WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
-ORDER BY seq
+SELECT r.id, r.kind, r.state, r.takeovers, r.progress
+FROM runs r JOIN agents a ON a.seq = r.agent_seq
+WHERE r.ended_at IS NULL AND r.state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
+    AND a.deleted_at IS NULL
+ORDER BY r.seq
 """
 # Without their progress, which may be much: this is asked after each commit.
-_ANY_OPEN = "SELECT 1 FROM runs WHERE ended_at IS NULL LIMIT 1"
+_ANY_OPEN = """
+SELECT 1 FROM runs r JOIN agents a ON a.seq = r.agent_seq
+WHERE r.ended_at IS NULL AND a.deleted_at IS NULL LIMIT 1
+"""
 _CALLS = """
 SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
 FROM run_calls WHERE run_seq = ? ORDER BY number
@@ -172,7 +177,7 @@ class SqliteRuns:
                 if run_id in busy or (kind == "resident") != residents:
                     continue
                 died = state == "running"
-                if died and takeovers >= TAKEOVERS_MAX:
+                if died and takeovers >= TAKEOVERS_MAX and not residents:
                     end = RunEnd(
                         state="abandoned",
                         outcome=f"Given up: {takeovers + 1} workers died over it. "
