@@ -116,6 +116,14 @@ class ChatModel(Protocol):
         """
         ...
 
+    async def prepare(self) -> None:
+        """Load what calls need, off the event loop; calls do so themselves.
+
+        Raises:
+            ModelRefused: it isn't installed.
+        """
+        ...
+
     def price(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         """What a call costs, in US dollars; `None` when the model has no known price."""
         ...
@@ -196,6 +204,8 @@ class Outgoing:
     """For how long the sender's call waits for answers; they are kept for it meanwhile."""
     hops: int = 0
     """How many mails it follows from; an answer follows from what it answers, too."""
+    root: MailId | None = None
+    """The mail that began the exchange, if another one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +473,10 @@ class MailStore(Protocol):
 
     async def all(self, agent_id: AgentId | None, limit: int) -> tuple[list[Letter], int]:
         """The latest mails, of one agent or of all, newest first; and how many there are."""
+        ...
+
+    async def exchanged(self, root: MailId) -> int:
+        """How many mails followed from one, itself among them."""
         ...
 
     async def for_residents(self) -> list[AgentId]:

@@ -10,7 +10,7 @@ from tests.loop.conftest import Chat, Open, block, turns
 
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
 from memory_mcp.domain.errors import ModelRefused, StoreBusy
-from memory_mcp.domain.mail import EXPIRY, HOPS_MAX
+from memory_mcp.domain.mail import EXCHANGE_MAX, HOPS_MAX
 from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
@@ -77,7 +77,7 @@ async def test_all_it_sees_and_says_is_in_its_recall(
     page = await worker.services.recall.search(librarian.id, None, limit=10)
     said = [(hit.message.speaker, hit.message.role) for hit in reversed(page.hits)]
     assert said == [
-        ("default", "user"),
+        ("default (agent)", "user"),
         ("librarian", "assistant"),
         ("librarian", "tool"),
         ("librarian", "assistant"),
@@ -421,3 +421,49 @@ async def test_a_turn_whose_answer_finds_nobody_says_so(
     assert run.state == "done"
     assert "Not sent" in run.outcome
     assert "was deleted" in run.outcome
+
+
+async def test_a_follow_up_from_a_host_is_answered_too(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    chat.add(
+        calls("send_message", message="Which edition?"), calls("send_message", message="Shelf 4.")
+    )
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    await turns(worker)
+    (asked_back,) = (await worker.services.mail.take(agent.id)).letters
+    await worker.services.mail.send(agent.id, "The first.", in_reply_to=asked_back.id)
+    await turns(worker)
+
+    assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+async def test_several_mails_a_turn_do_not_make_thousands(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    a, _ = await make("a"), await make("b")
+
+    def reply(request: Any) -> Answer:
+        other = "b" if "You are 'a'" in request.messages[1]["content"] else "a"
+        more = calls("send_to_agent", to=other, message="And now?")
+        return more + more + calls("send_message", message="Hm.")
+
+    chat.follow(reply)
+    await worker.services.mail.send(a.id, "Shall we?", to="b")
+    with anyio.fail_after(100):
+        await turns(worker)
+
+    assert len(chat.requests) <= EXCHANGE_MAX
+
+
+async def test_a_host_beside_it_takes_no_mail_from_a_resident(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    librarian = await make("librarian")
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+
+    assert not await worker.services.mail.take(librarian.id)
+    chat.add(calls("send_message", message="Shelf 4."))
+    await turns(worker)
+    assert await answers_to(worker, agent) == ["Shelf 4."]

@@ -19,7 +19,7 @@ from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
 
-GAP_SECONDS = 2.0
+GAP_SECONDS = 0.5
 """How often it is asked at the most whether there is work."""
 LOOK_SECONDS = 10.0
 """How often at the least: some work is due by the clock, or left by another process."""

@@ -24,6 +24,8 @@ LIVE = timedelta(minutes=1)
 """An agent of which a connection was there within that is live."""
 HOPS_MAX = 10
 """How many mails of residents may follow from one another; then the exchange is ended."""
+EXCHANGE_MAX = 60
+"""How many mails an exchange may have in all: several a turn would make thousands of ten hops."""
 SHADOW = "shadow"
 """The recipient that is no agent: who keeps the sender's memory in order."""
 EXPIRED_SHOWN_CHARS = 160
@@ -52,6 +54,8 @@ class Letter:
     sent_at: datetime
     expires_at: datetime
     in_reply_to: MailId | None = None
+    root: MailId
+    """The mail that began the exchange; itself, if it did."""
     hops: int = 0
     """How many mails it followed from, one after the other."""
     delivered_at: datetime | None = None

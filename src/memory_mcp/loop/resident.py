@@ -8,7 +8,7 @@ from typing import Any
 from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import MemoryMCPError, NotFound, StoreError
 from memory_mcp.domain.ids import AgentId, MailId
-from memory_mcp.domain.mail import HOPS_MAX, Letter, News, letter_text, news_text
+from memory_mcp.domain.mail import EXCHANGE_MAX, HOPS_MAX, Letter, News, letter_text, news_text
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.runs import NewRun, Run, RunState
 from memory_mcp.domain.texts import clip
@@ -64,16 +64,18 @@ class Resident:
         if not news.letters:
             return RunEnd(state="done", outcome="The mail was read elsewhere meanwhile.")
         letter = news.letters[0]
-        if letter.hops >= HOPS_MAX:
-            return await self._ended(run, letter)
+        so_far = await self.services.mail.exchanged(letter)
+        if letter.hops >= HOPS_MAX or so_far > EXCHANGE_MAX:
+            return await self._ended(run, letter, so_far)
+        asks = await self._asks(letter)
         agent = await self.services.agents.get(run.agent_id)
         rules = rules_for(agent.tool_rules)
         tools = ResidentTools(
             self.services,
             run.agent_id,
             run.id,
-            hops=letter.hops + 1,
-            question=letter.id if letter.in_reply_to is None else None,
+            letter=letter,
+            question=letter.id if asks else None,
             calls=progress.get("calls", 0),
             word=progress.get("word", ""),
         )
@@ -89,7 +91,7 @@ class Resident:
 
         await keep(thread)
         ending = await react(thread, tools, rules, ask=calls.ask, save=keep)
-        state, outcome = await self._answered(run, letter, tools, ending)
+        state, outcome = await self._answered(run, letter, tools, ending, asks=asks)
         await self._remember(run, letter, ending.thread, tools.word)
         return RunEnd(state=state, outcome=outcome)
 
@@ -101,9 +103,21 @@ class Resident:
             logger.info("%s: nobody is told that it failed: %s", run.id, error)
             return
         letter = news.letters[0] if news.letters else None
-        if letter is not None and letter.in_reply_to is None and letter.hops < HOPS_MAX:
+        if letter is not None and letter.hops < HOPS_MAX and await self._asks(letter):
             text = f"(No answer: the turn of {letter.recipient!r} failed. {clip(why, 300)})"
             await self._reply(run, letter, text)
+
+    async def _asks(self, letter: Letter) -> bool:
+        """Whether somebody waits for an answer to it.
+
+        What another resident answers is no question: the two would thank each other for ever.
+        """
+        if letter.in_reply_to is None:
+            return True
+        try:
+            return not (await self.services.agents.get(letter.sender_id)).model
+        except NotFound:
+            return False
 
     async def _news(self, run: Run, progress: Mapping[str, Any]) -> News:
         """The one mail of this turn, taken from the mailbox once, by the run's id.
@@ -114,7 +128,7 @@ class Resident:
         if known := progress.get("mail"):
             return News((await mail.one(run.agent_id, MailId(known)),))
         news = await mail.told_to(run.agent_id, run.id)
-        return news if news.letters else await mail.take(run.agent_id, run.id, most=1)
+        return news if news.letters else await mail.take_turn(run.agent_id, run.id)
 
     async def _opening(
         self,
@@ -133,7 +147,7 @@ class Resident:
         system = "\n\n".join([*told, frame] if frame else told)
         now = for_reading(services.clock.now())
         # Into recall only now: the context has what came before it.
-        said: list[tuple[Role, str, str, str]] = [("user", letter.sender, letter.text, letter.id)]
+        said: list[tuple[Role, str, str, str]] = [_said_by_mail(letter)]
         mail = letter_text(letter, SHOWN_CHARS)
         if expired:
             unread = news_text(News(expired=expired), SHOWN_CHARS)
@@ -152,37 +166,37 @@ class Resident:
         )
 
     async def _answered(
-        self, run: Run, letter: Letter, tools: ResidentTools, ending: Ending
+        self, run: Run, letter: Letter, tools: ResidentTools, ending: Ending, *, asks: bool
     ) -> tuple[RunState, str]:
         if not tools.word:
             why = f"it ended without a word: {ending.because}"
-            if letter.in_reply_to is None:
+            if asks:
                 await self._reply(run, letter, f"(No answer: {why}.)")
             return "failed", f"To {letter.sender}: nothing, as {why}."
         outcome = f"To {letter.sender}: {clip(tools.word, 500)}"
-        if letter.in_reply_to is None:
+        if asks:
             if refused := await self._reply(run, letter, tools.word):
                 outcome = f"{outcome} (Not sent: {refused})"
         else:  # an answer is no question: what is said to it stays here, and the exchange ends
             outcome = f"{outcome} (Kept to itself: {letter.id} was an answer.)"
         return ("capped" if ending.reason == "max_steps" else "done"), outcome
 
-    async def _ended(self, run: Run, letter: Letter) -> RunEnd:
+    async def _ended(self, run: Run, letter: Letter, so_far: int) -> RunEnd:
         """The exchange has gone on for long enough; both sides are told, neither is asked."""
         text = (
-            f"(memory-mcp has ended this exchange: {letter.hops} mails of agents that run by "
-            "themselves have followed from one another. A new mail begins a new one.)"
+            f"(memory-mcp has ended this exchange: it has {so_far} mails, {letter.hops} of which "
+            "followed one from the other. A new mail begins a new one.)"
         )
         said: list[tuple[Role, str, str, str]] = [
-            ("user", letter.sender, letter.text, letter.id),
+            _said_by_mail(letter),
             ("system", "memory-mcp", text, f"{run.id}:end"),
         ]
         await self._record(run.agent_id, letter, said)
-        if letter.hops == HOPS_MAX:
-            await self._reply(run, letter, text)
+        if letter.hops <= HOPS_MAX:  # past that it is such a word itself
+            await self._reply(run, letter, text, hops=HOPS_MAX + 1)
         return RunEnd(state="done", outcome=f"The exchange with {letter.sender} was ended: {text}")
 
-    async def _reply(self, run: Run, letter: Letter, text: str) -> str:
+    async def _reply(self, run: Run, letter: Letter, text: str, hops: int = 0) -> str:
         """Send it; why it was not sent, if so."""
         try:
             await self.services.mail.send(
@@ -190,7 +204,7 @@ class Resident:
                 text,
                 in_reply_to=letter.id,
                 key=f"{run.id}:answer",
-                hops=letter.hops + 1,
+                hops=max(hops, letter.hops + 1),
             )
         except StoreError:  # the turn stays open, and its answer is sent when it is gone on with
             raise
@@ -245,6 +259,11 @@ class Resident:
 
 DEFAULT_MODEL = "default"
 """As an agent's model: the one that MEMORY_MCP_MODEL names."""
+
+
+def _said_by_mail(letter: Letter) -> tuple[Role, str, str, str]:
+    """A mail as recall keeps it: another agent's word, which no reader takes for the user's."""
+    return "user", f"{clip(letter.sender, 80)} (agent)", letter.text, letter.id
 
 
 def rules_for(own: tuple[ToolRule, ...]) -> list[ToolRule]:

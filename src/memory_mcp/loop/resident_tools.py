@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, MailId
-from memory_mcp.domain.mail import WAIT_SECONDS_MAX, letter_text
+from memory_mcp.domain.mail import WAIT_SECONDS_MAX, Letter, letter_text
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip, counted, require_text
 from memory_mcp.domain.times import parse_moment
@@ -87,12 +87,12 @@ class ResidentTools:
         agent_id: AgentId,
         key: str,
         *,
-        hops: int,
+        letter: Letter,
         question: MailId | None = None,
         calls: int = 0,
         word: str = "",
     ) -> None:
-        """`key` makes writes once; `hops` is how far mail from here is from the first.
+        """`key` makes writes once; what is sent follows from `letter`.
 
         `question` is the mail that `SEND` answers.
         """
@@ -101,7 +101,7 @@ class ResidentTools:
         self._services = services
         self._agent_id = agent_id
         self._key = key
-        self._hops = hops
+        self._letter = letter
         self._question = question
 
     @property
@@ -175,7 +175,8 @@ class ResidentTools:
             wait_seconds=given.wait_seconds,
             in_reply_to=given.in_reply_to,
             key=key,
-            hops=self._hops,
+            hops=self._letter.hops + 1,
+            root=self._letter.root,
         )
         if sending.from_shadow is not None:
             return sending.from_shadow

@@ -30,6 +30,8 @@ MESSAGES_SHARE = 0.3
 SUMMARY_SHARE = 0.4
 SUMMARY_LIMIT_SHARE = 5
 """A summary may take a fifth of the view."""
+TURNS_MAX = 32
+"""How many residents take their turn at once; most wait for a model or for each other."""
 PAIRS_SHOWN = 5
 PAIR_CHARS = 300
 CONFLICTS_MAX = 2
@@ -75,6 +77,8 @@ class Shadow:
     async def next_turn(self) -> Turn | None:
         """A turn of a resident agent, to be gone on with or begun; `take_turn` does it."""
         runs = self._stores.runs
+        if len(self._turns) >= TURNS_MAX:
+            return None
         found = await runs.resume(self._lease, None, residents=True, busy=self._turns)
         if found is None:
             waiting = await self._stores.mail.for_residents()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from memory_mcp.domain.errors import LeaseLost, StoreError
+from memory_mcp.domain.errors import LeaseLost, ModelError, StoreError
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.runs import Lease, Run
 from memory_mcp.loop.shadow import Shadow, Turn
@@ -154,11 +154,16 @@ class Worker:
             await self.services.ledger.prune()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._renew, lease)
+                tasks.start_soon(self._prepare)
                 yield Shadow(self.services, self.stores, self.chat, policy, lease)
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True), suppress(StoreError):
                 await self.stores.leases.give_back(lease)
+
+    async def _prepare(self) -> None:
+        with suppress(ModelError):  # the first call says what is wrong
+            await self.chat.prepare()
 
     async def _renew(self, lease: Lease) -> None:
         """Keep the lease; ends everything when somebody else has it."""

@@ -88,12 +88,14 @@ class Mail:
         in_reply_to: str | None = None,
         key: str | None = None,
         hops: int = 0,
+        root: MailId | None = None,
         progress: Progress = _nobody,
     ) -> Sending:
         """Send a mail to one agent, to all with the tags, or in answer to one that came.
 
         Waits `wait_seconds` at most for the answers, and no longer than until all are there. What a
-        `key` sends is sent once. `hops`: how many mails it follows from.
+        `key` sends is sent once. `hops`: how many mails it follows from, the
+        first of which was `root`.
 
         Raises:
             InvalidInput, AgentNotFound, MailNotFound, MailboxFull: nothing was sent.
@@ -118,6 +120,7 @@ class Mail:
             in_reply_to=MailId(in_reply_to) if in_reply_to is not None else None,
             awaited_s=wait_seconds,
             hops=hops,
+            root=root,
         )
         posting = await self._store.send(outgoing, key)
         sent = [Sent(one.letter, self._reach(one)) for one in posting.posted]
@@ -182,14 +185,23 @@ class Mail:
             if not poll.cancelled_caught or await self._outbox.pulse() != pulse:
                 return
 
-    async def take(
-        self, agent_id: AgentId, key: str | None = None, most: int = TOLD_AT_ONCE
-    ) -> News:
+    async def take(self, agent_id: AgentId, key: str | None = None) -> News:
         """What the agent was not told yet, for its next answer or prompt; told by this.
 
         With the `key` of the call whose answer it goes into, that call alone can be told it again.
+        A resident reads its mail itself, in turns of its own; a host beside it is told nothing.
         """
-        return await self._store.take(agent_id, most, key)
+        if self._is_resident(await self._agents.get(agent_id)):
+            return News()
+        return await self._store.take(agent_id, TOLD_AT_ONCE, key)
+
+    async def take_turn(self, agent_id: AgentId, key: str) -> News:
+        """The next mail of a resident, for a turn of its own."""
+        return await self._store.take(agent_id, 1, key)
+
+    async def exchanged(self, letter: Letter) -> int:
+        """How many mails the letter's exchange has so far."""
+        return await self._store.exchanged(letter.root)
 
     async def told_to(self, agent_id: AgentId, key: str) -> News:
         """What the answer to the call of that key told."""

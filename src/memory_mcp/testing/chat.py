@@ -140,6 +140,9 @@ class ScriptedChat:
             raw={"choices": [{"message": message, "finish_reason": answer.ending}]},
         )
 
+    async def prepare(self) -> None:
+        """Nothing to load."""
+
     def price(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         """By `price_usd`, whatever the model."""
         if self.price_usd is None:

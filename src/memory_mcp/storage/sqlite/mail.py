@@ -20,7 +20,7 @@ SHOWN = 5
 
 _SELECT = """
 SELECT m.id, s.id, s.name, r.id, r.name, m.text, m.state, m.sent_at, m.expires_at, m.in_reply_to,
-    m.hops, m.delivered_at, m.answered_at
+    m.hops, m.delivered_at, m.answered_at, m.root
 FROM mail m JOIN agents s ON s.seq = m.sender_seq JOIN agents r ON r.seq = m.recipient_seq
 """
 _BY_ID = f"{_SELECT} WHERE m.id = ?"
@@ -63,9 +63,9 @@ WHERE a.model <> '' AND a.deleted_at IS NULL
 ORDER BY a.seq
 """
 _INSERT = """
-INSERT INTO mail (id, sender_seq, recipient_seq, text, in_reply_to, hops, sent_at, expires_at,
+INSERT INTO mail (id, sender_seq, recipient_seq, text, in_reply_to, hops, root, sent_at, expires_at,
     awaited_until, held_until, key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ANSWERED = """
 UPDATE mail SET state = 'answered', answered_at = ?1, delivered_at = coalesce(delivered_at, ?1)
@@ -231,6 +231,11 @@ class SqliteMail:
         rows, total = await self._database.read(find)
         return [_from_row(row) for row in rows], total
 
+    async def exchanged(self, root: MailId) -> int:
+        """How many mails followed from one, itself among them."""
+        count = "SELECT count(*) FROM mail WHERE root = ?"
+        return await self._database.read(lambda session: session.value(count, (root,)))
+
     async def for_residents(self) -> list[AgentId]:
         """Agents that run by themselves, have mail to read, and are not at one yet."""
         now = to_iso(self._clock.now())
@@ -344,6 +349,7 @@ def _insert(
             outgoing.text,
             answered.id if answered else None,
             max(outgoing.hops, answered.hops + 1 if answered else 0),
+            (answered.root if answered else None) or outgoing.root or mail_id,
             to_iso(now),
             to_iso(now + EXPIRY),
             awaited,
@@ -392,4 +398,5 @@ def _from_row(row: Row) -> Letter:
         hops=row[10],
         delivered_at=from_iso(row[11]) if row[11] else None,
         answered_at=from_iso(row[12]) if row[12] else None,
+        root=MailId(row[13]),
     )

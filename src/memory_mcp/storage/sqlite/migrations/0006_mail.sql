@@ -1,4 +1,4 @@
--- Mail between agents. `told_key` is the key of the call whose answer told of it last: a call that
+-- Mail between agents. `root` is the mail that began the exchange. `told_key` is the key of the call whose answer told of it last: a call that
 -- is asked again after a break tells it again, and no other one does. An answer that its reader
 -- waits for is kept for that call until `held_until`.
 CREATE TABLE mail (
@@ -11,6 +11,7 @@ CREATE TABLE mail (
         CHECK (state IN ('queued', 'delivered', 'answered', 'expired')),
     in_reply_to   TEXT,
     hops          INTEGER NOT NULL DEFAULT 0,
+    root          TEXT NOT NULL,
     sent_at       TEXT NOT NULL,
     expires_at    TEXT NOT NULL,
     delivered_at  TEXT,
@@ -27,6 +28,7 @@ CREATE INDEX mail_sender ON mail (sender_seq, seq);
 CREATE INDEX mail_unread ON mail (sender_seq, expires_at)
     WHERE delivered_at IS NULL AND told_expired = 0;
 CREATE INDEX mail_answers ON mail (in_reply_to) WHERE in_reply_to IS NOT NULL;
+CREATE INDEX mail_root ON mail (root);
 CREATE INDEX mail_told ON mail (told_key) WHERE told_key IS NOT NULL;
 CREATE UNIQUE INDEX mail_key ON mail (key, recipient_seq) WHERE key IS NOT NULL;
 
