@@ -255,7 +255,6 @@ def test_a_call_that_is_asked_again_after_the_daemon_died_sends_once(database: P
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"message": "x", "to": "ada"}, "'ada' is you; nothing was sent."),
     ({"message": "x", "to": "eve"}, "there is no agent 'eve'. There are: default, ada, bob."),
-    ({"message": "x", "to": "shadow"}, "the shadow agent takes no mail in this version"),
     ({"message": "x", "tags": ["nobody"]}, "no other agent has 'nobody'; nothing was sent. "),
     ({"message": "x"}, "neither to nor tags was given; nothing was sent."),
     ({"message": "x", "to": "bob", "tags": ["a"]}, "both to and tags were given; nothing was sen"),

@@ -10,7 +10,7 @@ from tests.loop.conftest import Chat, Open, block, turns
 
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings
 from memory_mcp.domain.errors import ModelRefused, StoreBusy
-from memory_mcp.domain.mail import EXCHANGE_MAX, HOPS_MAX
+from memory_mcp.domain.mail import EXCHANGE_MAX, EXPIRY, HOPS_MAX
 from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
