@@ -14,6 +14,7 @@ MemoryMCPError
 ├── Conflict              a whole rewrite met a block that has moved on
 ├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
+├── ExportRefused         a place that an export cannot be written to
 ├── ModelError
 │   ├── ModelUnavailable  no answer this time: unreachable, busy, too slow, cut off
 │   └── ModelRefused      no answer next time either: wrong key, unknown model, no tools
@@ -84,6 +85,10 @@ class ToolRuleViolation(MemoryMCPError):
 
 class ImportRefused(MemoryMCPError):
     """The file cannot be imported at all; single bad lines are reported, not raised."""
+
+
+class ExportRefused(MemoryMCPError):
+    """The export cannot be written there. Nothing that was there is touched."""
 
 
 class ModelError(MemoryMCPError):
