@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memory_mcp.services import Services
 
 ANSWER_SECONDS = 120
-QUESTIONS = ("agents", "blocks", "context", "search", "shadow", "stats")
+QUESTIONS = ("agents", "blocks", "context", "log", "recall", "search", "shadow", "stats")
 """The modules of commands that ask."""
 
 

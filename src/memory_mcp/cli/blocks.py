@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.printing import print_json, print_table
 from memory_mcp.domain.errors import BlockNotFound
+from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
     from memory_mcp.services import Services
+
+SHOWN_CHARS = 300
+"""Of each block in the list; `blocks LABEL` prints all of one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +49,7 @@ def show(blocks: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         rows = [
             (
                 block["label"],
-                block["value"] or "(empty)",
+                clip(block["value"], SHOWN_CHARS) or "(empty)",
                 f"{block['chars']:,} of {block['limit']:,}",
                 f"{for_reading(from_iso(block['updated_at']))} (version {block['version']})",
             )
