@@ -22,6 +22,7 @@ SUITES = (
     "daemon",
     "summaries",
     "mail",
+    "imports",
 )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings
 from memory_mcp.domain.blocks import Block, BlockSettings, BlockTemplate, BlockVersion, Edit
 from memory_mcp.domain.chat import ChatReply, ChatRequest
+from memory_mcp.domain.copies import Copy
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
 from memory_mcp.domain.host_events import HostSession
@@ -44,6 +45,9 @@ from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import NewSummary, Summary
 from memory_mcp.domain.times import Window
 from memory_mcp.domain.tool_rules import ToolRule
+
+CopyKind = Literal["block_version", "conversation", "forgotten", "message", "passage"]
+"""The kinds of copies that there may be many of."""
 
 if TYPE_CHECKING:
     Vector = array[float]
@@ -236,10 +240,21 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """A run of messages in view: their places, how many they are, when the last was said."""
+
+    first_seq: int
+    last_seq: int
+    messages: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One line of the outbox. `agent_ids` are the agents whose memory it concerns."""
 
     seq: int
+    at: datetime
     noun: str
     noun_id: str
     operation: str
@@ -527,6 +542,14 @@ class MessageStore(Protocol):
 
     async def last_arrived(self, agent_id: AgentId, after_seq: int, limit: int) -> list[Message]:
         """The latest arrivals after `after_seq`, in the order they arrived."""
+        ...
+
+    async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
+        """Which of the messages are there already, by external id or their own; as indexes."""
+        ...
+
+    async def backlog(self, agent_id: AgentId, after_seq: int, keep: int) -> Backlog | None:
+        """What arrived after `after_seq`, but for the last `keep`; `None` when that is nothing."""
         ...
 
     async def get(self, seqs: Sequence[int]) -> dict[int, Message]:
@@ -868,6 +891,43 @@ class UpkeepStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of a copy: new here, or known; or refused, with the reason."""
+
+    stored: bool
+    refused: str | None = None
+
+
+Page = Sequence[tuple[int, Copy]]
+"""Copies, each with the place after which the next page begins."""
+
+
+class CopyStore(Protocol):
+    """Everything a store holds, out and in again. `agents` are names; `None`: every agent."""
+
+    async def heads(self, agents: Sequence[str] | None) -> list[Copy]:
+        """The agents and their blocks: what everything else belongs to."""
+        ...
+
+    async def page(
+        self, kind: CopyKind, agents: Sequence[str] | None, after: int, limit: int
+    ) -> Page:
+        """The next rows of one kind, in the order they came."""
+        ...
+
+    async def tails(self, agents: Sequence[str] | None) -> list[Copy]:
+        """What refers to messages: summaries, and how far was reflected."""
+        ...
+
+    async def put(self, copies: Sequence[Copy]) -> list[Put]:
+        """Store copies in order, in one transaction; messages and passages have their own stores.
+
+        What is there already stays as it is: a block with another text is refused, not overwritten.
+        """
+        ...
+
+
 class Outbox(Protocol):
     """The changes table: what wakes other processes."""
 
@@ -877,6 +937,10 @@ class Outbox(Protocol):
 
     async def since(self, seq: int) -> list[Change]:
         """Changes after `seq`, oldest first."""
+        ...
+
+    async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
+        """The newest changes, of one agent's memory or of all, oldest of them first."""
         ...
 
     async def committed(self) -> None:

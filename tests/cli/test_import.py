@@ -201,9 +201,9 @@ def test_secrets_are_taken_out_of_messages(database: Path) -> None:
     ("words", "code", "told"),
     [
         (("jsonl", "nowhere.jsonl"), 1, "nowhere.jsonl cannot be read: No such file or directory."),
-        (("passages", "."), 1, ". cannot be read: Is a directory."),
+        (("passages", "."), 1, ". is a folder, and passages wants a file."),
         (("letta", "x"), 2, "invalid choice: 'letta'"),
-        (("jsonl",), 2, "the following arguments are required: file"),
+        (("jsonl",), 2, "the following arguments are required: path"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_refused(

@@ -17,6 +17,7 @@ from tests.server.connecting import (
     told_of,
 )
 
+from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server import announcements
 
@@ -194,6 +195,9 @@ class HeldOutbox:
     async def last_seq(self) -> int:
         await self._gate.through("last_seq")
         return await self._outbox.last_seq()
+
+    async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
+        return await self._outbox.latest(agent_id, limit)
 
     async def since(self, seq: int) -> list[Change]:
         await self._gate.through("since")

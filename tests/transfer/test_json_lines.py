@@ -4,24 +4,20 @@ import io
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.transfer.conftest import Bring
 
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.services import Services
-from memory_mcp.transfer.json_lines import (
-    BAD_LINES_TOLD,
-    BATCH_ROWS,
-    LINE_BYTES_MAX,
-    MESSAGES,
-    PASSAGES,
-    Format,
-    Report,
-    import_lines,
-)
+from memory_mcp.transfer.importing import BATCH_ROWS
+from memory_mcp.transfer.report import BAD_TOLD, Report
+from memory_mcp.transfer.source import LINE_BYTES_MAX
 
-Import = Callable[[Iterable[bytes], Format[Any]], Awaitable[Report]]
+MESSAGES, PASSAGES = "jsonl", "passages"
+Import = Callable[[Iterable[bytes], str], Awaitable[Report]]
 
 
 def message(content: str = "hello", **told: Any) -> dict[str, Any]:
@@ -114,8 +110,8 @@ async def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(
 
     assert await contents(services, agent_id) == ["before", "after"]
     assert (report.lines, report.stored, report.bad) == (4, 2, 1)
-    ((number, told),) = report.bad_lines
-    assert number == 3
+    ((place, told),) = report.bad_places
+    assert place == "line 3"
     assert told.startswith(reason)
     assert len(told) < 300
 
@@ -142,8 +138,8 @@ async def test_a_bad_passage_is_told_with_its_number_and_the_rest_goes_on(
     report = await run_import(lines, PASSAGES)
 
     assert (report.stored, report.bad) == (2, 1)
-    assert report.bad_lines[0][0] == 2
-    assert report.bad_lines[0][1].startswith(reason)
+    assert report.bad_places[0][0] == "line 2"
+    assert report.bad_places[0][1].startswith(reason)
 
 
 @pytest.mark.parametrize("depth", [100, 300, 450, 600, 900, 960, 990])
@@ -176,17 +172,23 @@ async def test_a_file_imported_again_stores_nothing(run_import: Import, kind: st
 
 
 async def test_an_import_that_was_cut_off_is_completed_by_the_next(
-    run_import: Import, services: Services, agent_id: AgentId
+    bring: Bring, services: Services, agent_id: AgentId, tmp_path: Path
 ) -> None:
-    lines = [line(message(f"line {n}")) for n in range(2 * BATCH_ROWS + 50)]
-    async for report in import_lines(lines, MESSAGES, services, agent_id):
-        assert report.stored == BATCH_ROWS
-        break
+    told = [f"line {n}" for n in range(2 * BATCH_ROWS + 50)]
+    file = tmp_path / "lines"
+    file.write_bytes(b"".join(line(message(one)) for one in told))
 
-    report = await run_import(lines, MESSAGES)
+    def cut_off(report: Report) -> None:
+        raise RuntimeError(report.stored)
 
+    with pytest.raises(RuntimeError, match=str(BATCH_ROWS)):
+        await bring(MESSAGES, file, advance=cut_off)
+    stored = await contents(services, agent_id)
+    report = await bring(MESSAGES, file)
+
+    assert stored == told[:BATCH_ROWS]
     assert (report.stored, report.known) == (BATCH_ROWS + 50, BATCH_ROWS)
-    assert await contents(services, agent_id) == [f"line {n}" for n in range(2 * BATCH_ROWS + 50)]
+    assert await contents(services, agent_id) == told
 
 
 async def test_the_same_line_twice_in_a_file_is_two_messages_and_stays_two(
@@ -277,26 +279,25 @@ async def test_text_may_be_escaped_or_not(
 
 
 async def test_an_empty_file_is_reported_as_such(run_import: Import) -> None:
-    assert await run_import([], MESSAGES) == Report()
+    report = await run_import([], MESSAGES)
+    assert (report.lines, report.stored, report.bad) == (0, 0, 0)
 
 
 async def test_only_the_first_bad_lines_are_told_but_all_are_counted(run_import: Import) -> None:
-    report = await run_import([b"bad\n"] * (BAD_LINES_TOLD + 5), MESSAGES)
+    report = await run_import([b"bad\n"] * (BAD_TOLD + 5), MESSAGES)
 
-    assert report.bad == BAD_LINES_TOLD + 5
-    assert [number for number, _ in report.bad_lines] == list(range(1, BAD_LINES_TOLD + 1))
+    assert report.bad == BAD_TOLD + 5
+    told = [f"line {number}" for number in range(1, BAD_TOLD + 1)]
+    assert [place for place, _ in report.bad_places] == told
 
 
-async def test_lines_are_read_no_further_than_the_batch_that_is_being_stored(
-    services: Services, agent_id: AgentId
+async def test_lines_are_read_little_further_than_what_is_being_stored(
+    bring: Bring, tmp_path: Path
 ) -> None:
-    read = 0
+    file = tmp_path / "lines"
+    file.write_bytes(b"".join(line(message(f"line {n}")) for n in range(10 * BATCH_ROWS)))
+    ahead: list[int] = []
 
-    def lines() -> Iterable[bytes]:
-        nonlocal read
-        for read in range(1, 10 * BATCH_ROWS):
-            yield line(message(f"line {read}"))
+    await bring(MESSAGES, file, advance=lambda r: ahead.append(r.read - r.stored))
 
-    async for report in import_lines(lines(), MESSAGES, services, agent_id):
-        assert read == report.lines == BATCH_ROWS
-        break
+    assert max(ahead) <= 4 * BATCH_ROWS

@@ -13,6 +13,7 @@ from memory_mcp.ports import Clock, Embedder, Stores
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
+from memory_mcp.services.copies import Copies
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
@@ -27,6 +28,7 @@ from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
+from memory_mcp.storage.sqlite.copies import SqliteCopies
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.driver import (
     WAL_RESET_FIXED,
@@ -113,6 +115,7 @@ async def open_all(
         view = View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock)
         services = Services(
             agents=agents,
+            copies=Copies(SqliteCopies(database, clock)),
             core_memory=core_memory,
             recall=recall,
             eviction=eviction,

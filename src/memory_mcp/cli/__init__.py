@@ -24,15 +24,19 @@ COMMANDS = {
     "context": ("context", "print exactly what memory puts in view of the model"),
     "stats": ("stats", "print how much memory holds"),
     "search": ("search", "search what was filed and what was said"),
+    "recall": ("recall", "print the latest messages, a search's, or a conversation"),
     "blocks": ("blocks", "list core memory blocks, show, change or share one"),
     "agents": ("agents", "list the agents, make, set, group or delete one"),
     "mail": ("mail", "list what agents wrote to each other"),
+    "log": ("log", "print what happened in the store"),
     "shadow": ("shadow", "see and steer the agent that keeps memory in order"),
-    "import": ("import_", "import messages or passages from JSON lines"),
+    "import": ("import_", "import from other programs, agent files, notes, JSON lines"),
+    "export": ("export", "export as JSON lines, Markdown or an agent file"),
     "install": ("install", "set hosts up: the server, and hooks where they have them"),
     "uninstall": ("install", "take server and hooks out of hosts' configurations"),
     "hook": ("hook", "what a host's hooks run: store what happened, print what is new"),
     "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
+    "completion": ("completion", "print shell completions"),
 }
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -114,6 +118,20 @@ def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = _parser({_command_in(argv)})
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        arguments = parser.parse_args([*argv, "serve"])
+    return arguments
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with every command's arguments, for shell completion."""
+    return _parser(set(COMMANDS))
+
+
+def _parser(named: set[str]) -> argparse.ArgumentParser:
+    """The parser; only the named commands are imported, and know their arguments."""
     import argparse
     import importlib
 
@@ -127,19 +145,15 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"memory-mcp {__version__}")
     _add_common(parser, defaults=True)
-    named = _command_in(argv)
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, (module, summary) in COMMANDS.items():
         child = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         _add_common(child, defaults=False)
-        if name == named:
+        if name in named:
             importlib.import_module(f"memory_mcp.cli.{module}").add_arguments(child)
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        arguments = parser.parse_args([*argv, "serve"])
-    return arguments
+    return parser
 
 
 def _command_in(argv: list[str]) -> str:

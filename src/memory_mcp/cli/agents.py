@@ -254,12 +254,16 @@ def _rules(told: list[str]) -> "tuple[ToolRule, ...]":
     """The rules asked for, if they can be kept together."""
     from memory_mcp.domain.solver import check_rules
     from memory_mcp.domain.tool_rules import parse_rule
+    from memory_mcp.loop import memory_tools, resident_tools
     from memory_mcp.server.tools import TOOL_SETS, names_of
 
     if told == ["none"]:
         return ()
     rules = tuple(parse_rule(text) for text in told)
-    check_rules(rules, names_of(tuple(TOOL_SETS)))
+    # A rule holds wherever all tools that it names are there: for a host, in the shadow agent's
+    # runs, in turns of the agent's own.
+    served = names_of(tuple(TOOL_SETS))
+    check_rules(rules, {*served, *memory_tools.NAMES, *resident_tools.NAMES})
     return rules
 
 

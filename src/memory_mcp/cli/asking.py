@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from memory_mcp.services import Services
 
 ANSWER_SECONDS = 120
-QUESTIONS = ("agents", "blocks", "context", "mail", "search", "shadow", "stats")
+QUESTIONS = (
+    "agents",
+    "blocks",
+    "context",
+    "log",
+    "mail",
+    "recall",
+    "search",
+    "shadow",
+    "stats",
+)
 """The modules of commands that ask."""
 
 

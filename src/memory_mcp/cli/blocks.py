@@ -91,7 +91,7 @@ def show(told: Told, arguments: argparse.Namespace) -> None:
         rows = [
             (
                 block["label"],
-                block["value"] or "(empty)",
+                clip(block["value"], VALUE_CHARS) or "(empty)",
                 f"{block['chars']:,} of {block['limit']:,}",
                 f"{for_reading(from_iso(block['updated_at']))} (version {block['version']})",
                 counted(block["shared_with"], "agent") if block["shared_with"] else "",

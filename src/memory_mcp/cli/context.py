@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from memory_mcp.cli.printing import print_json
+
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
     from memory_mcp.services import Services
@@ -17,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the server's instructions (2,000 characters) instead",
     )
+    parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 async def ask(services: "Services", settings: "Settings", arguments: argparse.Namespace) -> str:
@@ -27,6 +30,9 @@ async def ask(services: "Services", settings: "Settings", arguments: argparse.Na
     return await services.view.context(agent.id)
 
 
-def show(answer: str, _: argparse.Namespace) -> None:
+def show(answer: str, arguments: argparse.Namespace) -> None:
     """Print it."""
-    print(answer)
+    if arguments.json:
+        print_json({"context": answer})
+    else:
+        print(answer)

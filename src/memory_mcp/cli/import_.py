@@ -1,88 +1,159 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
-import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING
 
 import anyio
 
-from memory_mcp.app import open_services
 from memory_mcp.config import Settings, load_settings
-from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.domain.texts import counted
-from memory_mcp.transfer.json_lines import MESSAGES, PASSAGES, Format, Report, import_lines
 
-FORMATS: dict[str, tuple[Format[Any], str]] = {
-    "jsonl": (MESSAGES, "message"),
-    "passages": (PASSAGES, "passage"),
-}
+if TYPE_CHECKING:
+    from memory_mcp.transfer.report import Report
+    from memory_mcp.transfer.source import Source
+
+LEFT_OUT_TOLD = 30
+NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
+PLURALS = {"summary": "summaries"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
+    from memory_mcp.transfer.formats import FORMATS
+
+    width = max(map(len, FORMATS))
+    listed = "\n".join(f"  {name:<{width}}  {each.says}" for name, each in FORMATS.items())
     parser.description = (
-        "Import messages (jsonl) or archival passages (passages), one JSON object a line.\n"
-        "messages: role, content, created_at, conversation; optional name, external_id, metadata\n"
-        "passages: content; optional tags, occurred_at, external_id, metadata\n"
-        "The same file may be imported again: nothing is stored twice."
+        f"Import what was said or known elsewhere. The formats:\n{listed}\n"
+        "The same file may be imported again, after an interruption or when there is more in it:\n"
+        "nothing is stored twice."
     )
-    parser.epilog = "example: memory-mcp --agent work import jsonl chats.jsonl"
-    parser.add_argument("format", choices=tuple(FORMATS), help="what the lines are")
-    parser.add_argument("file", help="the file, or - for standard input")
+    parser.epilog = (
+        "example: memory-mcp import chatgpt export.zip --dry-run\n"
+        "         memory-mcp import claude-code ~/.claude/projects\n"
+        "         memory-mcp --agent work import jsonl chats.jsonl"
+    )
+    parser.add_argument("format", choices=tuple(FORMATS), metavar="format", help="one of these")
+    parser.add_argument("file", metavar="path", help="the file or folder, or - for standard input")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="read it, say what would come, store nothing"
+    )
+    parser.add_argument("--timings", action="store_true", help="say where the time went")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, with a progress bar and a closing report; 1 if a line was bad."""
+    """Import, with a progress bar and a closing report; 1 if something was bad."""
+    from memory_mcp.transfer.report import Report
+    from memory_mcp.transfer.source import Source
+
     settings = load_settings(database=arguments.database, agent=arguments.agent)
-    with _opened(arguments.file) as (file, size), _progress(size) as advance:
-        report = anyio.run(_import, settings, arguments.format, file, advance)
-    noun = FORMATS[arguments.format][1]
-    print(f"{counted(report.stored, noun)} imported, {report.known:,} known already.")
-    for name, lines in report.unknown_fields.most_common():
-        print(f"field {name!r} has no place in memory and was left out ({counted(lines, 'line')}).")
-    if report.bad:
-        print(f"{counted(report.bad, 'bad line')}:")
-        for number, reason in report.bad_lines:
-            print(f"  line {number:,}: {reason}")
-        if report.bad > len(report.bad_lines):
-            print(f"  … and {report.bad - len(report.bad_lines):,} more")
+    report = Report()
+    source = Source(arguments.file, report, settings.agent.name)
+    try:
+        with _progress(source.size()) as advance:
+            _import(settings, arguments, source, advance)
+    except KeyboardInterrupt:
+        print(
+            f"memory-mcp: stopped; {_told(report.nouns) or 'nothing'} came in so far. Run the same "
+            "command again: it goes on where this ended, and stores nothing twice.",
+            file=sys.stderr,
+        )
+        return 130
+    _print_report(report, arguments)
     return 1 if report.bad else 0
 
 
-async def _import(
-    settings: Settings, name: str, file: BinaryIO, advance: Callable[[Report], None]
-) -> Report:
-    report = Report()
-    async with open_services(settings) as services:
-        agent = await services.agents.choose(settings.agent)
-        async for report in import_lines(file, FORMATS[name][0], services, agent.id):
-            advance(report)
-            await services.eviction.evict(agent.id)
-        await services.indexing.catch_up()
-    return report
+def _import(
+    settings: Settings,
+    arguments: argparse.Namespace,
+    source: "Source",
+    advance: "Callable[[Report], None]",
+) -> None:
+    from memory_mcp.transfer.formats import FORMATS, items_of
+    from memory_mcp.transfer.importing import count_items, import_items
 
-
-@contextmanager
-def _opened(name: str) -> Generator[tuple[BinaryIO, int | None]]:
-    if name == "-":
-        yield sys.stdin.buffer, None
+    items = items_of(arguments.format, source, source.report)
+    if arguments.dry_run:
+        count_items(items, source.report, advance)
         return
-    try:
-        with open(name, "rb") as file:
-            yield file, os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise ImportRefused(f"{name} cannot be read: {error.strerror or error}.") from error
+
+    async def store() -> None:
+        from memory_mcp.app import open_services
+
+        host = FORMATS[arguments.format].host or "import"
+        async with open_services(settings) as services:
+            await import_items(
+                items, services, settings.agent, source.report, host=host, advance=advance
+            )
+
+    anyio.run(store)
+
+
+def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
+    noun = "passage" if arguments.format in ("passages", "markdown", "mem0") else "message"
+    told = _told(report.nouns) or f"0 {noun}s"
+    if arguments.dry_run:
+        print(f"{told} would come in; nothing was stored (dry run).")
+    else:
+        print(f"{told} imported, {report.known:,} known already.")
+    for name, times in report.unknown_fields.most_common():
+        print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
+    if report.left_out:
+        print("left out, or without a counterpart here:")
+        for what, times in report.left_out.most_common(LEFT_OUT_TOLD):
+            print(f"  {what}" + (f": {times:,}" if times > 1 else ""))
+        if (more := len(report.left_out) - LEFT_OUT_TOLD) > 0:
+            print(f"  … and {more:,} more kinds")
+    if report.bad:
+        noun = "bad line" if report.lines else "bad thing"
+        print(f"{counted(report.bad, noun)}:")
+        for place, reason in report.bad_places:
+            print(f"  {place}: {reason}")
+        if report.bad > len(report.bad_places):
+            print(f"  … and {report.bad - len(report.bad_places):,} more")
+    if arguments.timings and report.seconds:
+        whole = sum(report.seconds.values())
+        shares = ", ".join(
+            f"{stage} {spent / whole:.1%}" for stage, spent in report.seconds.items()
+        )
+        print(f"time: {whole:.1f} s of work, some of it at once: {shares}")
+
+
+def _told(nouns: Counter[str]) -> str:
+    return ", ".join(
+        f"{nouns[noun]:,} {PLURALS[noun]}"
+        if noun in PLURALS and nouns[noun] > 1
+        else counted(nouns[noun], noun)
+        for noun in NOUNS
+        if nouns[noun]
+    )
 
 
 @contextmanager
-def _progress(size: int | None) -> Generator[Callable[[Report], None]]:
+def _progress(size: int | None) -> "Generator[Callable[[Report], None]]":
     """A progress bar on standard error, by bytes read; none where nobody watches."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("importing", total=size)
-        yield lambda report: bar.update(task, completed=report.bytes)
+    bar = Progress(
+        TextColumn("importing"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[read]:,} read, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task("importing", total=size, read=0, rate=0.0)
+
+        def advance(report: "Report") -> None:
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = report.read / elapsed if elapsed else 0.0
+            bar.update(task, completed=report.bytes, read=report.read, rate=rate)
+
+        yield advance

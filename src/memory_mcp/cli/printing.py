@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory_mcp.domain.plain import as_json
+from memory_mcp.domain.times import for_reading, from_iso
 
 
 def printable(text: str) -> str:
@@ -34,3 +35,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         # As plain text: square brackets in a memory are no markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
     Printer().print(table)
+
+
+def print_messages(messages: Sequence[dict[str, Any]]) -> None:
+    """Messages as in a chat, wrapped to the terminal: when, who, what; the id last."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    printer = Printer()
+    for message in messages:
+        at = for_reading(from_iso(message["at"]))
+        head = Text(f"{at}  {message['name'] or message['role']}", style="bold")
+        printer.print(head.append(f"  {message['id']}", style="not bold dim"))
+        printer.print(Padding(Text(message["content"]), (0, 0, 1, 2)))

@@ -18,6 +18,7 @@ MemoryMCPError
 ├── ToolRuleViolation     a call that the agent's tool rules do not allow now
 ├── ImportRefused         a file that cannot be imported at all
 ├── ConfigurationRefused  a host's configuration that is left as it is
+├── ExportRefused         a place that an export cannot be written to
 ├── ModelError
 │   ├── ModelUnavailable  no answer this time: unreachable, busy, too slow, cut off
 │   └── ModelRefused      no answer next time either: wrong key, unknown model, no tools
@@ -104,6 +105,10 @@ class ImportRefused(MemoryMCPError):
 
 class ConfigurationRefused(MemoryMCPError):
     """A host's configuration file cannot be changed safely. It was left as it is."""
+
+
+class ExportRefused(MemoryMCPError):
+    """The export cannot be written there. Nothing that was there is touched."""
 
 
 class ModelError(MemoryMCPError):

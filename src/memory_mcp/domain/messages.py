@@ -40,6 +40,8 @@ class NewMessage:
     name: str | None = None
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
+    id: MessageId | None = None
+    """The id it has in the store it is copied from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,19 @@ class NewPassage:
     metadata: dict[str, Any] | None = None
     supersedes: PassageId | None = None
     """The passage whose place it takes, as that is no longer true."""
+    copied: "Copied | None" = None
+    """What it was in the store it is copied from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What a passage keeps when it is copied from another store."""
+
+    id: PassageId
+    created_at: datetime
+    refreshed_at: datetime
+    supersedes: PassageId | None
+    """What it took the place of there; nothing has to go for it here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

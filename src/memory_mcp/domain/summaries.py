@@ -6,6 +6,7 @@ from datetime import datetime
 from memory_mcp.domain.ids import SummaryId
 
 MADE_BY_EXTRACT = "extract"
+MADE_BY_IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

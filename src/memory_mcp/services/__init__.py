@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
+from memory_mcp.services.copies import Copies
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
@@ -24,6 +25,7 @@ class Services:
     """Everything a front end may call, on one open store."""
 
     agents: AgentStore
+    copies: Copies
     core_memory: CoreMemory
     recall: Recall
     eviction: Eviction

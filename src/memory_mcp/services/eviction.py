@@ -24,7 +24,8 @@ from memory_mcp.domain.eviction import (
 from memory_mcp.domain.extract import Said, extract
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.summaries import MADE_BY_EXTRACT, NewSummary, Summary
+from memory_mcp.domain.summaries import MADE_BY_EXTRACT, MADE_BY_IMPORT, NewSummary, Summary
+from memory_mcp.domain.texts import counted
 from memory_mcp.domain.tool_rules import compile_rules
 from memory_mcp.ports import AgentStore, BlockStore, MessageStore, SummaryStore, TokenCounter
 
@@ -38,6 +39,11 @@ PAUSE = 20.0
 COUNTS_MAX = 10_000
 METADATA_TOKENS = 400
 """Room left for the numbers in view. Fixed, as what leaves must not hang on what they say today."""
+BACKLOG_KEPT = 200
+"""So many messages of an import are summarised as if they had been said here."""
+_IN_RECALL = (
+    "came with an import or before it and are not summarised; conversation_search has them."
+)
 FRAME_TOKENS = 50
 """What the frame around a summary takes."""
 
@@ -87,6 +93,29 @@ class Eviction:
             if await self._summaries.evict(agent_id, summary, latest):
                 left += summary.messages
         return left
+
+    async def let_go(self, agent_id: AgentId, keep: int = BACKLOG_KEPT) -> int:
+        """Let a long backlog leave at once, all but its last `keep` messages; how many left.
+
+        An import may bring years. Summarising them as if they had just been said would take hours,
+        and nothing of them would be left in the summary at the end; so it only tells of them.
+        """
+        latest = await self._summaries.latest(agent_id)
+        backlog = await self._messages.backlog(agent_id, latest.last_seq if latest else 0, keep)
+        if backlog is None:
+            return 0
+        said = (
+            f"{counted(backlog.messages, 'message')} up to {backlog.last_at:%Y-%m-%d} {_IN_RECALL}"
+        )
+        summary = NewSummary(
+            text=f"{latest.text}\n{said}" if latest else said,
+            first_seq=backlog.first_seq,
+            last_seq=backlog.last_seq,
+            messages=backlog.messages,
+            last_at=backlog.last_at,
+            made_by=MADE_BY_IMPORT,
+        )
+        return backlog.messages if await self._summaries.evict(agent_id, summary, latest) else 0
 
     async def keep_up(self) -> None:
         """Evict whenever something was said, for as long as the process serves."""

@@ -27,7 +27,7 @@ from memory_mcp.domain.texts import (
     require_text,
 )
 from memory_mcp.domain.times import parse_window
-from memory_mcp.ports import Appended, MessageFilter, MessageStore, Question
+from memory_mcp.ports import Appended, MessageFilter, MessageStore, Question, Vector
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
@@ -58,6 +58,14 @@ class MessagePage:
     """Whether hits are ordered by score, or by time, latest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Messages that may be stored, with their vectors."""
+
+    messages: Sequence[NewMessage]
+    vectors: Sequence[Vector | None]
+
+
 class Recall:
     """Every message of every conversation. Messages only come in; nothing changes one."""
 
@@ -74,13 +82,30 @@ class Recall:
         Raises:
             InvalidInput: one cannot be stored; none was.
         """
-        checked = [checked_message(message) for message in messages]
+        prepared = await self.prepare([checked_message(message) for message in messages])
+        return await self.store(agent_id, prepared, host)
+
+    async def unknown(
+        self, agent_id: AgentId, messages: Sequence[NewMessage]
+    ) -> Sequence[NewMessage]:
+        """Those that are not stored yet, so that an import need not prepare the others again."""
+        known = await self._store.known(agent_id, messages)
+        return [each for place, each in enumerate(messages) if place not in known]
+
+    async def prepare(self, checked: Sequence[NewMessage]) -> Prepared:
+        """The slow part of `append`, of messages that `checked_message` made."""
         texts = [
             text_to_embed(message.name or message.role, message.created_at, message.content)
             for message in checked
         ]
-        vectors = await self._indexing.for_write(texts)
-        appended = await self._store.append(agent_id, checked, vectors, host)
+        return Prepared(checked, await self._indexing.for_write(texts))
+
+    async def store(
+        self, agent_id: AgentId, prepared: Prepared, host: str | None = None
+    ) -> Appended:
+        """The rest of it: what an import does while it prepares the next messages."""
+        messages, vectors = prepared.messages, prepared.vectors
+        appended = await self._store.append(agent_id, messages, vectors, host)
         self._indexing.stored(vectors)
         self._eviction.noticed(agent_id)
         return appended

@@ -1,122 +1,128 @@
-"""JSON lines: our own import format, one object a line.
+"""JSON lines, in and out: one object a line.
 
-Messages: `role`, `content`, `created_at` (ISO 8601), `conversation`; optional `name` (the speaker),
-`external_id`, `metadata`. Passages: `content`; optional `tags`, `occurred_at`, `external_id`,
-`metadata`. A line without `external_id` gets one from what it says, so that the same file may be
-imported again, after an interruption or by mistake, without storing anything twice.
+Our own export has a first line that says so, and then lines with a `kind`, whose fields are those
+of `domain/copies.py`; they come back with their ids, so that an export of the copy reads the same.
+
+A line without `kind` is a message or a passage, as people and scripts write them. Messages: `role`,
+`content`, `created_at` (ISO 8601), `conversation`; optional `name` (the speaker), `external_id`,
+`metadata`. Passages: `content`; optional `tags`, `occurred_at`, `external_id`, `metadata`. One
+without `external_id` gets one from what it says, so that the same file may be imported again, after
+an interruption or by mistake, without storing anything twice.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
 
-from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.copies import (
+    Copy,
+    MessageCopy,
+    PassageCopy,
+    fields_of,
+    from_line,
+    to_line,
+)
+from memory_mcp.domain.errors import ImportRefused, InvalidInput
+from memory_mcp.domain.ids import MessageId, PassageId
 from memory_mcp.domain.messages import NewMessage
-from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.times import parse_moment
-from memory_mcp.services import Services
-from memory_mcp.services.archival import checked_passage
-from memory_mcp.services.recall import checked_message
+from memory_mcp.domain.passages import Copied, NewPassage
+from memory_mcp.domain.times import from_iso, parse_moment
+from memory_mcp.services.copies import Copies
+from memory_mcp.transfer.report import Item, Report
+from memory_mcp.transfer.source import Source, objects_by_line
 
-BATCH_ROWS = 200
-LINE_BYTES_MAX = 16 * 1024 * 1024
-BAD_LINES_TOLD = 20
-
-Item = TypeVar("Item", NewMessage, NewPassage)
-
-
-@dataclass(slots=True)
-class Report:
-    """How an import went so far."""
-
-    lines: int = 0
-    bytes: int = 0
-    stored: int = 0
-    known: int = 0
-    bad: int = 0
-    bad_lines: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    """The first bad lines: number, and what is wrong with it."""
-    unknown_fields: Counter[str] = field(default_factory=Counter[str])
-    """Fields that have no place in memory, with the number of lines that had them."""
-
-    def refuse(self, line: int, reason: str) -> None:
-        """Count a line that could not be imported."""
-        self.bad += 1
-        if len(self.bad_lines) < BAD_LINES_TOLD:
-            self.bad_lines.append((line, reason))
+FORMAT = 1
+"""Rises when an older memory-mcp could not take in an export as it is meant."""
+HEADER = {"kind": "memory-mcp", "format": FORMAT}
 
 
 @dataclass(frozen=True, slots=True)
-class Format(Generic[Item]):
-    """One kind of line: its fields, how a line is read, how a batch is stored."""
+class Line:
+    """What a line without `kind` is: its fields, and how it is read."""
 
     fields: frozenset[str]
-    read: Callable[[dict[str, Any]], Item]
-    store: Callable[[Services, AgentId, Sequence[Item]], Any]
+    read: Callable[[dict[str, Any]], NewMessage | NewPassage]
 
 
-async def import_lines(
-    lines: Iterable[bytes], kind: "Format[Any]", services: Services, agent_id: AgentId
-) -> AsyncIterator[Report]:
-    """Import lines in batches; yields the report after each. A bad line is noted and passed over.
-
-    Each batch is one transaction, so an interrupted import has stored whole batches.
-    """
-    report = Report()
-    batch: list[Any] = []
-    for item in _items(lines, kind, report):
-        batch.append(item)
-        if len(batch) == BATCH_ROWS:
-            await _store(batch, kind, services, agent_id, report)
-            batch = []
-            yield report
-    if batch:
-        await _store(batch, kind, services, agent_id, report)
-    yield report
+def read_messages(source: Source, report: Report) -> Iterator[Item]:
+    """An export of ours, or messages."""
+    with source.opened() as file:
+        yield from items_in(file, MESSAGES, report)
 
 
-async def _store(
-    batch: Sequence[Any], kind: "Format[Any]", services: Services, agent_id: AgentId, report: Report
-) -> None:
-    stored: int = await kind.store(services, agent_id, batch)
-    report.stored += stored
-    report.known += len(batch) - stored
+def read_passages(source: Source, report: Report) -> Iterator[Item]:
+    """Passages."""
+    with source.opened() as file:
+        yield from items_in(file, PASSAGES, report)
 
 
-def _items(lines: Iterable[bytes], kind: "Format[Any]", report: Report) -> Iterator[Any]:
+def items_in(file: BinaryIO, usual: Line, report: Report) -> Iterator[Item]:
+    """What the lines of a file tell; a bad line is noted and passed over."""
     seen: Counter[str] = Counter()
-    for number, line in enumerate(lines, 1):
-        report.lines = number
-        report.bytes += len(line)
-        if not line.strip():
-            continue
+    for _, place, told in objects_by_line(file, report):
         try:
-            told = _object(line)
-            report.unknown_fields.update(told.keys() - kind.fields)
-            told.setdefault("external_id", None)
-            if told["external_id"] is None:
-                told["external_id"] = _derived_id(told, seen)
-            yield kind.read(told)
+            if told.get("kind") == HEADER["kind"]:
+                _check_format(told)
+            elif "kind" in told:
+                yield _copy(told, place, report)
+            else:
+                report.unknown_fields.update(told.keys() - usual.fields)
+                told.setdefault("external_id", None)
+                if told["external_id"] is None:
+                    told["external_id"] = _derived_id(told, seen)
+                yield Item(usual.read(told), place)
         except InvalidInput as error:
-            report.refuse(number, str(error))
+            report.refuse(place, str(error))
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    if len(line) > LINE_BYTES_MAX:
-        raise InvalidInput(f"the line is longer than {LINE_BYTES_MAX // 2**20} MiB")
-    try:
-        told: Any = json.loads(line)
-    except UnicodeDecodeError:
-        raise InvalidInput("the line is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the line is not JSON ({error})") from None
-    if not isinstance(told, dict):
-        raise InvalidInput("the line is not a JSON object")
-    return cast("dict[str, Any]", told)
+def _check_format(told: dict[str, Any]) -> None:
+    made = told.get("format")
+    if made != FORMAT:
+        raise ImportRefused(
+            f"the file is an export of format {made!r}, and this memory-mcp reads format {FORMAT}. "
+            "A newer one made it: upgrade, then import again. Nothing was stored."
+        )
+
+
+def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
+    copy = from_line(told)
+    report.unknown_fields.update(told.keys() - fields_of(told["kind"]))
+    match copy:
+        case MessageCopy():
+            made = NewMessage(
+                id=MessageId(copy.id),
+                role=cast("Any", copy.role),
+                content=copy.content,
+                created_at=from_iso(copy.created_at),
+                conversation=copy.conversation,
+                name=copy.name,
+                external_id=copy.external_id,
+                metadata=copy.metadata,
+            )
+            return Item(made, place, AgentChoice(name=copy.agent))
+        case PassageCopy():
+            supersedes = PassageId(copy.supersedes) if copy.supersedes else None
+            passage = NewPassage(
+                content=copy.content,
+                tags=tuple(copy.tags),
+                occurred_at=from_iso(copy.occurred_at) if copy.occurred_at else None,
+                origin=copy.origin,
+                external_id=copy.external_id,
+                metadata=copy.metadata,
+                copied=Copied(
+                    id=PassageId(copy.id),
+                    created_at=from_iso(copy.created_at),
+                    refreshed_at=from_iso(copy.refreshed_at),
+                    supersedes=supersedes,
+                ),
+            )
+            return Item(passage, place, AgentChoice(name=copy.agent))
+        case _:
+            return Item(copy, place)
 
 
 def _derived_id(told: dict[str, Any], seen: Counter[str]) -> str:
@@ -144,16 +150,14 @@ def _metadata(told: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _read_message(told: dict[str, Any]) -> NewMessage:
-    return checked_message(
-        NewMessage(
-            role=_text(told, "role"),
-            content=_text(told, "content"),
-            created_at=parse_moment(_text(told, "created_at"), "created_at"),
-            conversation=_text(told, "conversation"),
-            name=_text(told, "name", required=False),
-            external_id=_text(told, "external_id"),
-            metadata=_metadata(told),
-        )
+    return NewMessage(
+        role=_text(told, "role"),
+        content=_text(told, "content"),
+        created_at=parse_moment(_text(told, "created_at"), "created_at"),
+        conversation=_text(told, "conversation"),
+        name=_text(told, "name", required=False),
+        external_id=_text(told, "external_id"),
+        metadata=_metadata(told),
     )
 
 
@@ -162,38 +166,32 @@ def _read_passage(told: dict[str, Any]) -> NewPassage:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnnecessaryIsInstance] - it is the file's word
         raise InvalidInput("tags must be a list of texts")
     occurred_at = _text(told, "occurred_at", required=False)
-    return checked_passage(
-        NewPassage(
-            content=_text(told, "content"),
-            tags=tuple(tags),
-            occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
-            origin="import",
-            external_id=_text(told, "external_id"),
-            metadata=_metadata(told),
-        )
+    return NewPassage(
+        content=_text(told, "content"),
+        tags=tuple(tags),
+        occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
+        origin="import",
+        external_id=_text(told, "external_id"),
+        metadata=_metadata(told),
     )
 
 
-async def _store_messages(
-    services: Services, agent_id: AgentId, batch: Sequence[NewMessage]
-) -> int:
-    return len((await services.recall.append(agent_id, batch, "import")).stored)
-
-
-async def _store_passages(
-    services: Services, agent_id: AgentId, batch: Sequence[NewPassage]
-) -> int:
-    filed = await services.archival.file(agent_id, batch)
-    return sum(not one.refreshed for one in filed)
-
-
-MESSAGES = Format(
+MESSAGES = Line(
     frozenset({"role", "content", "created_at", "conversation", "name", "external_id", "metadata"}),
     _read_message,
-    _store_messages,
 )
-PASSAGES = Format(
-    frozenset({"content", "tags", "occurred_at", "external_id", "metadata"}),
-    _read_passage,
-    _store_passages,
+PASSAGES = Line(
+    frozenset({"content", "tags", "occurred_at", "external_id", "metadata"}), _read_passage
 )
+
+
+async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncIterator[str]:
+    """Everything of these agents, as lines that `read_messages` takes in."""
+    yield _line(HEADER)
+    copy: Copy
+    async for copy in copies.all(agents):
+        yield _line(to_line(copy))
+
+
+def _line(told: dict[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False) + "\n"

@@ -16,7 +16,15 @@ from memory_mcp.domain.messages import (
 )
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
-from memory_mcp.ports import Appended, Candidate, Clock, MessageFilter, Question, Vector
+from memory_mcp.ports import (
+    Appended,
+    Backlog,
+    Candidate,
+    Clock,
+    MessageFilter,
+    Question,
+    Vector,
+)
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
@@ -36,6 +44,21 @@ SELECT {_COLUMNS} {_FROM} WHERE row.agent_seq = ? AND row.seq > ? ORDER BY row.s
 """
 _LAST_ARRIVED = f"""
 SELECT {_COLUMNS} {_FROM} WHERE row.agent_seq = ? AND row.seq > ? ORDER BY row.seq DESC LIMIT ?
+"""
+# CROSS: what is asked for comes first, or SQLite goes through all the agent's messages.
+_KNOWN = """
+SELECT asked.key FROM json_each(:asked) asked
+CROSS JOIN conversations c ON c.agent_seq = :agent AND c.external_id = asked.value ->> 0
+CROSS JOIN messages m ON m.agent_seq = :agent AND m.conversation_seq = c.seq
+    AND m.external_id = asked.value ->> 1
+UNION ALL
+SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.id = asked.value ->> 2
+"""
+_BACKLOG = """
+SELECT min(seq), max(seq), count(*), max(created_at) FROM messages
+WHERE agent_seq = :agent AND seq > :after AND seq <= (
+    SELECT seq FROM messages WHERE agent_seq = :agent AND seq > :after
+    ORDER BY seq DESC LIMIT 1 OFFSET :keep)
 """
 _NEIGHBOURS = """
 SELECT hit.value,
@@ -106,20 +129,21 @@ class SqliteMessages:
             known: list[MessageId] = []
             for message, vector in zip(messages, vectors, strict=True):
                 came_from = (agent_seq, message.conversation, message.external_id)
-                if watchful and (gone := forgotten_id(session, *came_from)):
+                if watchful and (gone := forgotten_id(session, *came_from, message.id)):
                     known.append(gone)
                     continue
                 run = runs.get(message.conversation)
                 if run is None:
                     run = runs[message.conversation] = _run(session, agent_seq, message, host)
-                message_id = MessageId(new_id("message"))
+                message_id = message.id or MessageId(new_id("message"))
                 row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
                 if (seq := session.value(_INSERT, row)) is not None:
                     run.new.append((seq, message, vector))
                     ids.append(message_id)
                 else:
                     external = (agent_seq, run.conversation_seq, message.external_id)
-                    known.append(MessageId(session.value(_BY_EXTERNAL_ID, external)))
+                    same = session.value(_BY_EXTERNAL_ID, external)
+                    known.append(MessageId(same or message_id))
             for run in runs.values():
                 self._index(session, agent_seq, run)
             if ids:
@@ -188,6 +212,26 @@ class SqliteMessages:
             )
         )
         return [_from_row(row) for row in reversed(rows)]
+
+    async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
+        """Which of the messages are there already, by external id or their own; as indexes."""
+        asked = [[each.conversation, each.external_id, each.id] for each in messages]
+        rows = await self._database.read(
+            lambda session: session.all(
+                _KNOWN, {"agent": seq_of(session, agent_id), "asked": json.dumps(asked)}
+            )
+        )
+        return {place for (place,) in rows}
+
+    async def backlog(self, agent_id: AgentId, after_seq: int, keep: int) -> Backlog | None:
+        """What arrived after `after_seq`, but for the last `keep`; `None` when that is nothing."""
+
+        def measure(session: Session) -> Backlog | None:
+            asked = {"agent": seq_of(session, agent_id), "after": after_seq, "keep": keep}
+            row = session.one(_BACKLOG, asked)
+            return Backlog(row[0], row[1], row[2], from_iso(row[3])) if row and row[2] else None
+
+        return await self._database.read(measure)
 
     async def get(self, seqs: Sequence[int]) -> dict[int, Message]:
         """Messages by place; places of forgotten ones are missing."""

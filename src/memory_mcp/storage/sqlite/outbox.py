@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.times import from_iso
 from memory_mcp.ports import Change
 from memory_mcp.storage.sqlite.database import Database
-from memory_mcp.storage.sqlite.session import Session
+from memory_mcp.storage.sqlite.session import Row, Session
 
 _INSERT = """
 INSERT INTO changes (at, noun, noun_id, operation, agent_ids, details) VALUES (?, ?, ?, ?, ?, ?)
 """
-_SINCE = """
-SELECT seq, noun, noun_id, operation, agent_ids, details FROM changes
-WHERE seq > ? ORDER BY seq LIMIT 1000
+_COLUMNS = "seq, at, noun, noun_id, operation, agent_ids, details"
+_SINCE = f"SELECT {_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT 1000"
+_LATEST = f"""
+SELECT {_COLUMNS} FROM changes
+WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM json_each(agent_ids) WHERE value = ?1)
+ORDER BY seq DESC LIMIT ?2
 """
 
 
@@ -47,17 +51,12 @@ class SqliteOutbox:
     async def since(self, seq: int) -> list[Change]:
         """Changes after `seq`, oldest first, at most a thousand."""
         rows = await self._database.read(lambda session: session.all(_SINCE, (seq,)))
-        return [
-            Change(
-                seq=place,
-                noun=noun,
-                noun_id=noun_id,
-                operation=operation,
-                agent_ids=[AgentId(agent_id) for agent_id in json.loads(agent_ids)],
-                details=json.loads(details),
-            )
-            for place, noun, noun_id, operation, agent_ids, details in rows
-        ]
+        return [_from_row(row) for row in rows]
+
+    async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
+        """The newest changes, of one agent's memory or of all, oldest of them first."""
+        rows = await self._database.read(lambda session: session.all(_LATEST, (agent_id, limit)))
+        return [_from_row(row) for row in reversed(rows)]
 
     async def committed(self) -> None:
         """Returns when this process has committed something."""
@@ -66,3 +65,16 @@ class SqliteOutbox:
     async def pulse(self) -> int:
         """A number that differs whenever any process has committed since the last call."""
         return await self._database.pulse()
+
+
+def _from_row(row: Row) -> Change:
+    seq, at, noun, noun_id, operation, agent_ids, details = row
+    return Change(
+        seq=seq,
+        at=from_iso(at),
+        noun=noun,
+        noun_id=noun_id,
+        operation=operation,
+        agent_ids=[AgentId(agent_id) for agent_id in json.loads(agent_ids)],
+        details=json.loads(details),
+    )

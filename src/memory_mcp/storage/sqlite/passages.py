@@ -34,9 +34,10 @@ ORDER BY content_hash = ?2 DESC LIMIT 1
 """
 _INSERT = """
 INSERT INTO passages (id, agent_seq, content, content_hash, occurred_at, created_at, refreshed_at,
-    origin, external_id, metadata)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
+    origin, external_id, metadata, supersedes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
 """
+_COPIED = "SELECT seq FROM passages WHERE id = ?"
 _REFRESH = """
 UPDATE passages SET refreshed_at = :now, occurred_at = coalesce(:occurred_at, occurred_at),
     external_id = coalesce(external_id, (SELECT :external_id WHERE NOT EXISTS (
@@ -158,6 +159,9 @@ def file_passages(
     last_id = ""
     for passage, vector in zip(passages, vectors, strict=True):
         digest = content_hash(passage.content)
+        if passage.copied and (there := session.value(_COPIED, (passage.copied.id,))):
+            filed.append((there, True))
+            continue
         same = session.value(_SAME, (agent_seq, digest, passage.external_id))
         if same is not None:
             refreshed = _refresh(session, agent_seq, same, passage, now, keep_dates)
@@ -170,7 +174,7 @@ def file_passages(
                 _supersede(session, indexes, agent_id, passage.supersedes, same, now)
             filed.append((same, True))
             continue
-        last_id = new_id("passage")
+        last_id = passage.copied.id if passage.copied else new_id("passage")
         seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
         _tag(session, agent_seq, seq, passage.tags)
         texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
@@ -238,11 +242,12 @@ def _insert_row(
         passage.content,
         digest,
         to_iso(passage.occurred_at) if passage.occurred_at else None,
-        now,
-        now,
+        to_iso(passage.copied.created_at) if passage.copied else now,
+        to_iso(passage.copied.refreshed_at) if passage.copied else now,
         passage.origin,
         passage.external_id,
         json.dumps(passage.metadata) if passage.metadata else None,
+        passage.copied.supersedes if passage.copied else None,
     )
 
 

@@ -226,9 +226,15 @@ def has_forgotten(session: Session, agent_seq: int) -> bool:
 
 
 def forgotten_id(
-    session: Session, agent_seq: int, conversation: str, external_id: str | None
+    session: Session,
+    agent_seq: int,
+    conversation: str,
+    external_id: str | None,
+    copied_id: MessageId | None = None,
 ) -> MessageId | None:
-    """The id of the forgotten message that came from there, if one did."""
+    """The id of the forgotten message that came from there or had that id, if one did."""
+    if copied_id and session.value("SELECT 1 FROM forgotten WHERE id = ?", (copied_id,)):
+        return copied_id
     if external_id is None:
         return None
     return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))

@@ -1,0 +1,176 @@
+"""The formats there are, and which of them a file is in."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.transfer import (
+    agent_file,
+    chatgpt,
+    claude_ai,
+    claude_code,
+    codex,
+    gemini,
+    json_lines,
+    markdown,
+    mem0,
+    server_memory,
+)
+from memory_mcp.transfer.report import Item, Report
+from memory_mcp.transfer.source import Source, first_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one format is read."""
+
+    read: Callable[[Source, Report], Iterator[Item]]
+    says: str
+    host: str | None = None
+    """What stands as the host of its conversations."""
+    folders: bool = False
+    """Whether a folder may be given."""
+    by_folder: bool = False
+    """Whether each session goes to the agent of its folder, unless one is named."""
+
+
+FORMATS = {
+    "jsonl": Format(
+        json_lines.read_messages, "our own export, or messages, one JSON object a line"
+    ),
+    "passages": Format(json_lines.read_passages, "archival passages, one JSON object a line"),
+    "claude-code": Format(
+        claude_code.read,
+        "Claude Code's transcripts: a session's .jsonl, or ~/.claude/projects",
+        "claude-code",
+        folders=True,
+        by_folder=True,
+    ),
+    "codex": Format(
+        codex.read,
+        "Codex's sessions: a rollout .jsonl, or ~/.codex/sessions",
+        "codex",
+        folders=True,
+        by_folder=True,
+    ),
+    "gemini": Format(
+        gemini.read,
+        "Gemini CLI's chats: a session's file, or ~/.gemini/tmp",
+        "gemini",
+        folders=True,
+    ),
+    "chatgpt": Format(
+        chatgpt.read, "ChatGPT's export: the zip, or conversations.json", "chatgpt", folders=True
+    ),
+    "claude-ai": Format(
+        claude_ai.read,
+        "Claude.ai's export: the zip, or conversations.json",
+        "claude-ai",
+        folders=True,
+    ),
+    "server-memory": Format(
+        server_memory.read, "the graph of the official memory server: memory.jsonl"
+    ),
+    "mem0": Format(mem0.read, "mem0's export: a JSON file of memories"),
+    "af": Format(agent_file.read, "a Letta agent file (.af), of either schema", "letta"),
+    "markdown": Format(
+        markdown.read, "notes in Markdown: a file or a folder, a passage a section", folders=True
+    ),
+}
+
+_AS_LINES = {"jsonl", "passages"}
+
+
+def items_of(name: str, source: Source, report: Report) -> Iterator[Item]:
+    """What the source holds, read as that format.
+
+    Raises:
+        ImportRefused: it is plainly in another; the text says in which.
+    """
+    chosen = FORMATS[name]
+    path = source.path
+    if path is not None and path.is_dir() and not chosen.folders:
+        fits = guessed(path)
+        raise ImportRefused(
+            f"{source.name} is a folder, and {name} wants a file.{_advice(fits, source.name)}"
+        )
+    if path is not None:
+        fits = guessed(path)
+        if fits not in (None, name) and not {fits, name} <= _AS_LINES:
+            raise ImportRefused(
+                f"{source.name} does not look like {name}: {FORMATS[name].says}."
+                f"{_advice(fits, source.name)}"
+            )
+    items = chosen.read(source, report)
+    if chosen.by_folder and source.agent:
+        return (Item(item.what, item.place) for item in items)
+    return items
+
+
+def _advice(fits: str | None, name: str) -> str:
+    return f" It looks like this would fit: memory-mcp import {fits} {name}" if fits else ""
+
+
+def guessed(path: Path) -> str | None:
+    """Which format a file or folder is in, by its beginning; `None` when that says nothing."""
+    if path.is_dir():
+        return _of_folder(path)
+    if path.suffix.lower() in markdown.ENDINGS:
+        return "markdown"
+    try:
+        head = first_bytes(path).decode("utf-8-sig", "replace").lstrip()
+    except OSError:
+        return None
+    return _of_text(head.replace('\\"', '"') if head.startswith('"') else head)
+
+
+def _of_text(head: str) -> str | None:
+    def has(*names: str) -> bool:
+        return all(re.search(rf'"{name}"\s*:', head) for name in names)
+
+    first_line = head.split("\n", 1)[0]
+    if not head.lstrip('"').startswith(("{", "[")):
+        return None
+    for name, fields in _MARKS:
+        if has(*fields):
+            return name
+    if has("role", "content", "created_at") and first_line.rstrip().endswith("}"):
+        return "jsonl"
+    return None
+
+
+# Fields that stand near the beginning of each format and of no other, the surest first.
+_MARKS = (
+    ("chatgpt", ("mapping",)),
+    ("claude-ai", ("chat_messages",)),
+    ("jsonl", ("kind", "format")),
+    ("codex", ("payload", "timestamp", "type")),
+    ("codex", ("timestamp", "instructions")),
+    ("claude-code", ("sessionId", "uuid")),
+    ("claude-code", ("type", "leafUuid")),
+    ("gemini", ("sessionId", "messages")),
+    ("gemini", ("projectHash",)),
+    ("server-memory", ("entityType", "observations")),
+    ("server-memory", ("relationType",)),
+    ("af", ("agents", "block_ids")),
+    ("af", ("agents", "memory_blocks")),
+    ("af", ("core_memory",)),
+    ("af", ("agent_type", "llm_config")),
+    ("mem0", ("memory", "user_id")),
+    ("mem0", ("memory", "hash")),
+)
+
+
+def _of_folder(path: Path) -> str | None:
+    seen = 0
+    for file in sorted(path.rglob("*")):
+        seen += 1
+        if seen > 2_000:
+            break
+        if file.suffix.lower() in (".jsonl", ".json", *markdown.ENDINGS) and file.is_file():
+            fits = guessed(file)
+            if fits is not None and FORMATS[fits].folders:
+                return fits
+    return None

@@ -1,0 +1,243 @@
+"""Importing: items from any format into the store, in batches.
+
+While one batch is stored the next is read and prepared. Each batch is one transaction; an import
+that ends early has stored whole batches, and the next one knows them again.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from anyio.streams.memory import MemoryObjectSendStream
+
+from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.copies import Copy, kind_of
+from memory_mcp.domain.errors import ImportRefused, InvalidInput
+from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.messages import NewMessage
+from memory_mcp.domain.passages import NewPassage
+from memory_mcp.services import Services
+from memory_mcp.services.archival import checked_passage
+from memory_mcp.services.copies import checked_copy
+from memory_mcp.services.recall import Prepared, checked_message
+from memory_mcp.transfer.report import Item, Report
+
+BATCH_ROWS = 500
+BATCH_CHARS = 4_000_000
+
+Advance = Callable[[Report], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Things of one kind and one owner, checked."""
+
+    owner: AgentChoice | None
+    items: Sequence[Item]
+    prepared: Prepared | None
+
+
+async def import_items(
+    items: Iterator[Item],
+    services: Services,
+    agent: AgentChoice,
+    report: Report,
+    *,
+    host: str | None = None,
+    advance: Advance = lambda _: None,
+) -> None:
+    """Store items; those without an owner are `agent`'s. `advance` is called after each batch.
+
+    Raises:
+        ImportRefused: what is read is not what it should be; what came before is stored.
+    """
+    importing = _Import(services, agent, report, host)
+    # Room for one: the next batch waits ready while the last is being stored.
+    sending, receiving = anyio.create_memory_object_stream[_Batch | Exception](1)
+    failed: Exception | None = None
+    async with anyio.create_task_group() as tasks, receiving:
+        tasks.start_soon(importing.prepare, items, sending)
+        try:
+            async for batch in receiving:
+                if isinstance(batch, Exception):
+                    raise batch
+                await importing.store(batch)
+                advance(report)
+        except Exception as error:  # noqa: BLE001 - raised below, not in a group of one
+            failed = error
+            tasks.cancel_scope.cancel()
+    if failed is None or isinstance(failed, ImportRefused):
+        await importing.close()
+        advance(report)
+    if failed is not None:
+        raise failed
+
+
+def count_items(items: Iterator[Item], report: Report, advance: Advance = lambda _: None) -> None:
+    """Read items as an import would, and store nothing."""
+    for item in items:
+        checked = _checked(item, report)
+        if checked is not None:
+            report.nouns[_noun(checked.what)] += 1
+        if report.read % BATCH_ROWS == 0:
+            advance(report)
+
+
+class _Import:
+    """One import, under way."""
+
+    def __init__(
+        self, services: Services, agent: AgentChoice, report: Report, host: str | None
+    ) -> None:
+        self._services = services
+        self._agent = agent
+        self._report = report
+        self._host = host
+        self._ids: dict[AgentChoice, AgentId] = {}
+
+    async def prepare(
+        self, items: Iterator[Item], sending: MemoryObjectSendStream[_Batch | Exception]
+    ) -> None:
+        """Read, check and embed; what stops the reading is sent on, after what came before it."""
+        batches = _batches(items, self._report)
+        async with sending:
+            while True:
+                try:
+                    with self._timed("reading"):
+                        read = await to_thread.run_sync(next, batches, None)
+                    if read is None:
+                        return
+                    owner, found = read
+                    messages = [each.what for each in found if isinstance(each.what, NewMessage)]
+                    prepared = await self._prepared(owner, messages) if messages else None
+                    await sending.send(_Batch(owner, found, prepared))
+                except Exception as error:  # noqa: BLE001 - raised again where batches are stored
+                    await sending.send(error)
+                    return
+
+    async def _prepared(
+        self, owner: AgentChoice | None, messages: Sequence[NewMessage]
+    ) -> Prepared:
+        """Messages with their vectors, without those that an earlier import brought."""
+        recall = self._services.recall
+        with self._timed("reading"):
+            new = await recall.unknown(await self._agent_id(owner), messages)
+            self._count("message", 0, len(messages) - len(new))
+        with self._timed("embedding"):
+            return await recall.prepare(new)
+
+    async def store(self, batch: _Batch) -> None:
+        """Store one batch."""
+        with self._timed("storing"):
+            if batch.prepared is not None:
+                if not batch.prepared.messages:
+                    return
+                agent_id = await self._agent_id(batch.owner)
+                appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
+                self._count("message", len(appended.stored), len(appended.known))
+                return
+            passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
+            if passages:
+                agent_id = await self._agent_id(batch.owner)
+                filed = await self._services.archival.file(agent_id, passages)
+                known = sum(each.refreshed for each in filed)
+                self._count("passage", len(filed) - known, known)
+                return
+            await self._put([(each, each.what) for each in batch.items])
+
+    async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
+        outcomes = await self._services.copies.put([copy for _, copy in told])
+        for (item, copy), put in zip(told, outcomes, strict=True):
+            if put.refused is not None:
+                self._report.left_out[f"{item.place}: {put.refused}"] += 1
+            elif kind_of(copy) in ("agent", "block", "conversation", "summary"):
+                self._count(kind_of(copy), int(put.stored), int(not put.stored))
+
+    async def close(self) -> None:
+        """What follows an import: messages leave the view, vectors are caught up with."""
+        with self._timed("summarising"):
+            # The user's shared blocks are the default agent's, whoever came first.
+            await self._services.agents.choose(AgentChoice())
+            for agent_id in self._ids.values():
+                await self._services.eviction.let_go(agent_id)
+                await self._services.eviction.evict(agent_id)
+        with self._timed("embedding"):
+            await self._services.indexing.catch_up()
+
+    async def _agent_id(self, owner: AgentChoice | None) -> AgentId:
+        choice = owner or self._agent
+        if choice not in self._ids:
+            self._ids[choice] = (await self._services.agents.choose(choice)).id
+        return self._ids[choice]
+
+    def _count(self, noun: str, stored: int, known: int) -> None:
+        self._report.stored += stored
+        self._report.known += known
+        if stored:
+            self._report.nouns[noun] += stored
+
+    @contextmanager
+    def _timed(self, stage: str) -> Generator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._report.seconds[stage] += time.perf_counter() - began  # pyright: ignore[reportArgumentType] - seconds are no whole numbers
+
+
+def _batches(
+    items: Iterator[Item], report: Report
+) -> Iterator[tuple[AgentChoice | None, list[Item]]]:
+    """Items that can be stored together. What stops the reading comes after what was read."""
+    batch: list[Item] = []
+    chars, group = 0, None
+    try:
+        for item in chain(items, [None]):
+            checked = None if item is None else _checked(item, report)
+            if item is not None and checked is None:
+                continue
+            now = None if checked is None else (_group(checked.what), checked.owner)
+            if batch and (now != group or len(batch) >= BATCH_ROWS or chars >= BATCH_CHARS):
+                yield batch[0].owner, batch
+                batch, chars = [], 0
+            if checked is not None:
+                group = now
+                batch.append(checked)
+                chars += len(getattr(checked.what, "content", ""))
+    except Exception:
+        if batch:
+            yield batch[0].owner, batch
+        raise
+
+
+def _group(what: NewMessage | NewPassage | Copy) -> str:
+    noun = _noun(what)
+    return noun if noun in ("message", "passage") else "copy"
+
+
+def _noun(what: NewMessage | NewPassage | Copy) -> str:
+    if isinstance(what, NewMessage):
+        return "message"
+    return "passage" if isinstance(what, NewPassage) else kind_of(what)
+
+
+def _checked(item: Item, report: Report) -> Item | None:
+    """The item as it may be stored; `None`, and a line in the report, when it may not."""
+    report.read += 1
+    try:
+        match item.what:
+            case NewMessage():
+                what = checked_message(item.what)
+            case NewPassage():
+                what = checked_passage(item.what)
+            case _:
+                what = checked_copy(item.what)
+    except InvalidInput as error:
+        report.refuse(item.place, str(error))
+        return None
+    return Item(what, item.place, item.owner)

@@ -1,0 +1,112 @@
+"""`memory-mcp export`: whole files, written over nothing, readable by their owner alone."""
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.acceptance.processes import run
+
+
+def export(filled: Path, *words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Export from the filled store."""
+    return run("--database", filled, "export", *words, folder=folder)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "af"])
+def test_an_export_is_one_file_for_its_owner_alone(filled: Path, tmp_path: Path, kind: str) -> None:
+    ended = export(filled, kind, "out put.ü", folder=tmp_path)
+
+    file = tmp_path / "out put.ü"
+    assert ended.stdout == f"{file.stat().st_size:,} bytes written to out put.ü.\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["out put.ü"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "af"])
+def test_what_is_there_is_written_over_only_when_asked(
+    filled: Path, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "out"
+    file.write_text("mine")
+
+    refused = export(filled, kind, file, folder=tmp_path)
+    before = file.read_text()
+    forced = export(filled, kind, file, "--force", folder=tmp_path)
+
+    assert (refused.returncode, before) == (1, "mine")
+    assert "exists and was left alone. With --force it is replaced." in refused.stderr
+    assert (forced.returncode, file.read_text()[:1]) == (0, "{")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "af"])
+def test_an_export_comes_in_again_elsewhere(filled: Path, tmp_path: Path, kind: str) -> None:
+    export(filled, kind, tmp_path / "out", "--all", folder=tmp_path)
+    words = ("--database", tmp_path / "other.db")
+
+    ended = run(*words, "import", kind, tmp_path / "out", folder=tmp_path)
+    again = run(*words, "export", kind, tmp_path / "again", "--all", folder=tmp_path)
+
+    assert (ended.returncode, again.returncode) == (0, 0)
+    assert "2 messages, 2 passages" in ended.stdout
+    if kind == "jsonl":
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "out").read_bytes()
+
+
+def test_an_export_may_go_to_standard_output(filled: Path, tmp_path: Path) -> None:
+    ended = export(filled, "jsonl", "-", folder=tmp_path)
+
+    kinds = [json.loads(line)["kind"] for line in ended.stdout.splitlines()]
+    assert kinds[:2] == ["memory-mcp", "agent"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_markdown_is_a_folder_that_people_can_read(filled: Path, tmp_path: Path) -> None:
+    ended = export(filled, "markdown", "out", folder=tmp_path)
+
+    assert ended.stdout == "3 files written to out.\n"
+    home = tmp_path / "out" / "default"
+    page = (home / "README.md").read_text()
+    assert "## human\n\nName: Ana [bold]Sousa[/bold].\n" in page
+    (chat,) = (home / "conversations").iterdir()
+    assert f"(conversations/{chat.name})" in page
+    assert "**Ana**, 2026-11-20 09:30:\n\nWhen are the tides high in Porto?" in chat.read_text()
+    passages = "".join(path.read_text() for path in (home / "passages").iterdir())
+    assert "## 2026-11-18 · database, decision\n\nDecision: the tides are kept" in passages
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in home.rglob("*.md"))
+
+    again = export(filled, "markdown", "out", folder=tmp_path)
+    assert again.returncode == 1
+    assert "is not empty and was left alone" in again.stderr
+    assert export(filled, "markdown", "out", "--force", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("jsonl", "no/such/place"), "cannot be written: No such file or directory"),
+        (("jsonl", "."), "is a folder; give the name of a file"),
+        (("markdown", "-"), "cannot go to standard output"),
+        (("jsonl", "x", "--agent", "nobody"), "there is no agent 'nobody'. There are: default"),
+        (("jsonl", "x", "--agent", "default", "--all"), "give one of the two"),
+    ],
+)
+def test_an_export_that_cannot_be_made_leaves_nothing(
+    filled: Path, tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    ended = export(filled, *words, folder=tmp_path)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_not_there_is_not_made_by_an_export(tmp_path: Path) -> None:
+    ended = export(tmp_path / "none.db", "jsonl", "x", folder=tmp_path)
+
+    assert ended.returncode == 1
+    assert "there is no store" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
