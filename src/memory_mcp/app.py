@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from memory_mcp.config import Settings
+from memory_mcp.config import ModelSettings, Settings
+from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.runs import Caps
 from memory_mcp.embedding.static import StaticEmbedder
@@ -44,6 +45,7 @@ from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import SqliteLeases, this_holder
 from memory_mcp.storage.sqlite.mail import SqliteMail
 from memory_mcp.storage.sqlite.messages import SqliteMessages
+from memory_mcp.storage.sqlite.migrations import known_migrations
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
 from memory_mcp.storage.sqlite.presence import SqlitePresence
@@ -207,6 +209,29 @@ async def check_store(settings: Settings) -> list[str]:
         return await problems(database)
     finally:
         await database.close()
+
+
+def schema_version() -> int:
+    """The schema that every store has once it was opened."""
+    return known_migrations()[-1].version
+
+
+async def ask_model(model: ModelSettings, seconds: float = 30) -> ChatReply:
+    """One small call of the model, outside every cap.
+
+    Raises:
+        ModelUnavailable: it gave no answer.
+        ModelRefused: it will give none.
+    """
+    chat = LiteLlmChat(model.base_url, seconds)
+    try:
+        asked = ({"role": "user", "content": "Say ok."},)
+        # Models that think first need some room for it.
+        return await chat.complete(
+            ChatRequest(model=model.name, messages=asked, tokens_out_max=200)
+        )
+    finally:
+        await chat.aclose()
 
 
 def check_embedder() -> None:
