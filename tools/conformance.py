@@ -43,7 +43,7 @@ ERAS = ("legacy", "modern")
 INSTALL_SECONDS = 60
 START_SECONDS = 20
 SUITE_SECONDS = 60
-INSPECTOR_SECONDS = 80
+INSPECTOR_SECONDS = 120
 STEP_SECONDS = 20
 TIMED_OUT = 124
 """In place of an exit code, as `timeout` has it."""
