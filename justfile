@@ -14,6 +14,10 @@ check:
 fix:
     tools/check --fix
 
+# MCP's own test programs on the server; npm fetches them, Node.js is in .venv
+conformance *args:
+    .venv/bin/python tools/conformance.py {{args}}
+
 # the lock files, from pyproject.toml (--upgrade renews every pin)
 lock *args:
     tools/lock {{args}}

@@ -25,7 +25,6 @@ NEEDS = {
     "06_langgraph.py": ["langchain", "langchain_mcp_adapters", "langchain_openai", "langgraph"],
     "07_openai_agents.py": ["agents.mcp", "memory_mcp"],
     "08_pydantic_ai.py": ["fastmcp", "memory_mcp", "pydantic_ai.mcp"],
-    "09_letta_migration.py": ["memory_mcp.transfer.agent_file"],
 }
 
 # What a reader of its output should have seen.

@@ -608,6 +608,10 @@ class HostSessionStore(Protocol):
         """The external id of the last message that came to a conversation."""
         ...
 
+    async def last_heard(self) -> dict[str, datetime]:
+        """When hooks of each host last told something, whoever's memory it went to."""
+        ...
+
 
 class SummaryStore(Protocol):
     """What stands in view for evicted messages."""

@@ -102,7 +102,13 @@ def test_every_write_acknowledged_before_a_kill_is_there_once_after_it(database:
     assert acknowledged - stored.keys() == set()
     assert stored.keys() - sent == set(), "something is there that nobody wrote whole"
     assert max(stored.values()) == 1
-    doctor = run("--database", database, "doctor", folder=database.parent)
+    doctor = run(
+        "--database",
+        database,
+        "doctor",
+        folder=database.parent,
+        more={"HOME": str(database.parent)},
+    )
     assert doctor.returncode == 0, doctor.stdout
 
 
@@ -160,7 +166,13 @@ def test_eight_processes_started_at_once_make_one_store(database: Path) -> None:
         "human",
         "project",
     ]
-    doctor = run("--database", database, "doctor", folder=database.parent)
+    doctor = run(
+        "--database",
+        database,
+        "doctor",
+        folder=database.parent,
+        more={"HOME": str(database.parent)},
+    )
     assert doctor.returncode == 0, doctor.stdout
     assert sorted(path.name for path in database.parent.glob("memory.db*")) == ["memory.db"]
 

@@ -150,7 +150,7 @@ async def test_the_older_schema_says_the_same_in_other_words(
                     "You are Sam.",
                     ["friend"],
                     "openai/gpt-4o-mini",
-                    ['terminal:send_message', "init:archival_search"],
+                    ["terminal:send_message", "init:archival_search"],
                 )
             ],
             "blocks": [
@@ -185,7 +185,8 @@ roll_dice(sides=6)
             "agent 'sam-1': agent_type": 1,
             "agent 'sam-1': embedding_config": 1,
             "agent 'sam-1': llm_config": 1,
-            "agent 'sam-1': tool_exec_environment_variables": 1, "blocks over their limit, whose limit was raised": 1,
+            "agent 'sam-1': tool_exec_environment_variables": 1,
+            "blocks over their limit, whose limit was raised": 1,
             "compiled prompts": 1,
             "thoughts": 1,
             "answers of send_message": 1,

@@ -42,6 +42,7 @@ from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import SqliteLeases
 from memory_mcp.storage.sqlite.mail import SqliteMail
 from memory_mcp.storage.sqlite.messages import SqliteMessages
+from memory_mcp.storage.sqlite.migrations import known_migrations
 from memory_mcp.storage.sqlite.outbox import SqliteOutbox
 from memory_mcp.storage.sqlite.passages import SqlitePassages
 from memory_mcp.storage.sqlite.presence import SqlitePresence
@@ -183,6 +184,11 @@ async def check_store(settings: Settings) -> list[str]:
         return await problems(database)
     finally:
         await database.close()
+
+
+def schema_version() -> int:
+    """The schema that every store has once it was opened."""
+    return known_migrations()[-1].version
 
 
 def check_embedder() -> None:

@@ -1,10 +1,11 @@
-"""The worker's composition: what only the process that asks models has to load."""
+"""Where a model is asked: the worker's composition, and a trial for the doctor."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from memory_mcp.app import open_all
-from memory_mcp.config import Settings
+from memory_mcp.config import ModelSettings, Settings
+from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.llm.chat import LiteLlmChat
 from memory_mcp.loop.worker import Worker
@@ -39,3 +40,21 @@ async def open_worker(
             )
         finally:
             await own_chat.aclose()
+
+
+async def ask_model(model: ModelSettings, seconds: float = 30) -> ChatReply:
+    """One small call of the model, outside every cap.
+
+    Raises:
+        ModelUnavailable: it gave no answer.
+        ModelRefused: it will give none.
+    """
+    chat = LiteLlmChat(model.base_url, seconds)
+    try:
+        asked = ({"role": "user", "content": "Say ok."},)
+        # Models that think first need some room for it.
+        return await chat.complete(
+            ChatRequest(model=model.name, messages=asked, tokens_out_max=200)
+        )
+    finally:
+        await chat.aclose()

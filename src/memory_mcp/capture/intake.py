@@ -40,6 +40,31 @@ _FILE = re.compile(r"\d{20}-\d+\.json")
 
 
 @dataclass(frozen=True, slots=True)
+class Spooled:
+    """What lies in a spool."""
+
+    waiting: int
+    since: float | None
+    """When the oldest of these was told, in seconds since 1970."""
+    refused: int
+    """Calls that nobody could make sense of."""
+
+
+def spooled(spool: str) -> Spooled:
+    """How much lies in a spool; one that isn't there is empty."""
+    try:
+        names = os.listdir(spool)
+    except OSError:
+        names = []
+    waiting = sorted(name for name in names if _FILE.fullmatch(name))
+    return Spooled(
+        waiting=len(waiting),
+        since=int(waiting[0].partition("-")[0]) / 1e9 if waiting else None,
+        refused=sum(name.endswith(".refused") for name in names),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A call of a hook that is stored."""
 

@@ -54,6 +54,10 @@ class Capture:
         """A session as its hooks left it."""
         return await self._sessions.get(agent_id, session_key(session))
 
+    async def last_heard(self) -> dict[str, datetime]:
+        """When hooks of each host last told something, whoever's memory it went to."""
+        return await self._sessions.last_heard()
+
     async def take_in(
         self, agent_id: AgentId, host: str, events: Sequence[HostEvent], heard_at: datetime
     ) -> None:

@@ -12,6 +12,27 @@ from typing import Any
 from memory_mcp.domain.errors import ConfigurationRefused
 
 _KEY = r"""(?:{0}|"{0}"|'{0}')[ ]*:"""
+_VALUE = re.compile(r"^\s+([\w-]+):[ \t]+(\S.*?)\s*$", re.MULTILINE)
+
+
+def read_entry(text: str, section: str, name: str) -> dict[str, Any] | None:
+    """The values of an entry, as far as each stands on a line of its own; `None`: there is none.
+
+    Raises:
+        ConfigurationRefused: the file is of a kind that is not understood here.
+    """
+    _require_block_style(text)
+    found = _section(text, section)
+    span = _entry_span(text, *found, name) if found else None
+    if span is None:
+        return None
+    values: dict[str, Any] = {}
+    for key, told in _VALUE.findall(text[slice(*span)]):
+        try:
+            values[key] = json.loads(told)
+        except ValueError:  # written in another of YAML's ways
+            values[key] = re.sub(r"\s+#.*", "", told).strip("'\"")
+    return values
 
 
 def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:

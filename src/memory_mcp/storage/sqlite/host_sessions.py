@@ -6,7 +6,7 @@ from datetime import datetime
 
 from memory_mcp.domain.host_events import HostSession
 from memory_mcp.domain.ids import AgentId, new_id
-from memory_mcp.domain.times import to_iso
+from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, SessionEdit
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
@@ -31,6 +31,11 @@ ON CONFLICT DO UPDATE SET seen = excluded.seen, transcript = excluded.transcript
 """
 _LATEST = """
 SELECT external_id FROM messages WHERE conversation_seq = ? ORDER BY seq DESC LIMIT 1
+"""
+_HEARD = """
+SELECT c.host, max(max(c.last_at, coalesce(c.ended_at, '')))
+FROM host_sessions s JOIN conversations c ON c.seq = s.conversation_seq
+WHERE c.host IS NOT NULL GROUP BY c.host
 """
 
 
@@ -99,6 +104,11 @@ class SqliteHostSessions:
             return session.value(_LATEST, (found[0],)) if found else None
 
         return await self._database.read(latest)
+
+    async def last_heard(self) -> dict[str, datetime]:
+        """When hooks of each host last told something, whoever's memory it went to."""
+        rows = await self._database.read(lambda session: session.all(_HEARD))
+        return {host: from_iso(at) for host, at in rows}
 
     def _changed(
         self, session: Session, agent_id: AgentId, conversation_id: str, operation: str

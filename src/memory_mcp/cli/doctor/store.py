@@ -1,0 +1,99 @@
+"""The store: can it be used, do its indexes fit, what waits for a worker, what hooks left."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from memory_mcp.app import check_store, schema_version
+from memory_mcp.capture.intake import LOOK_SECONDS, Intake, spooled
+from memory_mcp.cli.doctor.finding import Finding
+from memory_mcp.config import Settings
+from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.texts import counted
+from memory_mcp.domain.times import age
+from memory_mcp.rendezvous import Rendezvous
+from memory_mcp.services import Services
+
+REPAIR = "memory-mcp doctor --repair"
+
+
+async def look(
+    services: Services, settings: Settings, *, rebuild: bool, repair: bool
+) -> AsyncIterator[Finding]:
+    """The open store; with `repair` what can be mended from its own texts is."""
+    told = f"the store {settings.database} can be opened and written"
+    yield Finding("store", "ok", f"{told} (schema {schema_version()})")
+    problems = await check_store(settings)
+    mends = repair and problems and not _is_damaged(problems)
+    other = settings.embedder != "none" and (await _index_note(services, settings)) is not None
+    if rebuild or mends or (repair and other):
+        made = await services.indexing.rebuild()
+        yield Finding("indexes", "ok", f"the indexes were made anew, with {made:,} vectors")
+        problems = await check_store(settings)
+    agent = await services.agents.choose(settings.agent)
+    state = (await services.view.statistics(agent.id)).index
+    if state.note is None:
+        told = f"search runs on {state.embedder}, {state.waiting:,} rows waiting"
+        yield Finding("search", "ok", told)
+    elif settings.embedder == "none":
+        yield Finding("search", "note", state.note)
+    else:
+        yield Finding("search", "wrong", state.note, REPAIR)
+    if not problems:
+        yield Finding("soundness", "ok", "SQLite finds the store sound")
+    elif _is_damaged(problems):
+        cure = "end every session, copy the file, and save what can be read with SQLite's .recover"
+        yield Finding("soundness", "wrong", "; ".join(problems), cure)
+    else:
+        yield Finding("soundness", "wrong", "; ".join(problems), REPAIR)
+    yield await _shadow(services)
+    async for finding in _spool(services, settings, repair=repair):
+        yield finding
+
+
+def _is_damaged(problems: list[str]) -> bool:
+    """Whether it is the file itself, which no index made anew can mend."""
+    return any(line.startswith("SQLite: ") and "fts5" not in line.lower() for line in problems)
+
+
+async def _index_note(services: Services, settings: Settings) -> str | None:
+    agent = await services.agents.choose(settings.agent)
+    return (await services.view.statistics(agent.id)).index.note
+
+
+async def _shadow(services: Services) -> Finding:
+    state = await services.ledger.state()
+    told = f"the shadow agent is {state.doing}"
+    if state.last_run_state == "failed":
+        return Finding("worker", "note", f"{told}; its last run failed", "memory-mcp shadow runs")
+    return Finding("worker", "ok", told)
+
+
+async def _spool(services: Services, settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
+    rendezvous = Rendezvous(str(settings.database))
+    lies = spooled(rendezvous.spool)
+    served = rendezvous.is_held()
+    if lies.waiting and repair and not served:
+        intake = Intake(services, Path(settings.database), rendezvous.spool)
+        try:
+            await intake.sweep()
+        except MemoryMCPError as error:
+            yield Finding("spool", "wrong", f"what hooks left cannot be stored: {error}")
+        taken, lies = lies.waiting, spooled(rendezvous.spool)
+        if taken > lies.waiting:
+            told = f"stored just now: {counted(taken - lies.waiting, 'call')} of hooks"
+            yield Finding("spool", "ok", told)
+    if lies.since is not None:
+        since = age(datetime.fromtimestamp(lies.since, UTC), services.clock.now())
+        told = f"waiting to be stored: {counted(lies.waiting, 'call')} of hooks, the oldest {since}"
+        if served and time.time() - lies.since > 2 * LOOK_SECONDS:
+            cure = f"memory-mcp daemon restart (its log: {rendezvous.log})"
+            yield Finding("spool", "wrong", told, cure)
+        else:
+            yield Finding("spool", "note", told, f"the next session stores them, or {REPAIR}")
+    elif not lies.refused:
+        yield Finding("spool", "ok", "nothing that hooks told waits to be stored")
+    if lies.refused:
+        told = f"not understood, and put aside: {counted(lies.refused, 'call')} of hooks"
+        yield Finding("spool", "note", told, f"look at {rendezvous.spool}, then delete *.refused")

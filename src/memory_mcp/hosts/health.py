@@ -1,0 +1,123 @@
+"""Is a host set up right: what stands in its files, and whether it can be started."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from memory_mcp.domain.errors import ConfigurationRefused
+from memory_mcp.domain.texts import each
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
+from memory_mcp.hosts.host import SERVER, Hook, Host, HostFile, Places, Program, is_our_hook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a host stands."""
+
+    host: Host
+    has_server: bool
+    has_hooks: bool
+    records: bool
+    """Whether what is said gets into memory: by hooks, or by a tool the model calls."""
+    problems: tuple[str, ...] = ()
+    """What keeps memory from working there, in words."""
+
+
+def look_at(host: Host, places: Places) -> Health:
+    """Read the host's files; nothing is started and nothing is written."""
+    server: dict[str, Any] | None = None
+    hooked: list[str] = []
+    unhooked: list[str] = []
+    problems: list[str] = []
+    for file in host.files(places, Program.here(), True):
+        try:
+            text = file.path.read_bytes().decode("utf-8")
+            found = _value_at(file, text)
+        except FileNotFoundError:
+            found = None
+        except (OSError, UnicodeDecodeError, ConfigurationRefused) as error:
+            problems.append(f"{file.path}: {error}")
+            continue
+        for entry in file.entries:
+            if isinstance(entry, Hook):
+                commands = _commands(_inside(found, entry.path), host.name)
+                (hooked if commands else unhooked).append(entry.path[-1])
+                problems += [_not_there(program) for program in map(_program_of, commands)]
+            elif entry.path[-1] == SERVER:
+                value = _inside(found, entry.path)
+                server = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    if server is not None:
+        program = str(server.get("command") or server.get("cmd") or "")
+        problems.append(_not_there(program) if program else "its entry names no command")
+    if hooked and unhooked:
+        problems.append(f"there is no hook for {each(unhooked)}")
+    if hooked and server is None:
+        problems.append("the hooks are there, but the server is not")
+    return Health(
+        host=host,
+        has_server=server is not None,
+        has_hooks=bool(hooked),
+        records=bool(hooked) or "capture" in _tool_sets(server or {}),
+        problems=tuple(dict.fromkeys(problem for problem in problems if problem)),
+    )
+
+
+def _tool_sets(server: dict[str, Any]) -> list[str]:
+    """Every word of the entry that may name tool sets."""
+    variables = server.get("env") or server.get("envs")
+    told = [_inside(variables, ["MEMORY_MCP_TOOLS"]) or "", *(server.get("args") or ())]
+    return ",".join(map(str, told)).split(",")
+
+
+def _value_at(file: HostFile, text: str) -> Any:
+    """What a file says; of YAML our own entry alone."""
+    if not text.lstrip("\ufeff").strip():
+        return None
+    if file.format == "toml":
+        return toml_text.read(text)
+    if file.format == "yaml":
+        section, name = file.entries[0].path
+        return {section: {name: yaml_text.read_entry(text, section, name)}}
+    return json_text.read(text, comments=file.format == "jsonc").value
+
+
+def _inside(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _commands(items: Any, host: str) -> list[str]:
+    """The command lines of our hooks in a list, in groups or not."""
+
+    def ours(found: Any) -> Iterator[str]:
+        for item in cast("list[Any]", found) if isinstance(found, list) else ():
+            if isinstance(item, dict):
+                handler = cast("dict[str, Any]", item)
+                yield from ours(handler.get("hooks"))
+                if "command" in handler and is_our_hook(handler, host):
+                    yield str(handler["command"])
+
+    return list(ours(items))
+
+
+def _program_of(command: str) -> str:
+    try:
+        words = shlex.split(command, posix=os.name != "nt")
+    except ValueError:
+        words = command.split()
+    return words[0].strip('"') if words else ""
+
+
+def _not_there(program: str) -> str:
+    """Why a program cannot be started; empty when it can."""
+    if not os.path.isabs(program):
+        found = shutil.which(program)
+        return "" if found else f"it starts {program!r}, which is not on the PATH"
+    if not Path(program).is_file():
+        return f"it starts {program}, which is not there"
+    return "" if os.access(program, os.X_OK) else f"it starts {program}, which is no program"
