@@ -118,7 +118,7 @@ def test_an_item_is_added_and_taken_out_of_any_list(
     [
         ('{"a": 1,}', "line 1, column 8"),
         ('{"a": 1 // no\n}', "line 1, column 9"),
-        ('{"a": tru}', "line 1, column 7"),
+        ('{"a": x}', "line 1, column 7"),
         ('{"a": 1', "the end"),
         ("{'a': 1}", "line 1, column 2"),
         ('{"a": 1} {}', "line 1, column 10"),

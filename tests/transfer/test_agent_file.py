@@ -185,7 +185,7 @@ roll_dice(sides=6)
             "agent 'sam-1': agent_type": 1,
             "agent 'sam-1': embedding_config": 1,
             "agent 'sam-1': llm_config": 1,
-            "agent 'sam-1': tool_exec_environment_variables": 1,  # noqa: E501 - as it is told
+            "agent 'sam-1': tool_exec_environment_variables": 1,
             "blocks over their limit, whose limit was raised": 1,
             "compiled prompts": 1,
             "thoughts": 1,
