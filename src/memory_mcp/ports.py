@@ -451,10 +451,13 @@ class RunStore(Protocol):
         """Enter a run: `running` under a lease, else `waiting` for a worker."""
         ...
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+    async def resume(
+        self, lease: Lease, left: RunId | None = None
+    ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
-        A run whose workers died too often is `abandoned` on the way.
+        A run whose workers died too often is `abandoned` on the way. `left` is the one that the
+        holder of the lease had to leave itself: nobody died over that.
         """
         ...
 

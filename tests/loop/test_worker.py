@@ -10,7 +10,8 @@ import pytest
 from tests.loop.conftest import Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.errors import LeaseLost
+from memory_mcp.domain.errors import LeaseLost, StoreBusy
+from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
 from memory_mcp.testing import ManualClock
@@ -134,6 +135,35 @@ async def test_a_run_goes_on_where_its_dead_worker_left_it(open_memory_worker: O
         # What the first call brought was not asked for again.
         assert second.requests[0].messages[-1]["role"] == "tool"
         assert await block(worker, agent, "human") == "Name: Ana."
+
+
+async def test_a_busy_store_is_no_dead_worker_and_the_run_is_gone_on_with(
+    open_memory_worker: Open, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, is_over = iter(range(TAKEOVERS_MAX + 2)), anyio.Event()
+
+    async def meet_a_busy_store(number: int) -> None:
+        if next(busy, None) is not None:
+            raise StoreBusy("the store stayed locked.")
+        if number == 2:  # the next run's
+            is_over.set()
+
+    chat.meanwhile = meet_a_busy_store
+    chat.add(FINISH, FINISH)
+    monkeypatch.setattr("memory_mcp.loop.worker.LOOK_SECONDS", 0)
+    async with open_memory_worker(run_tokens=100_000) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        first = await worker.services.ledger.request(agent.id, "Tidy up.")
+        await worker.services.ledger.request(agent.id, "Tidy up again.")
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(worker.work)
+                await is_over.wait()
+                tasks.cancel_scope.cancel()
+
+        run = (await worker.services.ledger.record(first.id)).run
+        assert (run.state, run.takeovers) == ("done", 0)
 
 
 async def test_one_works_at_a_time_and_a_second_one_is_sent_away(open_memory_worker: Open) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, StoreError
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.runs import Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
 from memory_mcp.domain.times import for_reading
@@ -64,10 +64,12 @@ class Shadow:
         self._chat = chat
         self._policy = policy
         self._lease = lease
+        self._left: RunId | None = None
+        """The run that it had to leave, as the store could not be written."""
 
     async def resume(self) -> Run | None:
         """Go on with the oldest run that is open, to its end; the run, if there was one."""
-        found = await self._stores.runs.resume(self._lease)
+        found = await self._stores.runs.resume(self._lease, self._left)
         if found is None:
             return None
         run, progress = found
@@ -104,6 +106,7 @@ class Shadow:
         except LeaseLost:
             raise
         except StoreError:  # a full disk or a busy store: the run stays open, and is gone on with
+            self._left = run.id
             raise
         except MemoryMCPError as error:
             await self._end(run, "failed", str(error))

@@ -140,13 +140,15 @@ class SqliteRuns:
 
         return await self._database.write(enter)
 
-    async def resume(self, lease: Lease) -> tuple[Run, Mapping[str, Any]] | None:
+    async def resume(
+        self, lease: Lease, left: RunId | None = None
+    ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then."""
 
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
             for run_id, state, takeovers, progress in session.all(_OPEN):
-                died = state == "running"
+                died = state == "running" and run_id != left
                 if died and takeovers >= TAKEOVERS_MAX:
                     end = RunEnd(
                         state="abandoned",
