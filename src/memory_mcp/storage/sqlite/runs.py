@@ -55,7 +55,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _OPEN = f"""
 SELECT id, state, takeovers, progress FROM runs
 WHERE ended_at IS NULL AND state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
-ORDER BY seq
+ORDER BY seq LIMIT 1
 """
 _CALLS = """
 SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
@@ -147,7 +147,8 @@ class SqliteRuns:
 
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
-            for run_id, state, takeovers, progress in session.all(_OPEN):
+            while (row := session.one(_OPEN)) is not None:
+                run_id, state, takeovers, progress = row
                 died = state == "running" and run_id != left
                 if died and takeovers >= TAKEOVERS_MAX:
                     end = RunEnd(
