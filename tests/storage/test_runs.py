@@ -52,6 +52,19 @@ def ledger(database: Database) -> Ledger:
     return Ledger(database, ManualClock())
 
 
+async def test_payloads_are_weighed_while_somebody_else_writes(ledger: Ledger, path: Path) -> None:
+    lease = await ledger.lease()
+    await ledger.ended_run(lease)
+    writer = sqlite_module().connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+
+    before = ledger.clock.now() - timedelta(days=30)
+    assert await ledger.runs.prune(before, 1_000_000) == 0
+
+    writer.execute("ROLLBACK")
+    writer.close()
+
+
 async def test_payloads_that_are_old_or_too_many_are_thrown_away_and_counts_stay(
     ledger: Ledger,
 ) -> None:

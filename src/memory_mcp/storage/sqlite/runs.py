@@ -377,26 +377,32 @@ class SqliteRuns:
         """Throw away payloads from before then, and the oldest past that size; how many runs'."""
         oldest = to_iso(before)
 
-        def prune(session: Session) -> int:
-            kept, pruned = 0, 0
+        def find(session: Session) -> list[tuple[int, bool]]:
+            kept, found = 0, list[tuple[int, bool]]()
             for seq, ended_at, size in session.all(_PAYLOADS):
                 kept += size
-                if ended_at >= oldest and kept <= bytes_max:
-                    continue
+                if ended_at < oldest or kept > bytes_max:
+                    found.append((seq, ended_at < oldest))
+            return found
+
+        def prune(session: Session) -> None:
+            for seq, is_old in found:
                 session.run(
                     "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ?",
                     (seq,),
                 )
-                if ended_at < oldest:  # room alone takes nobody the chance to undo
+                if is_old:  # room alone takes nobody the chance to undo
                     session.run(
                         "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ?",
                         (seq,),
                     )
                 session.run("UPDATE runs SET pruned_at = ? WHERE seq = ?", (self._now(), seq))
-                pruned += 1
-            return pruned
 
-        return await self._database.write(prune)
+        # Weighing reads every payload: nobody's write should wait for that.
+        found = await self._database.read(find)
+        if found:
+            await self._database.write(prune)
+        return len(found)
 
     def _now(self) -> str:
         return to_iso(self._clock.now())
