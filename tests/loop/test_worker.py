@@ -238,6 +238,28 @@ async def test_a_run_whose_workers_keep_dying_is_given_up(open_memory_worker: Op
     assert runs[-1].state == "abandoned"
 
 
+async def test_a_worker_that_dies_before_it_can_ask_has_died_over_no_run(
+    open_memory_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*told: object) -> float:
+        raise Killed
+
+    chat = Chat([FINISH])
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        asked = await worker.services.ledger.request(agent.id, "Tidy up.")
+        with monkeypatch.context() as while_loading:
+            while_loading.setattr(chat, "price", die)
+            with pytest.raises(BaseExceptionGroup):
+                await worker.work(idle_seconds=0.1)
+
+        waiting = (await worker.services.ledger.record(asked.id)).run
+        assert (waiting.state, waiting.takeovers) == ("waiting", 0)
+        assert await worker.work(idle_seconds=0.1)
+        run = (await worker.services.ledger.record(asked.id)).run
+        assert (run.state, run.takeovers) == ("done", 0)
+
+
 async def test_what_a_dead_call_may_have_cost_is_counted(open_memory_worker: Open) -> None:
     await work_and_die(open_memory_worker, Chat([FINISH], price_usd=(1e-6, 1e-5)), at_call=1)
     async with open_memory_worker() as worker:

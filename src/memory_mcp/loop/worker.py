@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
+from anyio import to_thread
 
-from memory_mcp.domain.errors import LeaseLost, StoreError
+from memory_mcp.domain.errors import LeaseLost, ModelError, StoreError
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.runs import Lease, Run
 from memory_mcp.loop.shadow import Shadow, Stores
@@ -104,13 +105,24 @@ class Worker:
 
     async def _one(self, shadow: Shadow) -> bool:
         """One run, if there is one to do; whether there was."""
-        if await self.paused():
+        if not await self.services.ledger.has_work():
             return False
+        await self._load()
         run = await shadow.resume()
         if run is None:
             work = await self.services.ledger.next_work()
             run = await shadow.do(work) if work else None
         return run is not None
+
+    async def _load(self) -> None:
+        """Import what asks the model, before a run is taken up.
+
+        It takes seconds, and a worker that dies in them has died over no run.
+        """
+        policy = self.services.ledger.policy
+        assert policy is not None
+        with suppress(ModelError):  # the run will say so
+            await to_thread.run_sync(self.chat.price, policy.model, 0, 0)
 
     @asynccontextmanager
     async def _lease(self) -> AsyncGenerator[Shadow | None]:
