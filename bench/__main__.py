@@ -20,6 +20,7 @@ SUITES = (
     "sessions",
     "daemon",
     "summaries",
+    "shadow",
 )
 
 
