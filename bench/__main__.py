@@ -23,6 +23,7 @@ SUITES = (
     "summaries",
     "mail",
     "imports",
+    "shadow",
 )
 
 

@@ -91,6 +91,10 @@ class MemoryMCP:
         log = database.with_name(f"{database.name}.daemon.log")
         return Daemon(command=self._on(database, "bench"), log=log)
 
+    def on(self, database: Path, *words: str) -> tuple[str, ...]:
+        """One of its commands on this store, for the bench's own agent."""
+        return (*self._on(database, "bench"), *words)
+
     def import_lines(
         self,
         kind: str,

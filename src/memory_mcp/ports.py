@@ -744,13 +744,15 @@ class RunStore(Protocol):
         *,
         residents: bool = False,
         busy: Collection[RunId] = (),
+        left: Collection[RunId] = (),
     ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
         `model` is the one that goes on with it, `None` the one it began with, which may be there no
         more. Of the turns of residents, or of all others; the worker's own `busy` ones are left
         out, and those of deleted agents. A run whose workers died too often is `abandoned` on the
-        way; a resident's turn is not, as somebody waits to be told so.
+        way; a resident's turn is not, as somebody waits to be told so. Nobody died over
+        those that the holder of the lease `left` itself.
         """
         ...
 

@@ -12,7 +12,8 @@ import pytest
 from tests.loop.conftest import MODEL, Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.errors import LeaseLost
+from memory_mcp.domain.errors import LeaseLost, StoreBusy
+from memory_mcp.domain.runs import TAKEOVERS_MAX
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
 from memory_mcp.storage.sqlite.leases import this_holder
@@ -139,6 +140,35 @@ async def test_a_run_goes_on_where_its_dead_worker_left_it(open_memory_worker: O
         assert await block(worker, agent, "human") == "Name: Ana."
 
 
+async def test_a_busy_store_is_no_dead_worker_and_the_run_is_gone_on_with(
+    open_memory_worker: Open, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, is_over = iter(range(TAKEOVERS_MAX + 2)), anyio.Event()
+
+    async def meet_a_busy_store(number: int) -> None:
+        if next(busy, None) is not None:
+            raise StoreBusy("the store stayed locked.")
+        if number == 2:  # the next run's
+            is_over.set()
+
+    chat.meanwhile = meet_a_busy_store
+    chat.add(FINISH, FINISH)
+    monkeypatch.setattr("memory_mcp.loop.worker.LOOK_SECONDS", 0)
+    async with open_memory_worker(run_tokens=100_000) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        first = await worker.services.ledger.request(agent.id, "Tidy up.")
+        await worker.services.ledger.request(agent.id, "Tidy up again.")
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(worker.work)
+                await is_over.wait()
+                tasks.cancel_scope.cancel()
+
+        run = (await worker.services.ledger.record(first.id)).run
+        assert (run.state, run.takeovers) == ("done", 0)
+
+
 async def test_one_works_at_a_time_and_a_second_one_is_sent_away(open_memory_worker: Open) -> None:
     async with open_memory_worker() as first, open_memory_worker() as second:
         lease = await first.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
@@ -209,6 +239,28 @@ async def test_a_run_whose_workers_keep_dying_is_given_up(open_memory_worker: Op
         await one_pass(worker)
         runs = await worker.services.ledger.runs()
     assert runs[-1].state == "abandoned"
+
+
+async def test_a_worker_that_dies_before_it_can_ask_has_died_over_no_run(
+    open_memory_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die() -> None:
+        raise Killed
+
+    chat = Chat([FINISH])
+    async with open_memory_worker(chat=chat) as worker:
+        agent = await worker.services.agents.choose(AgentChoice())
+        asked = await worker.services.ledger.request(agent.id, "Tidy up.")
+        with monkeypatch.context() as while_loading:
+            while_loading.setattr(chat, "prepare", die)
+            with pytest.raises(BaseExceptionGroup):
+                await worker.work(idle_seconds=0.1)
+
+        waiting = (await worker.services.ledger.record(asked.id)).run
+        assert (waiting.state, waiting.takeovers) == ("waiting", 0)
+        assert await worker.work(idle_seconds=0.1)
+        run = (await worker.services.ledger.record(asked.id)).run
+        assert (run.state, run.takeovers) == ("done", 0)
 
 
 async def test_what_a_dead_call_may_have_cost_is_counted(open_memory_worker: Open) -> None:

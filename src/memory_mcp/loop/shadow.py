@@ -65,10 +65,12 @@ class Shadow:
         self._lease = lease
         self._resident = Resident(services=services, policy=policy)
         self._turns: set[RunId] = set()
+        self._left: set[RunId] = set()
+        """Runs that it had to leave, as the store could not be written."""
 
     async def resume(self) -> Run | None:
         """Go on with the oldest run that is open, to its end; the run, if there was one."""
-        found = await self._stores.runs.resume(self._lease, self._policy.model)
+        found = await self._stores.runs.resume(self._lease, self._policy.model, left=self._left)
         if found is None:
             return None
         run, progress = found
@@ -79,7 +81,9 @@ class Shadow:
         runs = self._stores.runs
         if len(self._turns) >= TURNS_MAX:
             return None
-        found = await runs.resume(self._lease, None, residents=True, busy=self._turns)
+        found = await runs.resume(
+            self._lease, None, residents=True, busy=self._turns, left=self._left
+        )
         if found is None:
             waiting = await self._stores.mail.for_residents()
             if not waiting:
@@ -135,6 +139,7 @@ class Shadow:
         except LeaseLost:
             raise
         except StoreError:  # a full disk or a busy store: the run stays open, and is gone on with
+            self._left.add(run.id)
             raise
         except MemoryMCPError as error:
             await self._give_up(run, progress, str(error))

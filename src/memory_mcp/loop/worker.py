@@ -123,8 +123,9 @@ class Worker:
 
     async def _one(self, shadow: Shadow) -> bool:
         """One run, if there is one to do; whether there was."""
-        if await self.paused():
+        if not await self.services.ledger.has_work():
             return False
+        await self._prepare()
         run = await shadow.resume()
         if run is None:
             work = await self.services.ledger.next_work()
@@ -154,7 +155,6 @@ class Worker:
             await self.services.ledger.prune()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._renew, lease)
-                tasks.start_soon(self._prepare)
                 yield Shadow(self.services, self.stores, self.chat, policy, lease)
                 tasks.cancel_scope.cancel()
         finally:
@@ -162,6 +162,10 @@ class Worker:
                 await self.stores.leases.give_back(lease)
 
     async def _prepare(self) -> None:
+        """Load what asks the model, before a run is taken up.
+
+        It takes seconds, and a worker that dies in them has died over no run.
+        """
         with suppress(ModelError):  # the first call says what is wrong
             await self.chat.prepare()
 

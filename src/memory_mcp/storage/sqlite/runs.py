@@ -165,6 +165,7 @@ class SqliteRuns:
         *,
         residents: bool = False,
         busy: Collection[RunId] = (),
+        left: Collection[RunId] = (),
     ) -> tuple[Run, Mapping[str, Any]] | None:
         """The oldest open run that may go on, with its progress; it is `running` then.
 
@@ -176,7 +177,7 @@ class SqliteRuns:
             for run_id, kind, state, takeovers, progress in session.all(_OPEN):
                 if run_id in busy or (kind == "resident") != residents:
                     continue
-                died = state == "running"
+                died = state == "running" and run_id not in left
                 if died and takeovers >= TAKEOVERS_MAX and not residents:
                     end = RunEnd(
                         state="abandoned",

@@ -47,7 +47,8 @@ CREATE TABLE run_calls (
     cost_usd    REAL,
     PRIMARY KEY (run_seq, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX run_calls_day ON run_calls (asked_at);
+-- Holds all that the day's caps ask for: rows hold payloads, and the lock is held meanwhile.
+CREATE INDEX run_calls_day ON run_calls (asked_at, tokens_in, tokens_out, cost_usd);
 
 -- What a run changed, each thing as it was before and after: for showing, and for undoing.
 CREATE TABLE run_changes (
