@@ -1,6 +1,11 @@
 """What every test needs: one event loop library, the one that the program runs on."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast a test is says how busy the machine is; benchmarks measure speed.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

@@ -168,7 +168,7 @@ def test_what_is_printed_fits_the_terminal(filled: Path, name: str) -> None:
 
 def test_an_import_that_is_interrupted_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     database, file = tmp_path / "memory.db", tmp_path / "notes.jsonl"
-    count = 4_000
+    count = 8_000
     with file.open("w") as out:
         for number in range(count):
             out.write(json.dumps({"content": f"{number} " + "words of the sea " * 20}) + "\n")
@@ -178,7 +178,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on_and_does(tmp_path: Path
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     wal = database.with_name("memory.db-wal")
-    while importing.poll() is None and not (wal.exists() and wal.stat().st_size > 2_000_000):
+    while importing.poll() is None and not (wal.exists() and wal.stat().st_size > 500_000):
         os.sched_yield()
     importing.send_signal(signal.SIGINT)
     out, err = importing.communicate(timeout=60)
