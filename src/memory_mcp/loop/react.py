@@ -91,9 +91,11 @@ Save = Callable[[Thread], Awaitable[None]]
 
 
 async def react(
-    thread: Thread, tools: Tools, rules: Sequence[ToolRule], *, ask: Ask, save: Save
+    thread: Thread, tools: Tools, rules: Sequence[ToolRule], *, ask: Ask, save: Save, at_once: bool
 ) -> Ending:
     """Run the loop to its end.
+
+    `at_once`: what tools do is done at once, so that calls are kept before they are made.
 
     Raises:
         Whatever `ask` and `save` raise: the thread they last saved can be gone on with.
@@ -104,7 +106,7 @@ async def react(
             reply = await ask(thread.messages, tools.schemas)
             called = reply.tool_calls
             thread = thread.told(_as_message(reply))
-            if called:  # so that they are not asked for again if this worker dies over them
+            if called and at_once:  # not to be asked for again if this worker dies over them
                 await save(thread)
         thread, heartbeat = await _act(thread, called, tools, rules)
         thread = replace(thread, turns=thread.turns + 1)

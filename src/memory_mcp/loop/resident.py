@@ -90,7 +90,7 @@ class Resident:
             await save({**told, "thread": thread.to_json()})
 
         await keep(thread)
-        ending = await react(thread, tools, rules, ask=calls.ask, save=keep)
+        ending = await react(thread, tools, rules, ask=calls.ask, save=keep, at_once=True)
         state, outcome = await self._answered(run, letter, tools, ending, asks=asks)
         await self._remember(run, letter, ending.thread, tools.word)
         return RunEnd(state=state, outcome=outcome)

@@ -271,7 +271,7 @@ class Shadow:
 
         while True:
             try:
-                ending = await react(thread, tools, rules, ask=calls.ask, save=save)
+                ending = await react(thread, tools, rules, ask=calls.ask, save=save, at_once=False)
                 state, outcome = _told(ending, tools)
             except CapReached as reached:
                 # What was done within the run's cap is kept; the day's cap lets it wait.
