@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.acceptance.processes import DEADLINE_SECONDS, environment
@@ -94,6 +96,17 @@ def test_a_held_request_is_seen_and_waits_for_its_release() -> None:
         server.release()
         asker.join(DEADLINE_SECONDS)
     assert answers == ["At last."]
+
+
+def test_half_a_request_is_none() -> None:
+    with ModelServer([says("Yes.")]) as server:
+        where = urlsplit(server.base_url)
+        with socket.create_connection((where.hostname, where.port)) as asking:
+            head = "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 100\r\n\r\n"
+            asking.sendall(head.encode() + b'{"model": ')
+            asking.shutdown(socket.SHUT_WR)
+            assert asking.recv(1) == b""
+        assert get(f"http://{where.netloc}/requests") == {"requests": [], "unanswered": 0}
 
 
 def test_models_are_listed() -> None:

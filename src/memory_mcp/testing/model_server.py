@@ -303,8 +303,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404, f"There is no {self.path}.")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
         owner = self.server.owner
+        if len(body) < length:  # who was asking was killed in the middle of it
+            self.close_connection = True
+            return
         if self.path == "/release":
             owner.release()
             self._json(200, {})
