@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
@@ -23,6 +24,10 @@ RUN_SHARE = 5
 RETRY_SECONDS = (1.0, 4.0)
 """How long is waited before a call that got no answer is made again."""
 TOKENS_BELIEVED_MAX = 10**9
+REST = 8
+REST_SECONDS_MAX = 0.5
+"""After its writes for a call the run rests so many times as long: others want to write, too. A
+real model takes so long that nobody notices."""
 ESTIMATE_MARGIN = 1.1
 """Models count a little differently; the most a call may cost must not be too little."""
 
@@ -97,9 +102,11 @@ class Calls:
             usd=usd or 0.0,
             unpriced_calls=int(usd is None),
         )
+        began = time.monotonic()
         number = await self._runs.reserve(self._run_id, self._lease, told, most, self._caps)
         if isinstance(number, CapHit):
             raise CapReached(number)
+        wrote = time.monotonic() - began
         try:
             reply = await self._chat.complete(request)
         except ModelError as error:
@@ -120,6 +127,7 @@ class Calls:
             tokens_out=reply.tokens_out if believed else 0,
             usd=reply.cost_usd if believed else usd,
         )
+        await anyio.sleep(min(REST * 2 * wrote, REST_SECONDS_MAX))
         return reply
 
     async def _price(self, tokens_in: int, tokens_out: int) -> float | None:
