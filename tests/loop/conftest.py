@@ -25,6 +25,12 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run doesn't rest after its writes, as nobody else writes here."""
+    monkeypatch.setattr("memory_mcp.loop.calls.REST", 0)
+
+
 class Chat(ScriptedChat):
     """A scripted model that takes its time: something may happen before each answer."""
 

@@ -24,8 +24,8 @@ RUN_SHARE = 5
 RETRY_SECONDS = (1.0, 4.0)
 """How long is waited before a call that got no answer is made again."""
 TOKENS_BELIEVED_MAX = 10**9
-REST = 8
-REST_SECONDS_MAX = 0.5
+REST = 160
+REST_SECONDS_MAX = 2.0
 """After its writes for a call the run rests so many times as long: others want to write, too. A
 real model takes so long that nobody notices."""
 ESTIMATE_MARGIN = 1.1
@@ -127,7 +127,7 @@ class Calls:
             tokens_out=reply.tokens_out if believed else 0,
             usd=reply.cost_usd if believed else usd,
         )
-        await anyio.sleep(min(REST * 2 * wrote, REST_SECONDS_MAX))
+        await anyio.sleep(min(REST * wrote, REST_SECONDS_MAX))
         return reply
 
     async def _price(self, tokens_in: int, tokens_out: int) -> float | None:
