@@ -2,10 +2,13 @@
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -13,7 +16,7 @@ from tests.loop.conftest import MODEL, Chat, Open, block, one_pass, say
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import LeaseLost, StoreBusy
-from memory_mcp.domain.runs import TAKEOVERS_MAX
+from memory_mcp.domain.runs import TAKEOVERS_MAX, NewRun
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
 from memory_mcp.storage.sqlite.leases import this_holder
@@ -187,8 +190,10 @@ async def test_a_worker_that_was_taken_over_from_can_write_no_more(
         clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
         assert await worker.stores.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
 
+        agent = await worker.services.agents.choose(AgentChoice())
+        new = NewRun(agent_id=agent.id, kind="request", trigger="asked", model=MODEL)
         with pytest.raises(LeaseLost):
-            await worker.stores.runs.resume(slow, MODEL)
+            await worker.stores.runs.begin(new, slow, {})
         with pytest.raises(LeaseLost):
             await worker.stores.leases.renew(slow, LEASE_SECONDS)
 
@@ -371,3 +376,15 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(
         clock.advance(timedelta(days=-3_650))
         assert await worker.stores.leases.holder(LEASE) is None
         assert await worker.stores.leases.take(LEASE, "process 2 on elsewhere", LEASE_SECONDS)
+
+
+async def test_a_worker_that_finds_nothing_open_waits_for_nobody_who_writes(
+    open_memory_worker: Open, tmp_path: Path
+) -> None:
+    async with open_memory_worker() as worker:
+        lease = await worker.stores.leases.take(LEASE, worker.holder, LEASE_SECONDS)
+        assert lease
+        with closing(sqlite3.connect(tmp_path / "memory.db", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            with anyio.fail_after(5):
+                assert await worker.stores.runs.resume(lease, MODEL) is None

@@ -18,14 +18,13 @@ from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
-    from memory_mcp.domain.ids import AgentId, RunId
+    from memory_mcp.domain.ids import AgentId
     from memory_mcp.domain.runs import Run
     from memory_mcp.services import Services
 
 VERBS = ("status", "run", "runs", "undo", "pause", "resume", "ask", "work")
 ANSWER_SECONDS = 100
 """How long an answer of the model is waited for."""
-LOOK_SECONDS = 0.2
 NICE = 10
 """A worker gives way to whoever answers a tool call."""
 OUTCOME_CHARS = 160
@@ -121,21 +120,10 @@ async def _asked(
     if answer.run_id is None:
         return {"answer": answer.text, "run": None}
     await anyio.to_thread.run_sync(start_worker, settings.database)
-    text = f"{answer.text} memory-mcp shadow runs {answer.run_id} shows what came of it."
-    if not arguments.no_wait:
-        with anyio.move_on_after(ANSWER_SECONDS):
-            text = await _outcome(services, answer.run_id)
-    return {"answer": text, "run": answer.run_id}
-
-
-async def _outcome(services: "Services", run_id: "RunId") -> str:
-    import anyio
-
-    while True:
-        run = (await services.ledger.record(run_id)).run
-        if run.ended_at is not None or run.state == "paused":
-            return run.outcome
-        await anyio.sleep(LOOK_SECONDS)
+    seconds = 0 if arguments.no_wait else ANSWER_SECONDS
+    outcome = await services.requests.outcome(answer.run_id, seconds)
+    later = f"{answer.text} memory-mcp shadow runs {answer.run_id} shows what came of it."
+    return {"answer": outcome or later, "run": answer.run_id}
 
 
 # --- In this process ---
@@ -178,7 +166,7 @@ def _run_here(arguments: argparse.Namespace) -> int:
         print_json(told)
         return 0
     for line in told["done"]:
-        print(line)
+        print(printable(line))
     return 0
 
 

@@ -57,7 +57,8 @@ class WorkerStarter:
             if anyio.current_time() - self._started_at > AGAIN_SECONDS:
                 self._failures = 0
             return
-        if not await ledger.has_work():
+        if not await ledger.has_work():  # the last one did what there was
+            self._failures, self._started_at = 0, -AGAIN_SECONDS
             return
         if (now := anyio.current_time()) - self._started_at < AGAIN_SECONDS:
             await self._back_off("ended with work left")

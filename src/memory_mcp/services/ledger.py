@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from memory_mcp.domain.errors import InvalidInput, RunNotFound
 from memory_mcp.domain.ids import AgentId, RunId
+from memory_mcp.domain.requests import REQUEST_CHARS_MAX
 from memory_mcp.domain.runs import (
     Caps,
     NewRun,
@@ -23,7 +24,6 @@ from memory_mcp.domain.texts import clip, require_text
 from memory_mcp.ports import Clock, LeaseStore, MailStore, RunStore, SummaryStore
 
 LEASE = "shadow"
-REQUEST_CHARS_MAX = 10_000
 RUNS_SHOWN = 20
 KEEP = timedelta(days=30)
 """How long payloads are kept, and for how long a run can be undone."""

@@ -97,13 +97,19 @@ class Requests:
         answer = await self.ask(agent_id, text)
         if answer.run_id is None:
             return answer.text
+        if outcome := await self.outcome(answer.run_id, wait_seconds):
+            return outcome
+        return f"{answer.text} Its answer will stand in memory://shadow/runs/{answer.run_id}."
+
+    async def outcome(self, run_id: RunId, wait_seconds: float) -> str | None:
+        """What came of a run, or why it waits; `None` when it is at work for longer than that."""
         with anyio.move_on_after(wait_seconds):
             while True:
-                run = (await self._ledger.record(answer.run_id)).run
+                run = (await self._ledger.record(run_id)).run
                 if run.ended_at is not None or run.state == "paused":
                     return run.outcome
                 await anyio.sleep(LOOK_SECONDS)
-        return f"{answer.text} Its answer will stand in memory://shadow/runs/{answer.run_id}."
+        return None
 
     async def _status(self) -> str:
         state = await self._ledger.state()

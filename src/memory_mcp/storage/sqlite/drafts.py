@@ -23,8 +23,6 @@ from memory_mcp.storage.sqlite.passages import file_passages
 from memory_mcp.storage.sqlite.removed import remove_messages, remove_passages, restore
 from memory_mcp.storage.sqlite.session import Session
 
-ORIGIN = "shadow"
-
 _CHANGE = """
 INSERT INTO run_changes (run_seq, number, noun, noun_id, operation, before, after)
 VALUES (?1, (SELECT count(*) + 1 FROM run_changes WHERE run_seq = ?1), ?2, ?3, ?4, ?5, ?6)

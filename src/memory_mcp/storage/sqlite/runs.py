@@ -54,16 +54,11 @@ INSERT INTO runs (id, agent_seq, kind, trigger, model, state, first_seq, last_se
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OPEN = f"""
-SELECT r.id, r.kind, r.state, r.takeovers, r.progress
+SELECT r.id, r.kind, r.state, r.takeovers
 FROM runs r JOIN agents a ON a.seq = r.agent_seq
 WHERE r.ended_at IS NULL AND r.state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)})
     AND a.deleted_at IS NULL
 ORDER BY r.seq
-"""
-# Without their progress, which may be much: this is asked after each commit.
-_ANY_OPEN = """
-SELECT 1 FROM runs r JOIN agents a ON a.seq = r.agent_seq
-WHERE r.ended_at IS NULL AND a.deleted_at IS NULL LIMIT 1
 """
 _CALLS = """
 SELECT number, asked_at, answered_at, request, response, error, tokens_in, tokens_out, cost_usd
@@ -172,10 +167,13 @@ class SqliteRuns:
         `model` is the one that goes on with it, `None` the one it began with.
         """
 
+        def wanted(run_id: RunId, kind: str) -> bool:
+            return run_id not in busy and (kind == "resident") == residents
+
         def take(session: Session) -> tuple[Run, Mapping[str, Any]] | None:
             require_lease(session, lease)
-            for run_id, kind, state, takeovers, progress in session.all(_OPEN):
-                if run_id in busy or (kind == "resident") != residents:
+            for run_id, kind, state, takeovers in session.all(_OPEN):
+                if not wanted(run_id, kind):
                     continue
                 died = state == "running" and run_id not in left
                 if died and takeovers >= TAKEOVERS_MAX and not residents:
@@ -193,9 +191,15 @@ class SqliteRuns:
                     " WHERE id = ?",
                     (int(died), model, run_id),
                 )
+                progress = session.value("SELECT progress FROM runs WHERE id = ?", (run_id,))
                 return _run(session, run_id), json.loads(progress or "{}")
             return None
 
+        # Looked for by a reader first: a worker asks after each commit of anybody's, and the write
+        # lock is theirs.
+        rows = await self._database.read(lambda session: session.all(_OPEN))
+        if not any(wanted(run_id, kind) for run_id, kind, _, _ in rows):
+            return None
         return await self._database.write(take)
 
     async def save(self, run_id: RunId, lease: Lease, progress: Mapping[str, Any]) -> None:
@@ -366,7 +370,7 @@ class SqliteRuns:
 
     async def has_open(self) -> bool:
         """Whether a run waits for a worker, or for the next one."""
-        return await self._database.read(lambda session: session.one(_ANY_OPEN) is not None)
+        return await self._database.read(lambda session: session.one(_OPEN) is not None)
 
     async def spent_on(self, day_start: datetime) -> Spent:
         """What all calls since then came to."""
