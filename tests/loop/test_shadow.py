@@ -1,7 +1,6 @@
 """Reflection: what the shadow agent reads, changes, leaves alone, and how it ends."""
 
 import json
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from memory_mcp.domain.errors import ModelRefused, ModelUnavailable, RunNotFound
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.loop.worker import Worker
+from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, Call, ScriptedChat, calls, says
 
@@ -274,7 +274,7 @@ async def test_a_block_that_is_gone_fails_the_run_and_nothing_else(
 
     async def meanwhile(number: int) -> None:
         if number == 3:
-            with closing(sqlite3.connect(tmp_path / "memory.db")) as store, store:
+            with closing(sqlite_module().connect(tmp_path / "memory.db")) as store, store:
                 store.execute("DELETE FROM agent_blocks WHERE label = 'human'")
 
     chat.meanwhile = meanwhile
@@ -288,7 +288,7 @@ async def test_a_block_that_is_gone_fails_the_run_and_nothing_else(
 
 def set_blocks(tmp_path: Path, changes: str) -> None:
     """As a person does with another command."""
-    with closing(sqlite3.connect(tmp_path / "memory.db")) as store, store:
+    with closing(sqlite_module().connect(tmp_path / "memory.db")) as store, store:
         store.execute(f"UPDATE blocks SET {changes}")
 
 

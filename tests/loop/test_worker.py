@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -19,6 +18,7 @@ from memory_mcp.domain.errors import LeaseLost, StoreBusy
 from memory_mcp.domain.runs import TAKEOVERS_MAX, NewRun
 from memory_mcp.loop.worker import LEASE_SECONDS
 from memory_mcp.services.ledger import LEASE
+from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.storage.sqlite.leases import this_holder
 from memory_mcp.testing import ManualClock
 from memory_mcp.testing.chat import Answer, ScriptedChat, calls
@@ -384,7 +384,9 @@ async def test_a_worker_that_finds_nothing_open_waits_for_nobody_who_writes(
     async with open_memory_worker() as worker:
         lease = await worker.stores.leases.take(LEASE, worker.holder, LEASE_SECONDS)
         assert lease
-        with closing(sqlite3.connect(tmp_path / "memory.db", isolation_level=None)) as writer:
+        with closing(
+            sqlite_module().connect(tmp_path / "memory.db", isolation_level=None)
+        ) as writer:
             writer.execute("BEGIN IMMEDIATE")
             with anyio.fail_after(5):
                 assert await worker.stores.runs.resume(lease, MODEL) is None

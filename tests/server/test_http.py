@@ -43,7 +43,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server that wants tokens."""
-    tokens = {"MEMORY_MCP_HTTP_TOKENS": f"{ALL},{WORK}=work|home"}
+    tokens = {"MEMORY_MCP_HTTP_TOKENS": f"{ALL},{WORK}=office|home"}
     with http_server(tmp_path_factory.mktemp("guarded") / "memory.db", more=tokens) as server:
         yield server
 
@@ -187,7 +187,7 @@ async def test_a_listener_that_has_left_costs_the_others_nothing(http: HttpServe
         "/mcpx",
         "/mcp/more",
         "/agents",
-        "/agents/work",
+        "/agents/office",
         "/agents//mcp",
         "/agents/%20/mcp",
         "/agents/a%2Fb/mcp",
@@ -243,13 +243,13 @@ def test_on_this_machine_no_token_is_asked_for(http: HttpServer) -> None:
         ("/mcp", f"Bearer {ALL}x", 401),
         ("/mcp", f"Bearer {ALL[:-1]}", 401),
         ("/mcp", f"Bearer {ALL.upper()}", 401),
-        ("/mcp", f"Bearer {WORK}=work|home", 401),
+        ("/mcp", f"Bearer {WORK}=office|home", 401),
         ("/mcp", f"Basic {ALL}", 401),
         ("/mcp", ALL, 401),  # no scheme
         ("/mcp", f"Bearer {ALL}", 200),
         ("/mcp", f"bearer {ALL}", 200),  # RFC 9110: schemes have no case
-        ("/agents/work/mcp", f"Bearer {ALL}", 200),
-        ("/agents/work/mcp", f"Bearer {WORK}", 200),
+        ("/agents/office/mcp", f"Bearer {ALL}", 200),
+        ("/agents/office/mcp", f"Bearer {WORK}", 200),
         ("/agents/home/mcp", f"Bearer {WORK}", 200),
         ("/mcp", f"Bearer {WORK}", 403),
         ("/agents/default/mcp", f"Bearer {WORK}", 403),
@@ -272,9 +272,9 @@ def test_a_token_opens_its_agents_and_no_other(
 def test_a_refused_request_makes_no_agent(guarded: HttpServer) -> None:
     post(guarded, "/agents/intruder/mcp", headers={"Authorization": f"Bearer {WORK}"})
     post(guarded, "/agents/intruder/mcp")
-    post(guarded, "/agents/work/mcp", headers={"Authorization": f"Bearer {WORK}"})
+    post(guarded, "/agents/office/mcp", headers={"Authorization": f"Bearer {WORK}"})
     names = [agent["name"] for agent in agents_of(guarded)]
-    assert "work" in names
+    assert "office" in names
     assert "intruder" not in names
 
 
@@ -289,10 +289,10 @@ def agents_of(server: HttpServer) -> list[Any]:
 
 
 def test_every_request_of_a_session_wants_the_token(guarded: HttpServer) -> None:
-    session = begin_session(guarded, "/agents/work/mcp", Authorization=f"Bearer {WORK}")
+    session = begin_session(guarded, "/agents/office/mcp", Authorization=f"Bearer {WORK}")
     for authorization, status in ((f"Bearer {WORK}", 200), ("Bearer wrong", 401)):
         headers = {"Authorization": authorization}
-        answer = list_in_session(guarded, "/agents/work/mcp", session, **headers)
+        answer = list_in_session(guarded, "/agents/office/mcp", session, **headers)
         assert answer.status_code == status
 
 
