@@ -1,0 +1,69 @@
+"""What the services need from the outside, in domain words.
+
+Each method of a store is one whole step: it reads, decides through the pure functions it is given,
+writes and commits, so no service ever holds a transaction open over anything slow.
+"""
+
+from memory_mcp.ports.agents import AgentStore
+from memory_mcp.ports.blocks import BlockStore, Edited, Standing
+from memory_mcp.ports.copies import CopyKind, CopyStore, Page, Put
+from memory_mcp.ports.mail import MailStore, Outgoing, Posted, Posting, PresenceStore
+from memory_mcp.ports.messages import (
+    Appended,
+    Backlog,
+    HostSessionStore,
+    MessageStore,
+    SessionEdit,
+    SummaryStore,
+)
+from memory_mcp.ports.models import ChatModel, Clock, Embedder, TokenCounter, Vector
+from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, UpkeepStore
+from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
+from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
+from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
+from memory_mcp.ports.workers import Stores
+
+__all__ = [
+    "AgentStore",
+    "Appended",
+    "Backlog",
+    "BlockStore",
+    "Candidate",
+    "Change",
+    "ChatModel",
+    "Clock",
+    "CopyKind",
+    "CopyStore",
+    "Edited",
+    "Embedder",
+    "Filed",
+    "ForgettingStore",
+    "HostSessionStore",
+    "IndexStore",
+    "LeaseStore",
+    "MailStore",
+    "MessageFilter",
+    "MessageStore",
+    "Outbox",
+    "Outgoing",
+    "Page",
+    "PassageFilter",
+    "PassageStore",
+    "Posted",
+    "Posting",
+    "PresenceStore",
+    "Put",
+    "Question",
+    "Rewritten",
+    "RunEnd",
+    "RunStore",
+    "SessionEdit",
+    "Standing",
+    "StatisticsStore",
+    "Stores",
+    "SummaryStore",
+    "TokenCounter",
+    "Unembedded",
+    "UpkeepStore",
+    "Vector",
+]

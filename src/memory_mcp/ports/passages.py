@@ -1,0 +1,119 @@
+"""The ports of archival memory: filing, forgetting, upkeep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
+from memory_mcp.domain.ids import (
+    AgentId,
+    PassageId,
+)
+from memory_mcp.domain.passages import NewPassage, Passage
+from memory_mcp.ports.models import Vector
+from memory_mcp.ports.searching import Candidate, PassageFilter, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A passage that was filed; `refreshed` when the same text was there already."""
+
+    passage: Passage
+    refreshed: bool
+
+
+class PassageStore(Protocol):
+    """Archival memory."""
+
+    async def file(
+        self,
+        agent_id: AgentId,
+        passages: Sequence[NewPassage],
+        vectors: Sequence[Vector | None],
+    ) -> list[Filed]:
+        """Store passages; the same text (or external id) again refreshes the one there.
+
+        What one supersedes is removed in the same step, and kept for some days.
+
+        Raises:
+            PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
+        ...
+
+    async def search(
+        self, agent_id: AgentId, question: Question, only: PassageFilter
+    ) -> list[Candidate]:
+        """The best rows of each leg, filters applied before ranking."""
+        ...
+
+    async def get(self, seqs: Sequence[int]) -> dict[int, Passage]:
+        """Passages by place; places of forgotten ones are missing."""
+        ...
+
+    async def by_id(self, agent_id: AgentId, passage_id: PassageId) -> Passage:
+        """One passage.
+
+        Raises:
+            PassageNotFound: the agent has no such passage; the text says what became of it.
+        """
+        ...
+
+    async def count(self, agent_id: AgentId, only: PassageFilter) -> int:
+        """How many passages the filter admits."""
+        ...
+
+    async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
+        """The most used tags with their numbers of passages."""
+        ...
+
+
+class ForgettingStore(Protocol):
+    """What is taken out of memory, and kept for some days so that it can be put back."""
+
+    async def find(self, agent_id: AgentId, text: str) -> Found:
+        """Everything of the agent's that holds exactly this text, whatever its capitals."""
+        ...
+
+    async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
+        """Let what was found wait for its word, in place of what waited before."""
+        ...
+
+    async def pending(self, agent_id: AgentId) -> Pending | None:
+        """What waits for its word, if anything does."""
+        ...
+
+    async def confirm(self, agent_id: AgentId, code: str) -> Forgotten:
+        """Forget what waits for this word: exactly that, in one transaction.
+
+        Raises:
+            InvalidInput: nothing waits, it waited too long, or for another word.
+        """
+        ...
+
+    async def forget(self, agent_id: AgentId, ids: Sequence[str]) -> Forgotten:
+        """Forget the agent's passages and messages with these ids, in one transaction."""
+        ...
+
+    async def restore(self, agent_id: AgentId, ids: Sequence[str] | None) -> Restored:
+        """Put these of the agent's back; without ids what its user forgot last."""
+        ...
+
+    async def purge(self) -> int:
+        """Let go for good what was kept long enough, of every agent; how much it was."""
+        ...
+
+
+class UpkeepStore(Protocol):
+    """What is done in the background to keep a store in order."""
+
+    async def compare(self, agent_id: AgentId, rows: int) -> bool:
+        """Compare the next passages that came with all others; whether more may be waiting."""
+        ...
+
+    async def near_duplicates(self, agent_id: AgentId, limit: int) -> list[NearDuplicate]:
+        """Pairs of passages that say nearly the same, nearest first."""
+        ...
+
+    async def check(self) -> list[str] | None:
+        """What is wrong with the store, in words; `None` when it was looked at lately."""
+        ...
