@@ -55,6 +55,14 @@ def run(
     return subprocess.CompletedProcess(ended.args, ended.returncode, out, err)
 
 
+def heed_interrupts() -> None:
+    """For `preexec_fn` of a child that is to be interrupted as from a terminal.
+
+    Where the tests run as a background job, SIGINT is ignored, and a child inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """A stdio server process and the client's end of its pipes.
 

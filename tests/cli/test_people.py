@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import command, environment, run
+from tests.acceptance.processes import command, environment, heed_interrupts, run
 
 from memory_mcp.cli import COMMANDS
 from memory_mcp.cli.completion import SHELLS
@@ -106,6 +105,7 @@ def test_the_log_follows_what_happens(tmp_path: Path) -> None:
     following = subprocess.Popen(
         command("--database", database, "log", "--follow", "--json"),
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert following.stdout
     try:
@@ -116,8 +116,8 @@ def test_the_log_follows_what_happens(tmp_path: Path) -> None:
         following.send_signal(signal.SIGINT)
         _, err = following.communicate(timeout=30)
     finally:
-        with suppress(OSError):
-            following.kill()
+        following.kill()  # in vain where it has ended, as it should
+        following.communicate()
     assert made == [*["block"] * 3, "agent"]
     assert (news["what"], news["operation"]) == ("passage", "filed")
     assert (following.returncode, err) == (130, b"")
@@ -176,6 +176,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on_and_does(tmp_path: Path
     importing = subprocess.Popen(
         command(*words), env=environment(), cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     wal = database.with_name("memory.db-wal")
     while importing.poll() is None and not (wal.exists() and wal.stat().st_size > 500_000):
