@@ -2,19 +2,11 @@
 
 from typing import Any, cast
 
-from memory_mcp.capture.claude_code import COMPACTION
-from memory_mcp.capture.host import (
-    Heard,
-    Host,
-    Payload,
-    Shows,
-    as_printed,
-    event,
-    tool_event,
-)
-from memory_mcp.domain.host_events import HostEvent, digest
+from memory_mcp.capture.host import Heard, Host, Payload, as_printed, event, plain
+from memory_mcp.domain.host_events import HostEvent, tool_event
+from memory_mcp.domain.machine_texts import said_by_model, said_by_user
 
-SHOWS: dict[str, Shows] = {"sessionStart": "changes", "postToolUse": "changes"}
+LISTENING = frozenset({"sessionStart", "postToolUse"})
 
 
 def hear(payload: Payload) -> Heard:
@@ -28,7 +20,7 @@ def hear(payload: Payload) -> Heard:
         events=(found,) if found else (),
         session=session,
         folder=folder,
-        shows=SHOWS.get(hook),
+        listens=hook in LISTENING,
     )
 
 
@@ -38,23 +30,20 @@ def _event(hook: str, session: str, payload: Payload, folder: str | None) -> Hos
         case "sessionStart":
             return event("start", session, folder=folder)
         case "beforeSubmitPrompt":
-            return event("prompt", session, text=payload.text("prompt"), key=turn)
+            return event("prompt", session, text=said_by_user(payload.text("prompt")), turn=turn)
         case "afterAgentResponse":
-            text = payload.text("text")  # several of them may make one turn
-            key = f"{turn}:{digest(text)}" if turn else ""
-            return event("answer", session, text=text, key=key)
+            return event("answer", session, text=said_by_model(payload.text("text")), turn=turn)
         case "postToolUse":
             return tool_event(
                 session,
                 payload.text("tool_name"),
                 payload.any("tool_input"),
-                payload.any("tool_output"),
+                plain(payload.any("tool_output")),
                 key=payload.text("tool_use_id") or None,
             )
         case "preCompact":
-            trigger = payload.text("trigger")
-            text = f"{COMPACTION} ({trigger})." if trigger else f"{COMPACTION}."
-            return event("compaction", session, text=text)
+            # It tells of no end of a compaction, and its documents of no other sign.
+            return event("compaction", session, name="done")
         case "sessionEnd":
             return event("end", session, name=payload.text("reason"))
         case _:

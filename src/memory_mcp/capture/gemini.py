@@ -1,19 +1,16 @@
-"""Gemini CLI's hooks."""
+"""Gemini CLI's hooks.
 
-from memory_mcp.capture.claude_code import AFRESH, COMPACTION
-from memory_mcp.capture.host import (
-    Heard,
-    Host,
-    Payload,
-    Shows,
-    additional_context,
-    event,
-    plain,
-    tool_event,
-)
-from memory_mcp.domain.host_events import HostEvent
+PreCompress comes before each request to the model, whether or not anything is compressed, and in
+`gemini -p` the prompt begins with what the hook of the session's start said (0.61.0).
+"""
 
-SHOWS: dict[str, Shows] = {"SessionStart": "changes", "BeforeAgent": "changes"}
+from memory_mcp.capture.claude_code import answer_of
+from memory_mcp.capture.host import Heard, Host, Payload, additional_context, event
+from memory_mcp.domain.host_events import HostEvent, tool_event
+from memory_mcp.domain.machine_texts import said_by_model, said_by_user
+from memory_mcp.transcripts.gemini import GeminiTranscript
+
+LISTENING = frozenset({"SessionStart", "BeforeAgent"})
 
 
 def hear(payload: Payload) -> Heard:
@@ -25,33 +22,40 @@ def hear(payload: Payload) -> Heard:
         events=(found,) if found else (),
         session=session,
         folder=payload.text("cwd") or None,
-        shows="context" if payload.text("source") in AFRESH else SHOWS.get(hook),
+        listens=hook in LISTENING,
+        transcript=payload.text("transcript_path") or None,
     )
 
 
 def _event(hook: str, session: str, payload: Payload) -> HostEvent | None:
     at = payload.moment("timestamp")
+    stamped = at is not None
     match hook:
         case "SessionStart":
             folder, source = payload.text("cwd"), payload.text("source")
             return event("start", session, name=source, folder=folder, at=at)
         case "BeforeAgent":
-            return event("prompt", session, text=payload.text("prompt"), at=at)
+            text = said_by_user(payload.text("prompt"))
+            return event("prompt", session, text=text, at=at, stamped=stamped)
         case "AfterAgent":
-            return event("answer", session, text=payload.text("prompt_response"), at=at)
+            text = said_by_model(payload.text("prompt_response"))
+            return event("answer", session, text=text, at=at, stamped=stamped)
         case "AfterTool":
-            response = payload.inner("tool_response")
-            answered = response.text("returnDisplay") or plain(response.any("llmContent"))
+            answer = answer_of(payload.any("tool_response"))
             name, asked = payload.text("tool_name"), payload.any("tool_input")
-            return tool_event(session, name, asked, answered, key=None, at=at)
+            return tool_event(session, name, asked, answer, key=None, at=at, stamped=stamped)
         case "PreCompress":
-            trigger = payload.text("trigger")
-            text = f"{COMPACTION} ({trigger})." if trigger else f"{COMPACTION}."
-            return event("compaction", session, text=text, at=at)
+            return event("compaction", session, name="attempt", at=at)
         case "SessionEnd":
             return event("end", session, name=payload.text("reason"), at=at)
         case _:
             return None
 
 
-HOST = Host(name="gemini", chars_max=10_000, hear=hear, say=additional_context)
+HOST = Host(
+    name="gemini",
+    chars_max=10_000,
+    hear=hear,
+    say=additional_context,
+    transcript=GeminiTranscript,
+)

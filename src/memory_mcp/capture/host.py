@@ -4,17 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.host_events import HostEvent, HostEventKind, own_tool, tool_in_short
+from memory_mcp.domain.host_events import HostEvent, HostEventKind
 from memory_mcp.domain.times import parse_moment
-
-Shows = Literal["context", "changes"]
-"""What a host is told after this hook: everything, or what changed since it was last told.
-
-A session that was told nothing yet is told everything in either case.
-"""
+from memory_mcp.transcripts.transcript import NewTranscript
 
 
 class Payload:
@@ -31,18 +26,21 @@ class Payload:
                 return value
         return ""
 
-    def any(self, name: str) -> Any:
-        """A field, whatever it is."""
-        return self._told.get(name)
+    def any(self, *names: str) -> Any:
+        """The first of these fields that is there, whatever it is."""
+        return next((self._told[name] for name in names if self._told.get(name) is not None), None)
 
     def inner(self, name: str) -> "Payload":
         """An object in a field; an empty one where there is none."""
         value = self._told.get(name)
         return Payload(cast("Mapping[str, Any]", value) if isinstance(value, dict) else {})
 
-    def plain(self, name: str) -> str:
-        """A field as one text: a text as it is, anything else as JSON."""
-        return plain(self._told.get(name))
+    def number(self, name: str) -> float | None:
+        """A field that is a number."""
+        value = self._told.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value)
 
     def moment(self, name: str) -> datetime | None:
         """A field that is a time: ISO 8601, or milliseconds since 1970."""
@@ -50,8 +48,8 @@ class Payload:
         try:
             if isinstance(value, str):
                 return parse_moment(value, name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return datetime.fromtimestamp(value / 1000, UTC)
+            if (milliseconds := self.number(name)) is not None:
+                return datetime.fromtimestamp(milliseconds / 1000, UTC)
         except (InvalidInput, ValueError, OverflowError, OSError):
             pass
         return None
@@ -66,9 +64,10 @@ class Heard:
     events: tuple[HostEvent, ...] = ()
     session: str = ""
     folder: str | None = None
-    shows: Shows | None = None
+    listens: bool = False
+    """Whether the host takes something for its model after this hook."""
     transcript: str | None = None
-    """Read what is new in there: the payload itself tells less than it should."""
+    """The host's own file of the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +80,8 @@ class Host:
     hear: Callable[[Payload], Heard]
     say: Callable[[str, str], str]
     """From its name of the event and a text to what it wants printed."""
-    line: Callable[[Payload, str], HostEvent | None] | None = None
-    """One line of its transcript, of that session, as an event."""
+    transcript: NewTranscript | None = None
+    """How its own file of a session is read."""
 
 
 def additional_context(hook: str, text: str) -> str:
@@ -101,62 +100,16 @@ def as_printed(told: Mapping[str, Any]) -> str:
     return text
 
 
-def tool_event(
-    session: str, name: str, asked: Any, answered: Any, *, key: str | None, **more: Any
-) -> HostEvent | None:
-    """A tool's use in short; of our own tools only which block was edited."""
-    if not name:
-        return None
-    if tool := own_tool(name):
-        label = Payload(as_object(asked)).text("label")
-        if not tool.startswith("core_memory") or not label:
-            return None
-        return HostEvent(kind="tool", session=session, label=label, name=name, **more)
-    text = tool_in_short(name, _in_words(asked), plain(answered))
-    return HostEvent(kind="tool", session=session, text=text, name=name, key=key, **more)
-
-
 def event(kind: HostEventKind, session: str, **more: Any) -> HostEvent:
-    """One event; empty texts that stand for nothing become `None`."""
-    told = {name: value or None for name, value in more.items() if name != "text"}
-    return HostEvent(kind=kind, session=session, text=more.get("text") or "", **told)
-
-
-def as_object(value: Any) -> dict[str, Any]:
-    """An object, or the object a text holds as JSON; else an empty one."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    """One event; what is empty is not told."""
+    told: dict[str, Any] = {name: value for name, value in more.items() if value not in (None, "")}
+    return HostEvent(kind=kind, session=session, **told)
 
 
 def plain(value: Any) -> str:
-    """A value as one text."""
+    """A value as one text: a text as it is, anything else as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)
-
-
-def said_in(content: Any) -> str:
-    """The text of a message's content: a text, or parts of which some are texts."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = [Payload(as_object(part)) for part in cast("list[Any]", content)]
-    texts = [part.text("text") for part in parts if part.text("type") in _TEXT_PARTS]
-    return "\n".join(text for text in texts if text)
-
-
-_TEXT_PARTS = ("text", "output_text", "input_text")
-
-
-def _in_words(asked: Any) -> str:
-    """A call's arguments as `name=value, …`."""
-    if told := as_object(asked):
-        return ", ".join(f"{name}={plain(value)}" for name, value in told.items())
-    return plain(asked)

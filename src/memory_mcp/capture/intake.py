@@ -20,9 +20,9 @@ from typing import Any, cast
 import anyio
 from anyio import to_thread
 
-from memory_mcp.capture import claude_code, codex, cursor, gemini, vscode
+from memory_mcp.capture import claude_code, codex, copilot, cursor, gemini, qwen, vscode
 from memory_mcp.capture.host import Heard, Host, Payload
-from memory_mcp.capture.transcripts import new_events
+from memory_mcp.capture.transcripts import BYTES_MAX, new_events, size_of
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError, StoreError
 from memory_mcp.domain.ids import AgentId
@@ -31,7 +31,13 @@ from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
 
-HOSTS = {module.HOST.name: module.HOST for module in (claude_code, codex, gemini, cursor, vscode)}
+HOSTS = {
+    module.HOST.name: module.HOST
+    for module in (claude_code, codex, gemini, cursor, vscode, copilot, qwen)
+}
+LISTENING_BYTES_MAX = 1024 * 1024
+"""While a host waits for an answer, no more of a transcript is read than that; a later hook reads
+the rest."""
 LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
@@ -105,12 +111,11 @@ class Intake:
                 await self._take_in_quietly(earlier)
         async with self._lock:
             taken = self._taken.pop(name, None) or await self._take_in(name)
-        if taken is None or taken.heard.shows is None or not taken.heard.session:
+        if taken is None or not taken.heard.listens or not taken.heard.session:
             return Answer("")
         heard, host = taken.heard, taken.host
         capture, agent_id = self._services.capture, taken.agent_id
-        anew = heard.shows == "context"
-        telling = await capture.telling(agent_id, heard.session, host.chars_max, anew=anew)
+        telling = await capture.telling(agent_id, heard.session, host.chars_max)
         if not telling.text:
             return Answer("")
 
@@ -199,32 +204,56 @@ class Intake:
         if not isinstance(payload, dict):
             raise InvalidInput("the host told no JSON object.")
         told_here = Payload(cast("dict[str, Any]", payload))
-        if host is claude_code.HOST and told_here.text("sessionId"):
-            host = vscode.HOST  # it runs Claude Code's hooks too
+        host = _really(host, told_here)
         heard = host.hear(told_here)
         settings = await to_thread.run_sync(self._settings_of, call, heard)
         agent_id = (await self._services.agents.choose(settings.agent)).id
         heard_at = parse_moment(call.text("at"), "at")
         capture = self._services.capture
-        await capture.take_in(agent_id, host.name, heard.events, heard_at)
-        if heard.transcript:
+        if heard.transcript or heard.events:  # a subagent's hook has neither
             await self._read_on(host, agent_id, heard, heard_at)
+        await capture.take_in(agent_id, host.name, heard.events, heard_at)
+        await self._begin_reading(agent_id, heard)
         return Taken(host, agent_id, heard)
 
     async def _read_on(
         self, host: Host, agent_id: AgentId, heard: Heard, heard_at: datetime
     ) -> None:
-        """Store what is new in a session's transcript."""
-        path = heard.transcript or ""
+        """Store what is new in a session's transcript, before what the hook itself tells."""
         capture = self._services.capture
         known = await capture.session(agent_id, heard.session)
+        path = heard.transcript or known.transcript
+        is_new = path != known.transcript
+        if host.transcript is None or path is None or (is_new and _start_of(heard) is not None):
+            return
+        bytes_max = LISTENING_BYTES_MAX if heard.listens else BYTES_MAX
+        read_from = 0 if is_new else known.offset
         try:
-            events, offset = await to_thread.run_sync(new_events, host, heard.session, path, known)
+            news = await to_thread.run_sync(
+                new_events, host.transcript, heard.session, path, read_from, bytes_max
+            )
+        except FileNotFoundError:  # not every session is kept
+            return
         except (OSError, ValueError) as error:
             logger.warning("a transcript of %s cannot be read: %s", host.name, error)
             return
-        await capture.take_in(agent_id, host.name, events, heard_at)
-        await capture.read_to(agent_id, heard.session, path, offset)
+        await capture.take_in(agent_id, host.name, news.events, heard_at)
+        await capture.read_to(agent_id, heard.session, path, news.offset)
+
+    async def _begin_reading(self, agent_id: AgentId, heard: Heard) -> None:
+        """Note at a session's start where its transcript is read from.
+
+        A session that is resumed and was never heard of is read from where it is now: what came
+        before hooks were installed is for an import to bring.
+        """
+        source, path = _start_of(heard), heard.transcript
+        if source is None or path is None:
+            return
+        capture = self._services.capture
+        known = await capture.session(agent_id, heard.session)
+        if known.transcript != path:
+            offset = await to_thread.run_sync(size_of, path) if source == "resume" else 0
+            await capture.read_to(agent_id, heard.session, path, offset)
 
     def _settings_of(self, call: Payload, heard: Heard) -> Settings:
         """As whoever called the hook wants to be served."""
@@ -242,3 +271,21 @@ class Intake:
 def _texts(told: Any) -> dict[str, str]:
     pairs = cast("dict[str, Any]", told).items() if isinstance(told, dict) else ()
     return {name: value for name, value in pairs if isinstance(value, str)}
+
+
+def _start_of(heard: Heard) -> str | None:
+    """Why the session starts, where the hook tells that it does."""
+    return next((event.name or "" for event in heard.events if event.kind == "start"), None)
+
+
+def _really(host: Host, told: Payload) -> Host:
+    """Whose payload it is: hosts run the hooks of others too, whose files they read."""
+    if host not in (claude_code.HOST, vscode.HOST):
+        return host
+    if told.text("sessionId"):
+        return vscode.HOST
+    if told.text("tool_call_id") or "####" in told.text("prompt_id"):
+        return qwen.HOST
+    if told.text("session_id") and told.text("timestamp") and not told.text("permission_mode"):
+        return copilot.HOST
+    return host

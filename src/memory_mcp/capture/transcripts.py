@@ -1,46 +1,81 @@
-"""What is new in a host's file of a conversation: JSON lines, read from where we left off."""
+"""What is new in a host's own file of a session: JSON lines, read from where we left off."""
 
 import json
 import os
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from memory_mcp.capture.host import Host, Payload
-from memory_mcp.domain.host_events import HostEvent, HostSession
+from memory_mcp.domain.host_events import HostEvent
+from memory_mcp.transcripts.gemini import GeminiTranscript
+from memory_mcp.transcripts.transcript import NewTranscript
 
 BYTES_MAX = 64 * 1024 * 1024
 """Of more than that at once, only the end is read."""
+BYTES_WAITED_FOR = 1024 * 1024
+"""So much may follow a tool's call before its answer is no longer waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came to a file."""
+
+    events: list[HostEvent]
+    offset: int
+    """How far it was read now, in bytes: before a tool's call whose answer has not come."""
 
 
 def new_events(
-    host: Host, session: str, path: str, known: HostSession
-) -> tuple[list[HostEvent], int]:
-    """The events in the lines that came since, and how far was read now.
+    begin: NewTranscript, session: str, path: str, start: int, bytes_max: int = BYTES_MAX
+) -> News:
+    """The events in the lines that came since `start`; none yet where more came than `bytes_max`.
 
-    A line that is still being written is left for the next time.
+    A line that is still being written is left for the next time, and so is one that cannot be
+    understood for good.
 
     Raises:
         OSError: the file cannot be read.
     """
-    if host.line is None:
-        return [], 0
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        start = known.offset if known.transcript == path and known.offset <= size else 0
-        start = max(start, size - BYTES_MAX)
+        if start > size:  # it was written anew
+            start = 0
+        if size - start > bytes_max:
+            if bytes_max < BYTES_MAX:
+                return News([], start)
+            start = size - bytes_max
         file.seek(start)
         read = file.read(size - start)
-    whole = read[: read.rfind(b"\n") + 1]
-    events = [
-        event
-        for line in whole.splitlines()
-        if (entry := _entry(line)) is not None and (event := host.line(entry, session)) is not None
-    ]
-    return events, start + len(whole)
+    transcript = begin(session, Counter())
+    if isinstance(transcript, GeminiTranscript):
+        transcript.whole = start == 0
+    events: list[HostEvent] = []
+    place = answered = start
+    for line in read[: read.rfind(b"\n") + 1].splitlines(keepends=True):
+        place += len(line)
+        record = _record(line)
+        if record is not None:
+            try:
+                events += transcript.events(record)
+            except ValueError:
+                pass
+        if not transcript.waits:
+            answered = place
+    offset = place if place - answered > BYTES_WAITED_FOR else answered
+    return News([replace(event, session=session) for event in events], offset)
 
 
-def _entry(line: bytes) -> Payload | None:
+def size_of(path: str) -> int:
+    """How long a file is, in bytes; 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
     try:
         told = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return Payload(cast("dict[str, Any]", told)) if isinstance(told, dict) else None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else None

@@ -4,24 +4,17 @@ It takes nothing for its model when a prompt is sent, but after a tool.
 """
 
 from memory_mcp.capture import claude_code
-from memory_mcp.capture.host import Heard, Host, Payload, Shows, additional_context, event
-from memory_mcp.domain.host_events import HostEvent
+from memory_mcp.capture.host import Heard, Host, Payload, additional_context
+from memory_mcp.transcripts.copilot import CopilotTranscript
 
-SHOWS: dict[str, Shows] = {"SessionStart": "changes", "PostToolUse": "changes"}
+LISTENING = frozenset({"SessionStart", "PostToolUse"})
 
 
 def hear(payload: Payload) -> Heard:
     """One call of a hook."""
-    return claude_code.heard(payload, turn="", shows=SHOWS)
+    return claude_code.heard(payload, turn="", listening=LISTENING)
 
 
-def line(entry: Payload, session: str) -> HostEvent | None:
-    """The assistant's words in a line of a transcript."""
-    if entry.text("type") != "assistant.message":
-        return None
-    data, at = entry.inner("data"), entry.moment("timestamp")
-    text, key = data.text("content"), data.text("messageId") or entry.text("id")
-    return event("answer", session, text=text, key=key, at=at) if text else None
-
-
-HOST = Host(name="vscode", chars_max=10_000, hear=hear, say=additional_context, line=line)
+HOST = Host(
+    name="vscode", chars_max=10_000, hear=hear, say=additional_context, transcript=CopilotTranscript
+)

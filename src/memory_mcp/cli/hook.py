@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from memory_mcp.rendezvous import Told
 
-HOSTS = ("claude-code", "codex", "cursor", "gemini", "vscode")
+HOSTS = ("claude-code", "codex", "copilot", "cursor", "gemini", "qwen", "vscode")
 SPEAKING = ("SessionStart", "UserPromptSubmit", "BeforeAgent", "sessionStart")
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5

@@ -90,6 +90,8 @@ class ForgottenCopy:
     conversation: str | None
     external_id: str | None
     forgotten_at: str
+    aliases: list[str] | None
+    """Other ids under which its host tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ class MessageCopy:
     created_at: str
     external_id: str | None
     metadata: dict[str, Any] | None
+    aliases: list[str] | None
+    """Other ids under which its host tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,11 @@ class NewMessage:
     metadata: dict[str, Any] | None = None
     id: MessageId | None = None
     """The id it has in the store it is copied from."""
+    aliases: tuple[str, ...] = ()
+    """Other ids under which its host tells it, where it is copied from another store."""
+    own_id: bool = False
+    """Whether `external_id` is its host's own id for it: the same wherever a copy of the message
+    stands, and a hook may have told it before without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from memory_mcp.domain.host_events import HostSession
+from memory_mcp.domain.host_sessions import HostSession
 from memory_mcp.domain.ids import (
     AgentId,
     ConversationId,
@@ -130,8 +130,14 @@ class HostSessionStore(Protocol):
         """Change what is known of a session; one without a conversation is left alone."""
         ...
 
-    async def latest(self, agent_id: AgentId, conversation: str) -> str | None:
-        """The external id of the last message that came to a conversation."""
+    async def latest(self, agent_id: AgentId, conversation: str, limit: int) -> list[Message]:
+        """The last messages that came to a conversation, the newest first."""
+        ...
+
+    async def answered_at(
+        self, agent_id: AgentId, host: str, at: datetime, within: timedelta
+    ) -> str | None:
+        """The conversation of that host whose last answer came at about that moment."""
         ...
 
     async def last_heard(self) -> dict[str, datetime]:

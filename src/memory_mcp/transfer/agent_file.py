@@ -26,7 +26,17 @@ from memory_mcp.domain.copies import (
     PassageCopy,
 )
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
+from memory_mcp.domain.host_events import tool_in_short
 from memory_mcp.domain.ids import new_id
+from memory_mcp.domain.json_values import (
+    as_list,
+    as_object,
+    as_text,
+    moment_of,
+    name_of,
+    objects,
+    told_of,
+)
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.solver import check_rules
@@ -34,19 +44,7 @@ from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.domain.tool_rules import rules_from_json, rules_to_json
 from memory_mcp.services.copies import Copies
-from memory_mcp.transfer.report import (
-    Item,
-    Report,
-    as_list,
-    as_object,
-    as_text,
-    moment_of,
-    name_of,
-    objects,
-    storable,
-    told_of,
-    tool_in_short,
-)
+from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import Source, whole_json
 
 OUR_TOOLS = {

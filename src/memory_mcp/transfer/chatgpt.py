@@ -8,18 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
 
+from memory_mcp.domain.host_events import tool_in_short
+from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, name_of
 from memory_mcp.domain.messages import NewMessage, Role
-from memory_mcp.transfer.report import (
-    Item,
-    Report,
-    as_list,
-    as_object,
-    as_text,
-    moment_of,
-    name_of,
-    storable,
-    tool_in_short,
-)
+from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import Source, items_of
 
 MEMBER = r"(^|/)conversations[-_0-9]*\.json$"

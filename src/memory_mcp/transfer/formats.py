@@ -10,13 +10,11 @@ from memory_mcp.transfer import (
     agent_file,
     chatgpt,
     claude_ai,
-    claude_code,
-    codex,
-    gemini,
     json_lines,
     markdown,
     mem0,
     server_memory,
+    transcripts,
 )
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, first_bytes
@@ -42,24 +40,38 @@ FORMATS = {
     ),
     "passages": Format(json_lines.read_passages, "archival passages, one JSON object a line"),
     "claude-code": Format(
-        claude_code.read,
+        transcripts.read_claude_code,
         "Claude Code's transcripts: a session's .jsonl, or ~/.claude/projects",
         "claude-code",
         folders=True,
         by_folder=True,
     ),
     "codex": Format(
-        codex.read,
+        transcripts.read_codex,
         "Codex's sessions: a rollout .jsonl, or ~/.codex/sessions",
         "codex",
         folders=True,
         by_folder=True,
     ),
     "gemini": Format(
-        gemini.read,
+        transcripts.read_gemini,
         "Gemini CLI's chats: a session's file, or ~/.gemini/tmp",
         "gemini",
         folders=True,
+    ),
+    "qwen": Format(
+        transcripts.read_qwen,
+        "Qwen Code's chats: a session's .jsonl, or ~/.qwen/projects",
+        "qwen",
+        folders=True,
+        by_folder=True,
+    ),
+    "copilot": Format(
+        transcripts.read_copilot,
+        "GitHub Copilot CLI's sessions: an events.jsonl, or ~/.copilot/session-state",
+        "copilot",
+        folders=True,
+        by_folder=True,
     ),
     "chatgpt": Format(
         chatgpt.read, "ChatGPT's export: the zip, or conversations.json", "chatgpt", folders=True
@@ -148,6 +160,8 @@ _MARKS = (
     ("jsonl", ("kind", "format")),
     ("codex", ("payload", "timestamp", "type")),
     ("codex", ("timestamp", "instructions")),
+    ("qwen", ("sessionId", "uuid", "provenance")),
+    ("copilot", ("data", "id", "parentId")),
     ("claude-code", ("sessionId", "uuid")),
     ("claude-code", ("type", "leafUuid")),
     ("gemini", ("sessionId", "messages")),

@@ -102,6 +102,7 @@ def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
                 name=copy.name,
                 external_id=copy.external_id,
                 metadata=copy.metadata,
+                aliases=tuple(copy.aliases or ()),
             )
             return Item(made, place, AgentChoice(name=copy.agent))
         case PassageCopy():

@@ -21,11 +21,12 @@ from memory_mcp.domain.copies import (
     PassageCopy,
 )
 from memory_mcp.domain.errors import ExportRefused, ImportRefused
+from memory_mcp.domain.json_values import moment_of, name_of
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import PASSAGE_CHARS_MAX
 from memory_mcp.domain.times import for_reading, from_iso
 from memory_mcp.services.copies import Copies
-from memory_mcp.transfer.report import Item, Report, moment_of, name_of, storable
+from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import LINE_BYTES_MAX, Source
 
 ENDINGS = (".md", ".markdown", ".mdx")

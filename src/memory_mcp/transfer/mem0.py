@@ -4,18 +4,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, name_of, objects
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.transfer.report import (
-    Item,
-    Report,
-    as_list,
-    as_object,
-    as_text,
-    moment_of,
-    name_of,
-    objects,
-    storable,
-)
+from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import Source, items_of
 
 _LISTS = ("results", "memories", "data")

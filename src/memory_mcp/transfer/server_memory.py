@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from memory_mcp.domain.json_values import as_list, as_text, name_of, objects
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import TAG_CHARS_MAX
-from memory_mcp.transfer.report import Item, Report, as_list, as_text, name_of, objects, storable
+from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import Source, objects_by_line
 
 

@@ -20,11 +20,13 @@ from memory_mcp.domain.copies import (
     kind_of,
 )
 from memory_mcp.domain.errors import AgentNotFound
+from memory_mcp.domain.ids import MessageId
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.ports import Clock, CopyKind, Page, Put
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.retold import add_aliases
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 _AGENTS = """
@@ -44,6 +46,9 @@ JOIN agents a ON a.seq = ab.agent_seq
 WHERE a.seq IN (SELECT value FROM json_each(?)) ORDER BY a.seq
 """
 _OF_THESE = "IN (SELECT value FROM json_each(:agents))"
+_ALIASES = """
+(SELECT json_group_array(external_id) FROM message_aliases WHERE message_id = {}.id)
+"""
 _PAGES: dict[CopyKind, str] = {
     "block_version": f"""
         SELECT h.block_seq * 1000000 + h.version, b.id, h.version, h.value, h.changed_by,
@@ -57,13 +62,14 @@ _PAGES: dict[CopyKind, str] = {
         FROM conversations c JOIN agents a ON a.seq = c.agent_seq
         WHERE c.seq > :after AND c.agent_seq {_OF_THESE} ORDER BY c.seq LIMIT :limit""",
     "forgotten": f"""
-        SELECT f.rowid_, f.id, a.name, f.conversation, f.external_id, f.forgotten_at
+        SELECT f.rowid_, f.id, a.name, f.conversation, f.external_id, f.forgotten_at,
+            {_ALIASES.format("f")}
         FROM (SELECT *, row_number() OVER (ORDER BY id) AS rowid_ FROM forgotten
             WHERE agent_seq {_OF_THESE}) f JOIN agents a ON a.seq = f.agent_seq
         WHERE f.rowid_ > :after ORDER BY f.rowid_ LIMIT :limit""",
     "message": f"""
         SELECT m.seq, m.id, a.name, c.external_id, m.role, m.name, m.content, m.created_at,
-            m.external_id, m.metadata
+            m.external_id, m.metadata, {_ALIASES.format("m")}
         FROM messages m JOIN agents a ON a.seq = m.agent_seq
             JOIN conversations c ON c.seq = m.conversation_seq
         WHERE m.seq > :after AND m.agent_seq {_OF_THESE} ORDER BY m.seq LIMIT :limit""",
@@ -264,7 +270,8 @@ def _conversation(row: Row) -> Copy:
 
 def _forgotten(row: Row) -> Copy:
     names = ("id", "agent", "conversation", "external_id", "forgotten_at")
-    return ForgottenCopy(**dict(zip(names, row, strict=True)))
+    told = dict(zip(names, row[:-1], strict=True))
+    return ForgottenCopy(**told, aliases=json.loads(row[-1]) or None)
 
 
 def _message(row: Row) -> Copy:
@@ -278,6 +285,7 @@ def _message(row: Row) -> Copy:
         created_at=row[6],
         external_id=row[7],
         metadata=json.loads(row[8]) if row[8] else None,
+        aliases=json.loads(row[9]) or None,
     )
 
 
@@ -337,7 +345,10 @@ def _put(session: Session, copy: Copy, now: str) -> Put:
         case ForgottenCopy():
             agent = _agent_seq(session, copy.agent)
             row = (copy.id, agent, copy.external_id, copy.forgotten_at, copy.conversation)
-            return STORED if session.value(_PUT_FORGOTTEN, row) else KNOWN
+            if not session.value(_PUT_FORGOTTEN, row):
+                return KNOWN
+            add_aliases(session, agent, MessageId(copy.id), copy.aliases or ())
+            return STORED
         case SummaryCopy():
             return _put_summary(session, copy)
         case MessageCopy() | PassageCopy():

@@ -1,17 +1,17 @@
 """Hosts' sessions in SQLite: what hooks leave beside their conversation's messages."""
 
 import json
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from memory_mcp.domain.host_events import HostSession
-from memory_mcp.domain.ids import AgentId, new_id
+from memory_mcp.domain.host_sessions import HostSession
+from memory_mcp.domain.ids import AgentId, ConversationId, new_id
+from memory_mcp.domain.messages import Message
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, SessionEdit
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.session import Session
+from memory_mcp.storage.sqlite.session import Row, Session
 
 _FIND = "SELECT seq, id FROM conversations WHERE agent_seq = ? AND external_id = ?"
 _MAKE = """
@@ -23,14 +23,23 @@ UPDATE conversations SET ended_at = NULL, host = coalesce(host, ?), project = co
 WHERE seq = ?
 """
 _END = "UPDATE conversations SET ended_at = ? WHERE seq = ? AND ended_at IS NULL"
-_GET = "SELECT seen, transcript, offset FROM host_sessions WHERE conversation_seq = ?"
+_GET = "SELECT seen, transcript, offset, last_sign FROM host_sessions WHERE conversation_seq = ?"
 _PUT = """
-INSERT INTO host_sessions (conversation_seq, seen, transcript, offset) VALUES (?, ?, ?, ?)
+INSERT INTO host_sessions (conversation_seq, seen, transcript, offset, last_sign)
+VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET seen = excluded.seen, transcript = excluded.transcript,
-    offset = excluded.offset
+    offset = excluded.offset, last_sign = excluded.last_sign
 """
 _LATEST = """
-SELECT external_id FROM messages WHERE conversation_seq = ? ORDER BY seq DESC LIMIT 1
+SELECT id, seq, role, name, content, created_at, external_id FROM messages
+WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
+"""
+_ANSWERED = """
+SELECT c.external_id, (SELECT max(m.created_at) FROM messages m
+    WHERE m.conversation_seq = c.seq AND m.role = 'assistant') AS answered
+FROM conversations c JOIN host_sessions s ON s.conversation_seq = c.seq
+WHERE c.agent_seq = ? AND c.host = ? AND c.last_at >= ? AND answered BETWEEN ? AND ?
+ORDER BY c.last_at DESC LIMIT 1
 """
 _HEARD = """
 SELECT c.host, max(max(c.last_at, coalesce(c.ended_at, '')))
@@ -91,19 +100,34 @@ class SqliteHostSessions:
             before = _session_of(session, found[0])
             after = edit(before)
             if after != before:
-                told = json.dumps(dict(after.seen))
-                session.run(_PUT, (found[0], told, after.transcript, after.offset))
+                seen = json.dumps(None if after.seen is None else dict(after.seen))
+                row = (found[0], seen, after.transcript, after.offset, after.last_sign)
+                session.run(_PUT, row)
 
         await self._database.write(change)
 
-    async def latest(self, agent_id: AgentId, conversation: str) -> str | None:
-        """The external id of the last message that came to a conversation."""
+    async def latest(self, agent_id: AgentId, conversation: str, limit: int) -> list[Message]:
+        """The last messages that came to a conversation, the newest first."""
 
-        def latest(session: Session) -> str | None:
+        def latest(session: Session) -> list[Message]:
             found = session.one(_FIND, (seq_of(session, agent_id), conversation))
-            return session.value(_LATEST, (found[0],)) if found else None
+            rows = session.all(_LATEST, (found[0], limit)) if found else []
+            return [_message(row, found[1], conversation) for row in rows if found]
 
         return await self._database.read(latest)
+
+    async def answered_at(
+        self, agent_id: AgentId, host: str, at: datetime, within: timedelta
+    ) -> str | None:
+        """The conversation of that host whose last answer came at about that moment."""
+        earliest, latest = to_iso(at - within), to_iso(at + within)
+
+        def find(session: Session) -> str | None:
+            asked = (seq_of(session, agent_id), host, earliest, earliest, latest)
+            found = session.one(_ANSWERED, asked)
+            return found[0] if found else None
+
+        return await self._database.read(find)
 
     async def last_heard(self) -> dict[str, datetime]:
         """When hooks of each host last told something, whoever's memory it went to."""
@@ -121,4 +145,22 @@ def _session_of(session: Session, conversation_seq: int) -> HostSession:
     row = session.one(_GET, (conversation_seq,))
     if row is None:
         return HostSession()
-    return replace(HostSession(), seen=json.loads(row[0]), transcript=row[1], offset=row[2])
+    seen, transcript, offset, last_sign = row
+    return HostSession(
+        seen=json.loads(seen), transcript=transcript, offset=offset, last_sign=last_sign
+    )
+
+
+def _message(row: Row, conversation_id: str, conversation: str) -> Message:
+    message_id, seq, role, name, content, created_at, external_id = row
+    return Message(
+        id=message_id,
+        seq=seq,
+        conversation_id=ConversationId(conversation_id),
+        conversation=conversation,
+        role=role,
+        name=name,
+        content=content,
+        created_at=from_iso(created_at),
+        external_id=external_id,
+    )

@@ -30,6 +30,7 @@ from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.removed import forgotten_id, has_forgotten
+from memory_mcp.storage.sqlite.retold import add_aliases, retold
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
@@ -53,6 +54,12 @@ CROSS JOIN messages m ON m.agent_seq = :agent AND m.conversation_seq = c.seq
     AND m.external_id = asked.value ->> 1
 UNION ALL
 SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.id = asked.value ->> 2
+UNION ALL
+SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.agent_seq = :agent
+    AND m.external_id = asked.value ->> 1 WHERE asked.value ->> 3
+UNION ALL
+SELECT asked.key FROM json_each(:asked) asked CROSS JOIN message_aliases a ON a.agent_seq = :agent
+    AND a.external_id = asked.value ->> 1 WHERE asked.value ->> 3
 """
 _BACKLOG = """
 SELECT min(seq), max(seq), count(*), max(created_at) FROM messages
@@ -124,10 +131,14 @@ class SqliteMessages:
         def store(session: Session) -> Appended:
             agent_seq = seq_of(session, agent_id)
             watchful = has_forgotten(session, agent_seq)
+            again = retold(session, agent_seq, messages)
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             known: list[MessageId] = []
-            for message, vector in zip(messages, vectors, strict=True):
+            for place, (message, vector) in enumerate(zip(messages, vectors, strict=True)):
+                if place in again:
+                    known.append(again[place])
+                    continue
                 came_from = (agent_seq, message.conversation, message.external_id)
                 if watchful and (gone := forgotten_id(session, *came_from, message.id)):
                     known.append(gone)
@@ -139,6 +150,8 @@ class SqliteMessages:
                 row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
                 if (seq := session.value(_INSERT, row)) is not None:
                     run.new.append((seq, message, vector))
+                    if message.aliases:
+                        add_aliases(session, agent_seq, message_id, message.aliases)
                     ids.append(message_id)
                 else:
                     external = (agent_seq, run.conversation_seq, message.external_id)
@@ -215,7 +228,9 @@ class SqliteMessages:
 
     async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
         """Which of the messages are there already, by external id or their own; as indexes."""
-        asked = [[each.conversation, each.external_id, each.id] for each in messages]
+        asked = [
+            [each.conversation, each.external_id, each.id, int(each.own_id)] for each in messages
+        ]
         rows = await self._database.read(
             lambda session: session.all(
                 _KNOWN, {"agent": seq_of(session, agent_id), "asked": json.dumps(asked)}

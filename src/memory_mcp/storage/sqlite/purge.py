@@ -44,6 +44,7 @@ _GONE = (
     "DELETE FROM passages WHERE agent_seq = ?",
     "DELETE FROM summaries WHERE agent_seq = ?",
     "DELETE FROM messages WHERE agent_seq = ?",
+    "DELETE FROM message_aliases WHERE agent_seq = ?",
     "DELETE FROM forgotten WHERE agent_seq = ?",
     "DELETE FROM removed WHERE agent_seq = ?",
     "DELETE FROM conversations WHERE agent_seq = ?",

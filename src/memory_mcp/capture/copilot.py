@@ -1,0 +1,24 @@
+"""GitHub Copilot CLI's hooks: Claude Code's names, shapes of its own (1.0.102).
+
+It takes a top-level `additionalContext` and nothing else, after a session's start, a prompt and a
+tool. Only Stop names the transcript, which has the answers.
+"""
+
+from memory_mcp.capture import claude_code
+from memory_mcp.capture.host import Heard, Host, Payload, as_printed
+from memory_mcp.transcripts.copilot import CopilotTranscript
+
+LISTENING = frozenset({"SessionStart", "UserPromptSubmit", "PostToolUse"})
+
+
+def hear(payload: Payload) -> Heard:
+    """One call of a hook."""
+    return claude_code.heard(payload, turn="", answer="tool_result", listening=LISTENING)
+
+
+def say(_: str, text: str) -> str:
+    """How it is told something for its model."""
+    return as_printed({"additionalContext": text})
+
+
+HOST = Host(name="copilot", chars_max=10_000, hear=hear, say=say, transcript=CopilotTranscript)

@@ -1,0 +1,48 @@
+"""A host's session as memory knows it: what of core memory its history still holds.
+
+Hosts tell of compactions in different orders and more or less often (seen in November 2026):
+
+    Claude Code 2.1.332   PreCompact, SessionStart(compact), PostCompact
+    Codex 0.171.0         PreCompact, SessionStart(compact)
+    Gemini CLI 0.61.0     PreCompress before each request to the model, whether or not anything is
+                          compressed; its chat file alone tells that it was
+
+So an attempt is no compaction, and of the two signs that one has happened whichever comes first
+counts, the other is its echo.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from memory_mcp.domain.ids import BlockId
+
+CompactionSign = Literal["attempt", "restart", "done"]
+"""`attempt`: the host is about to compact, or only looks whether it must. `restart`: the session
+starts again on the compacted history. `done`: the history was compacted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSession:
+    """What hooks left of a session."""
+
+    seen: Mapping[BlockId, int] | None = None
+    """The blocks its history holds, by version; `None`: it must be shown everything."""
+    transcript: str | None = None
+    offset: int = 0
+    """How many bytes of its transcript were read."""
+    last_sign: CompactionSign | None = None
+    """The last sign of a compaction that no other one has answered yet."""
+
+    def after(self, sign: CompactionSign) -> "HostSession":
+        """The session after a sign of a compaction: one that happened takes away what was seen."""
+        if sign == "attempt":
+            return replace(self, last_sign="attempt")
+        echoes = self.last_sign in ("restart", "done") and self.last_sign != sign
+        if echoes:
+            return replace(self, last_sign=None)
+        return replace(self, last_sign=sign, seen=None)
+
+    def saw(self, versions: Mapping[BlockId, int]) -> "HostSession":
+        """The session after some blocks, by version, came into its history besides others."""
+        return self if self.seen is None else replace(self, seen={**self.seen, **versions})

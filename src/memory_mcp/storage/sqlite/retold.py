@@ -1,0 +1,102 @@
+"""Messages that are told again: by the host's own id, or, where a hook told none, by their words.
+
+A host's file of a session and its hooks tell the same message, and forks hold copies of it. So it
+is known by the id that the host gives it, in whatever conversation of the agent it comes. A message
+that a hook told without an id is recognised by speaker, words and time, once; from then on the id
+is its alias.
+"""
+
+from collections.abc import Sequence
+
+from memory_mcp.domain.host_events import told_at, told_prefix_of
+from memory_mcp.domain.ids import MessageId
+from memory_mcp.domain.messages import NewMessage
+from memory_mcp.storage.sqlite.session import Session
+
+SAME_SESSION_SECONDS = 300
+"""How far apart hook and file may tell a message of one session: what is typed while the model
+works is delivered later."""
+OTHER_SESSION_SECONDS = 5
+"""The same where the file is a fork's, whose copies keep their times."""
+
+_BY_ID = """
+SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
+UNION ALL SELECT message_id FROM message_aliases WHERE agent_seq = ?1 AND external_id = ?2
+UNION ALL SELECT id FROM forgotten WHERE agent_seq = ?1 AND external_id = ?2
+LIMIT 1
+"""
+_HAS_TOLD = """
+SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
+        AND external_id >= 'told:' AND external_id < 'told;')
+    OR EXISTS (SELECT 1 FROM forgotten WHERE agent_seq = ?1
+        AND external_id >= 'told:' AND external_id < 'told;')
+"""
+_TOLD = """
+SELECT m.id, m.external_id, c.external_id FROM messages m
+JOIN conversations c ON c.seq = m.conversation_seq
+WHERE m.agent_seq = ?1 AND m.external_id >= ?2 AND m.external_id < ?3
+    AND m.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = m.id)
+UNION ALL
+SELECT f.id, f.external_id, f.conversation FROM forgotten f
+WHERE f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
+    AND f.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = f.id)
+"""
+_ALIAS = """
+INSERT INTO message_aliases (agent_seq, external_id, message_id) VALUES (?, ?, ?)
+ON CONFLICT DO NOTHING
+"""
+
+
+def retold(
+    session: Session, agent_seq: int, messages: Sequence[NewMessage]
+) -> dict[int, MessageId]:
+    """Which of the messages, by place, are there already or were forgotten, and as which.
+
+    Only messages with an id of their host's own; those recognised by their words get it as alias.
+    """
+    found: dict[int, MessageId] = {}
+    own = [(place, each) for place, each in enumerate(messages) if each.own_id]
+    if not own:
+        return found
+    for place, message in own:
+        if same := session.value(_BY_ID, (agent_seq, message.external_id)):
+            found[place] = MessageId(same)
+    if session.value(_HAS_TOLD, (agent_seq,)):
+        unknown = [(place, message) for place, message in own if place not in found]
+        for place, message_id in _by_words(session, agent_seq, unknown).items():
+            add_aliases(session, agent_seq, message_id, [messages[place].external_id or ""])
+            found[place] = message_id
+    return found
+
+
+def add_aliases(
+    session: Session, agent_seq: int, message_id: MessageId, external_ids: Sequence[str]
+) -> None:
+    """Know a message by other ids too."""
+    session.run_many(_ALIAS, [(agent_seq, each, message_id) for each in external_ids])
+
+
+def _by_words(
+    session: Session, agent_seq: int, messages: Sequence[tuple[int, NewMessage]]
+) -> dict[int, MessageId]:
+    """Pairs of messages that were told twice, the nearest in time first, each in one pair."""
+    pairs: list[tuple[float, int, MessageId]] = []
+    for place, message in messages:
+        prefix = told_prefix_of(message)
+        # `;` is the character after `:`, with which the prefix ends.
+        bounds = (agent_seq, prefix, f"{prefix[:-1]};")
+        for message_id, external_id, conversation in session.all(_TOLD, bounds):
+            at = told_at(external_id)
+            if at is None:
+                continue
+            apart = abs(message.created_at.timestamp() - at)
+            same = conversation == message.conversation
+            if apart <= (SAME_SESSION_SECONDS if same else OTHER_SESSION_SECONDS):
+                pairs.append((apart, place, MessageId(message_id)))
+    found: dict[int, MessageId] = {}
+    taken: set[MessageId] = set()
+    for _, place, message_id in sorted(pairs):
+        if place not in found and message_id not in taken:
+            found[place] = message_id
+            taken.add(message_id)
+    return found
