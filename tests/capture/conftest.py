@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.acceptance.processes import DEADLINE_SECONDS, command, environment, run
 
+from memory_mcp.capture.intake import Intake
+from memory_mcp.services import Services
 from memory_mcp.storage.sqlite.driver import sqlite_module
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -99,3 +101,35 @@ def hooked(tmp_path: Path) -> Iterator[Hooked]:
     made = Hooked(tmp_path / "Ablage für Ämter")
     yield made
     made.stop_daemon()
+
+
+class Spool:
+    """Calls of one host's hooks, put into the spool by hand and answered in this process."""
+
+    def __init__(self, services: Services, database: Path, host: str) -> None:
+        self.folder = database.with_name(f"{database.name}.hooks")
+        self.folder.mkdir(exist_ok=True)
+        self.services = services
+        self.intake = Intake(services, database, str(self.folder))
+        self.host = host
+        self.calls = 0
+        self.at = "2026-11-25T09:00:00.000Z"
+        """When the next call is made."""
+
+    async def tell(self, **payload: Any) -> str:
+        """What the model is told after one call."""
+        self.calls += 1
+        name = f"{self.calls:020}-1.json"
+        head = {"host": self.host, "at": self.at, "agent": "ada"}
+        told = {"session_id": "s1", **payload}
+        (self.folder / name).write_text(f"{json.dumps(head)}\n{json.dumps(told)}", "utf-8")
+        answer = await self.intake.answer(name)
+        if answer.told is not None:
+            await answer.told()
+        return text_of(answer.text)
+
+    async def said(self) -> list[tuple[str, str]]:
+        """Every message of the agent, by time: role and text."""
+        agent = await self.services.agents.named("ada")
+        page = await self.services.recall.search(agent.id, None, limit=50)
+        return [(hit.message.role, hit.message.content) for hit in reversed(page.hits)]

@@ -61,7 +61,7 @@ def test_a_day_in_a_host_is_stored_and_the_next_session_knows_it(hooked: Hooked,
     if end:
         assert hooked.tell(host, end) == ""
     roles = [role for role, _ in hooked.said()]
-    assert roles == ["user", "tool", "assistant", "system"]
+    assert roles == ["user", "tool", "assistant"]
     texts = [text for _, text in hooked.said()]
     assert texts[0] == PROMPT
     assert TOOL in texts[1]
@@ -88,7 +88,7 @@ def test_an_event_that_is_told_again_is_stored_once(hooked: Hooked, host: str) -
         for _ in range(2):
             if event:
                 hooked.tell(host, event, **more if event == "Stop" else {})
-    assert [role for role, _ in hooked.said()] == ["user", "tool", "assistant", "system"]
+    assert [role for role, _ in hooked.said()] == ["user", "tool", "assistant"]
     assert len(hooked.rows("SELECT 1 FROM conversations")) == 1
 
 
@@ -120,7 +120,7 @@ def test_a_changed_block_is_told_once_and_as_a_difference(hooked: Hooked) -> Non
         other.greet()
         other.call("core_memory_append", label="human", content="Name: Ada.")
     told = hooked.tell("claude-code", "UserPromptSubmit", prompt="Two.", prompt_id="2")
-    assert told.splitlines()[-1] == "+ Name: Ada."
+    assert told.splitlines()[-2:] == ["+ Name: Ada.", "</memory-mcp>"]
     assert len(told) < 150
     assert hooked.tell("claude-code", "UserPromptSubmit", prompt="Three.", prompt_id="3") == ""
 
@@ -138,19 +138,6 @@ def test_what_the_sessions_own_model_edits_is_not_told_back(hooked: Hooked) -> N
     )
     assert hooked.tell("claude-code", "UserPromptSubmit") == ""
     assert [role for role, _ in hooked.said()] == ["user"]
-
-
-def test_after_a_compaction_everything_is_told_again(hooked: Hooked) -> None:
-    whole = hooked.tell("claude-code", "SessionStart")
-    hooked.tell("claude-code", "PreCompact")
-    again = hooked.tell("claude-code", "SessionStart", source="compact")
-    assert again.startswith(whole[:200])
-    # Gemini has no event for it: the next prompt brings it.
-    hooked.tell("gemini", "SessionStart")
-    assert hooked.tell("gemini", "BeforeAgent", prompt="One.") == ""
-    hooked.tell("gemini", "PreCompress")
-    assert "<memory_blocks>" in hooked.tell("gemini", "BeforeAgent", prompt="Two.")
-    assert hooked.tell("gemini", "BeforeAgent", prompt="Three.") == ""
 
 
 def test_a_start_that_is_told_again_is_answered_once(hooked: Hooked) -> None:

@@ -128,7 +128,7 @@ sess-1 2026-11-20T09:00:03 Grep: Grep(pattern=def parse)
             "lines of the type 'summary'": 1,
             "thoughts": 1,
             "messages that Claude Code wrote itself": 1,
-            "commands of Claude Code and what they printed": 1,
+            "commands and messages that Claude Code wrote itself": 1,
             "messages of subagents": 1,
         }
     )
@@ -155,7 +155,7 @@ async def test_of_a_codex_session_come_words_and_tools(bring: Bring, services: S
         [
             "codex-1 2026-11-20T10:00:02 user: Run the tests.",
             """\
-codex-1 2026-11-20T10:00:05 shell: shell(command=['pytest'])
+codex-1 2026-11-20T10:00:05 shell: shell(command=["pytest"])
 → 4 passed\
 """,
             "codex-1 2026-11-20T10:00:06 assistant: All four pass.",

@@ -30,8 +30,7 @@ def new_events(
 ) -> News:
     """The events in the lines that came since `start`; none yet where more came than `bytes_max`.
 
-    A line that is still being written is left for the next time, and so is one that cannot be
-    understood for good.
+    A line that is still being written is left for the next time.
 
     Raises:
         OSError: the file cannot be read.
@@ -55,10 +54,7 @@ def new_events(
         place += len(line)
         record = _record(line)
         if record is not None:
-            try:
-                events += transcript.events(record)
-            except ValueError:
-                pass
+            events += transcript.events(record)
         if not transcript.waits:
             answered = place
     offset = place if place - answered > BYTES_WAITED_FOR else answered

@@ -34,6 +34,8 @@ RECENT_MESSAGES = 50
 """So far back in a session is looked for what an event may repeat."""
 ECHO_SECONDS = 3
 """Within so long of a line of its transcript a prompt's hook tells the same prompt."""
+ANSWERED_WITHIN = timedelta(minutes=2)
+"""So far back an answer is looked for that a hook tells as the turn's last."""
 PARENT_SECONDS = 3
 """How exactly a fork tells when its parent's last answer came."""
 
@@ -226,22 +228,20 @@ def _is_echo(event: HostEvent, message: NewMessage, latest: Sequence[Message]) -
 
 
 def _is_told(answer: NewMessage, latest: Sequence[Message]) -> bool:
-    """Whether the words of an answer are those of the answers since somebody last asked.
+    """Whether the words of an answer came by the transcript just before.
 
     A host may keep in several lines what its hook tells as one answer.
     """
-    said: list[str] = []
+    words, said = _plain(answer.content), ""
     for other in latest:
-        if other.role == "user":
-            break
-        if other.role == "assistant" and told_at(other.external_id or "") is None:
-            said.insert(0, _plain(other.content))
-    words = _plain(answer.content)
-    return bool(words) and any(
-        " ".join(said[start:end]) == words
-        for start in range(len(said))
-        for end in range(start + 1, len(said) + 1)
-    )
+        if other.role == "user" or answer.created_at - other.created_at > ANSWERED_WITHIN:
+            said = ""
+        elif other.role == "assistant" and told_at(other.external_id or "") is None:
+            part = _plain(other.content)
+            said = f"{part} {said}" if said else part
+            if words in (part, said):
+                return True
+    return False
 
 
 def _plain(text: str) -> str:

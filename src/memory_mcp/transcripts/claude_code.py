@@ -72,14 +72,10 @@ class ClaudeCodeTranscript:
         # The line that follows where it is delivered as a message has the id of the queued one.
         key = as_text(queued.get("source_uuid")) or as_text(record.get("uuid"))
         at = moment_of(record.get("timestamp")) or moment_of(queued.get("timestamp"))
-        if at is None:
-            raise ValueError("the line has no timestamp that can be meant")
         yield self._event("prompt", text, key, at)
 
     def _said(self, record: dict[str, Any], kind: str) -> Iterator[HostEvent]:
         at = moment_of(record.get("timestamp"))
-        if at is None:
-            raise ValueError("the line has no timestamp that can be meant")
         line = as_text(record.get("uuid"))
         content = as_object(record.get("message")).get("content")
         texts = [content] if isinstance(content, str) else []
@@ -111,7 +107,7 @@ class ClaudeCodeTranscript:
         elif any(text.strip() for text in texts):
             self._left_out["commands and messages that Claude Code wrote itself"] += 1
 
-    def _event(self, kind: HostEventKind, text: str, key: str, at: datetime) -> HostEvent:
+    def _event(self, kind: HostEventKind, text: str, key: str, at: datetime | None) -> HostEvent:
         key = key or self._occurrences.key(self.session, kind, text, at)
         return HostEvent(kind=kind, session=self.session, text=text, key=key, at=at, stamped=True)
 

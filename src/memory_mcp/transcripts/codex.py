@@ -66,8 +66,6 @@ class CodexTranscript:
             self._left_out["messages of subagents"] += 1
         elif as_object(record.get("metadata")).get("compaction_output") is True:
             self._left_out["summaries that Codex asked for"] += 1
-        elif self._at is None:
-            raise ValueError("neither the line nor one before it has a time")
         else:
             yield from self._item(item, self._at)
 
@@ -83,7 +81,7 @@ class CodexTranscript:
             isinstance(source, dict) and "subagent" in source
         )
 
-    def _item(self, item: dict[str, Any], at: datetime) -> Iterator[HostEvent]:
+    def _item(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         kind = as_text(item.get("type"))
         if kind == "message":
             yield from self._message(item, at)
@@ -102,7 +100,7 @@ class CodexTranscript:
         else:
             self._left_out[f"items of the type {kind[:40] or 'none'!r}"] += 1
 
-    def _message(self, item: dict[str, Any], at: datetime) -> Iterator[HostEvent]:
+    def _message(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         role, text = as_text(item.get("role")), text_in(item.get("content"))
         if role not in ("user", "assistant"):
             self._left_out["instructions to the model"] += 1

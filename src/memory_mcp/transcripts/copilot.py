@@ -58,8 +58,6 @@ class CopilotTranscript:
         if data.get("parentToolCallId") or data.get("agentId"):
             self._left_out["messages of subagents"] += 1
             return
-        if at is None:
-            raise ValueError("the line has no timestamp that can be meant")
         told: HostEventKind = "prompt" if kind == "user.message" else "answer"
         source = as_text(data.get("source"))
         text = as_text(data.get("content"))

@@ -80,8 +80,6 @@ class GeminiTranscript:
             self._left_out["messages of subagents"] += 1
         elif kind is None:
             self._left_out[f"entries of the type {_kind(record)[:40]!r}"] += 1
-        elif at is None:
-            raise ValueError("neither the message nor one before it has a time")
         else:
             key = as_text(record.get("id"))
             if words := self._words(record, kind):
@@ -103,7 +101,7 @@ class GeminiTranscript:
             self._left_out["context that Gemini CLI added"] += 1
         return words
 
-    def _tools(self, record: dict[str, Any], at: datetime) -> Iterator[HostEvent]:
+    def _tools(self, record: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         more: dict[str, Any] = {"session": self.session, "at": at, "stamped": True}
         for call in objects(record.get("toolCalls")):
             key, name = as_text(call.get("id")), name_of(call.get("name")) or "tool"
@@ -128,7 +126,8 @@ class GeminiTranscript:
         """Of the history as the model sees it from now on, what was not told before."""
         compressed = any(_text(turn) == _AFTER_SUMMARY for turn in history)
         places = Counter[tuple[str, str]]()
-        for turn, after in zip(history, [*history[1:], {}], strict=True):
+        following: list[dict[str, Any]] = [*history[1:], {}]
+        for turn, after in zip(history, following, strict=False):
             kind = _KINDS.get(_kind(turn))
             if kind is None or not self.whole:
                 continue

@@ -40,11 +40,9 @@ class QwenTranscript:
             self._left_out["messages that Qwen Code wrote itself"] += 1
             return
         at = moment_of(record.get("timestamp"))
-        if at is None:
-            raise ValueError("the line has no timestamp that can be meant")
         yield from self._said(record, kind, at)
 
-    def _said(self, record: dict[str, Any], kind: str, at: datetime) -> Iterator[HostEvent]:
+    def _said(self, record: dict[str, Any], kind: str, at: datetime | None) -> Iterator[HostEvent]:
         texts: list[str] = []
         for part in objects(as_object(record.get("message")).get("parts")):
             if part.get("thought") is True:
@@ -72,7 +70,7 @@ class QwenTranscript:
         elif any(text.strip() for text in texts):
             self._left_out["messages that Qwen Code wrote itself"] += 1
 
-    def _answered(self, response: dict[str, Any], at: datetime) -> Iterator[HostEvent]:
+    def _answered(self, response: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         name = name_of(response.get("name")) or "tool"
         told = as_object(response.get("response"))
         answer = as_text(told.get("output")) or told_of(told)

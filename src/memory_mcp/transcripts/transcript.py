@@ -22,11 +22,7 @@ class Transcript(Protocol):
     """Where the session works, once a record has said so."""
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
-        """What a record tells.
-
-        Raises:
-            ValueError: it cannot be understood; the text says why.
-        """
+        """What a record tells; without a time where neither it nor one before it has one."""
         ...
 
     @property
@@ -78,7 +74,7 @@ class ToolCalls:
             self._left_out["searches for tools"] += 1
 
     def answered_by_name(
-        self, name: str, answer: str, session: str, *, at: datetime, **more: Any
+        self, name: str, answer: str, session: str, *, at: datetime | None, **more: Any
     ) -> Iterator[HostEvent]:
         """The same where a host gives its calls no ids: the last one of that tool is answered."""
         self._answered.discard(name)
@@ -98,9 +94,10 @@ class Occurrences:
     def __init__(self) -> None:
         self._times = Counter[str]()
 
-    def key(self, session: str, kind: str, text: str, at: datetime) -> str:
+    def key(self, session: str, kind: str, text: str, at: datetime | None) -> str:
         """The key of these words, said at that moment once more."""
-        told = f"{session}:{digest(f'{kind} {text}')}:{int(at.timestamp() * 1000)}"
+        moment = int(at.timestamp() * 1000) if at else 0
+        told = f"{session}:{digest(f'{kind} {text}')}:{moment}"
         self._times[told] += 1
         times = self._times[told]
         return told if times == 1 else f"{told}:{times}"

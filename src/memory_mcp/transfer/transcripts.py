@@ -85,18 +85,13 @@ def _records_of(told: Any, name: str) -> Iterator[Record]:
 
 def _items(transcript: Transcript, records: Iterable[Record], report: Report) -> Iterator[Item]:
     for place, record in records:
-        try:
-            events = list(transcript.events(record))
-        except ValueError as error:
-            report.refuse(place, str(error))
-            continue
-        for event in events:
+        for event in transcript.events(record):
             if not event.is_said:
                 if event.label is not None:
                     report.left_out["uses of memory's own tools"] += 1
                 continue
             if event.at is None:
-                report.refuse(place, "it has no time that can be meant")
+                report.refuse(place, "neither it nor a line before it has a time that can be meant")
                 continue
             text = storable(event.text, report)
             owner = folder_agent(transcript.folder) if transcript.folder else None
@@ -122,7 +117,7 @@ def _is_fork(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             for line in file:
-                if b'"promptId"' not in line or b'"type":"user"' not in line:
+                if b'"promptId"' not in line:
                     continue
                 told = as_object(json.loads(line))
                 if told.get("type") != "user" or not _is_prompt(told):

@@ -135,9 +135,11 @@ class SqliteMessages:
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             known: list[MessageId] = []
+            came: dict[str | None, MessageId] = {}
             for place, (message, vector) in enumerate(zip(messages, vectors, strict=True)):
-                if place in again:
-                    known.append(again[place])
+                same = again.get(place) or (message.own_id and came.get(message.external_id))
+                if same:
+                    known.append(same)
                     continue
                 came_from = (agent_seq, message.conversation, message.external_id)
                 if watchful and (gone := forgotten_id(session, *came_from, message.id)):
@@ -153,6 +155,8 @@ class SqliteMessages:
                     if message.aliases:
                         add_aliases(session, agent_seq, message_id, message.aliases)
                     ids.append(message_id)
+                    if message.own_id:
+                        came[message.external_id] = message_id
                 else:
                     external = (agent_seq, run.conversation_seq, message.external_id)
                     same = session.value(_BY_EXTERNAL_ID, external)
