@@ -89,8 +89,9 @@ def text_of(printed: str) -> str:
     if not printed:
         return ""
     told = json.loads(printed)
-    if "additional_context" in told:
-        return told["additional_context"]
+    for name in ("additional_context", "additionalContext"):  # Cursor's, Copilot's
+        if name in told:
+            return told[name]
     assert set(told["hookSpecificOutput"]) == {"hookEventName", "additionalContext"}
     return told["hookSpecificOutput"]["additionalContext"]
 

@@ -203,7 +203,8 @@ def test_an_answer_that_the_payload_lacks_is_read_from_the_transcript(
     for _ in range(2):
         more = {"last_assistant_message": None, "transcript_path": str(path)}
         hooked.tell(host, "Stop", **more)
-    assert hooked.said() == [("assistant", ANSWER)]
+    asked = [("user", PROMPT)] if host == "claude-code" else []
+    assert hooked.said() == [*asked, ("assistant", ANSWER)]
 
 
 def test_a_transcript_that_is_not_there_is_no_trouble(hooked: Hooked) -> None:

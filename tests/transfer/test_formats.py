@@ -24,6 +24,8 @@ FILES = {
     "claude-code": "claude_code.jsonl",
     "codex": "codex.jsonl",
     "gemini": "gemini.json",
+    "qwen": "qwen.jsonl",
+    "copilot": "copilot.jsonl",
     "server-memory": "server_memory.jsonl",
     "mem0": "mem0.json",
     "af": "new.af",
@@ -193,6 +195,19 @@ gem-1 2026-11-20T11:00:02 list_directory: list_directory(path=.)
         ]
     )
     assert dict(report.left_out) == snapshot({"thoughts": 1, "entries of the type 'info'": 1})
+
+
+@pytest.mark.parametrize(("kind", "tool"), [("qwen", "run_shell_command"), ("copilot", "bash")])
+async def test_of_a_session_in_lines_come_words_and_tools(
+    bring: Bring, services: Services, kind: str, tool: str
+) -> None:
+    await bring(kind, DATA / FILES[kind])
+
+    said = await messages(services)
+    assert f"{kind}-1 2026-11-20T10:00:01 user: Run the tests." in said
+    assert f"{kind}-1 2026-11-20T10:00:04 {tool}: {tool}(command=pytest)\n→ 4 passed" in said
+    assert f"{kind}-1 2026-11-20T10:00:05 assistant: All four pass." in said
+    assert len(said) == (4 if kind == "qwen" else 3)
 
 
 async def test_each_observation_and_relation_of_a_graph_is_a_passage(
