@@ -1,9 +1,7 @@
 """Claude Code, headless, with prompts as lines of JSON so that one process has several turns."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from memory_mcp.testing.chat import Answer, calls
 from tests.real_hosts.hosts.host import Host, HostFailed, Lines, Session
@@ -52,15 +50,16 @@ class ClaudeCode(Host):
         """Bash wants to be told why."""
         return calls("Bash", command=command, description="Look around")
 
-    def delegate(self, order: str) -> Answer:
+    def delegate(self, order: str) -> Sequence[Answer]:
         """An agent that is waited for."""
-        return calls(
+        agent = calls(
             "Agent",
             description="Look around",
             prompt=order,
             subagent_type="general-purpose",
             run_in_background=False,
         )
+        return [agent]
 
     @property
     def transcripts(self) -> Path:
@@ -104,8 +103,3 @@ class _Talk(Session):
     def _result(self) -> None:
         line = self._lines.wait_for(lambda told: told.get("type") == "result")
         self.id = str(line.get("session_id") or self.id)
-
-
-def queued(told: dict[str, Any]) -> str:
-    """A line as text, for messages."""
-    return json.dumps(told)[:200]

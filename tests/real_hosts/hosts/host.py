@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
-from memory_mcp.testing.chat import Answer, calls
+from memory_mcp.testing.chat import Answer, calls, says
 from tests.real_hosts.model.server import ModelServer
 from tests.real_hosts.workplace import Workplace
 
@@ -102,9 +102,13 @@ class Host(ABC):
         """The model's call for a command."""
         return calls(self.shell_tool, command=command)
 
-    def delegate(self, order: str) -> Answer:
-        """The model's call for a subagent that is given an order."""
+    def delegate(self, order: str) -> Sequence[Answer]:
+        """The model's calls for a subagent that is given an order and waited for."""
         raise NotImplementedError
+
+    def report(self, text: str) -> Sequence[Answer]:
+        """How a subagent ends."""
+        return [says(text)]
 
     @property
     def transcripts(self) -> Path | None:
