@@ -92,7 +92,8 @@ def main() -> int:
             print(f"SKIPPED: conformance suite and Inspector were not run: {reason}")
             return 0
         told = ", ".join(f"{package} {version}" for package, version in PINS.items())
-        print(f"{told}, Node.js {npm.node_version(node)}, ready after {time.monotonic() - began:.0f} s")
+        ready = f"Node.js {npm.node_version(node)}, ready after {time.monotonic() - began:.0f} s"
+        print(f"{told}, {ready}")
         found = _judged(node, modules, scratch)
     if arguments.write:
         _write(found)

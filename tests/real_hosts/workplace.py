@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ case " $* " in
     {command} "$@" <"$mark.told" >"$mark.said" 2>"$mark.complained"
     code=$?
     cat "$mark.said"
+    : >"$mark.ended"
     exit $code
     ;;
 esac
@@ -123,7 +124,9 @@ class Workplace:
         )
         if ended.returncode:
             told = (ended.stderr or ended.stdout).strip()
-            raise RuntimeError(f"memory-mcp {' '.join(words)}: exit code {ended.returncode}: {told}")
+            raise RuntimeError(
+                f"memory-mcp {' '.join(words)}: exit code {ended.returncode}: {told}"
+            )
         return ended.stdout
 
     @property
@@ -151,19 +154,14 @@ class Workplace:
             )
         return runs
 
-    def is_settled(self) -> bool:
-        """Whether every hook that was called has ended."""
-        told = {path.stem for path in self._hooks.glob("*.told")}
-        # `.complained` is there from the start on; the answer is written when it has ended.
-        return all((self._hooks / f"{stem}.said").exists() for stem in told)
-
-    def files(self) -> dict[Path, bytes]:
-        """The home's files of configuration, to be compared."""
-        return {
-            path: path.read_bytes()
-            for path in self.home.rglob("*")
-            if path.is_file() and path.suffix in {".json", ".jsonc", ".toml", ".yaml", ".js", ".ts"}
-        }
+    def wait_until_settled(self, seconds: float) -> None:
+        """Return when every hook that was called has ended, or after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            told = {path.stem for path in self._hooks.glob("*.told")}
+            if all((self._hooks / f"{stem}.ended").exists() for stem in told):
+                return
+            time.sleep(0.05)
 
     def close(self) -> None:
         """End the store's daemon."""
@@ -202,8 +200,3 @@ class Workplace:
             command = shlex.quote(str(real))
         script.write_text(TAP.format(log=shlex.quote(str(self._hooks)), command=command))
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
-
-
-def merged(*environments: Mapping[str, str]) -> dict[str, str]:
-    """The later ones win."""
-    return {name: value for each in environments for name, value in each.items()}

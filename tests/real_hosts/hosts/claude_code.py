@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from memory_mcp.testing.chat import Answer, calls
 from tests.real_hosts.hosts.host import Host, HostFailed, Lines, Session
+
+from memory_mcp.testing.chat import Answer, calls
 
 ALLOWED = "Bash,Agent,ToolSearch,mcp__memory"
 

@@ -6,8 +6,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from memory_mcp.testing.chat import Answer, calls
 from tests.real_hosts.hosts.host import Host, HostFailed, Lines, Session, run
+
+from memory_mcp.testing.chat import Answer, calls
 
 CONFIGURATION = """\
 model = "gpt-5.4"

@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from memory_mcp.testing.chat import Answer, calls, says
 from tests.real_hosts.hosts.host import Host, Session, run
+from tests.real_hosts.model.scenario import FILL
+
+from memory_mcp.testing.chat import Answer, calls, says
 
 
 class GeminiCli(Host):
@@ -16,7 +18,7 @@ class GeminiCli(Host):
     title = "Gemini CLI"
     package = "@google/gemini-cli"
     version = "0.61.0"
-    abilities = frozenset({"resume", "hooks", "import", "subagent"})
+    abilities = frozenset({"resume", "hooks", "import", "subagent", "compact"})
     shell_tool = "run_shell_command"
 
     def configure(self) -> None:
@@ -82,6 +84,10 @@ class _Prompts(Session):
             self._host.environment(),
             self._host.place.root / "gemini.log",
         )
+
+    def compact(self) -> None:
+        """It compacts before the request that would not fit."""
+        self.say(FILL)
 
     def end(self) -> None:
         """It has ended with its last prompt."""

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
-from memory_mcp.testing.chat import Answer, calls, says
 from tests.real_hosts.model.server import ModelServer
 from tests.real_hosts.workplace import Workplace
+
+from memory_mcp.testing.chat import Answer, calls, says
 
 TURN_SECONDS = 90
 """For one prompt, far more than it takes: only a hang takes longer."""
@@ -66,9 +67,7 @@ class Host(ABC):
     shell_tool: ClassVar[str]
     """Its tool that runs a command in the shell."""
 
-    def __init__(
-        self, place: Workplace, model: ModelServer, modules: Path, node: Path
-    ) -> None:
+    def __init__(self, place: Workplace, model: ModelServer, modules: Path, node: Path) -> None:
         self.place = place
         self.model = model
         self.modules = modules
@@ -149,9 +148,7 @@ class Lines:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._stdin: IO[bytes] = self.process.stdin
-        self._reader = threading.Thread(
-            target=self._read, args=(self.process.stdout,), daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
         self._reader.start()
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -240,7 +237,9 @@ def run(
         except subprocess.TimeoutExpired:
             end(process, patience=0)
             process.communicate()
-            raise HostFailed(f"{Path(command[0]).name} did not end within {seconds:.0f} s") from None
+            raise HostFailed(
+                f"{Path(command[0]).name} did not end within {seconds:.0f} s"
+            ) from None
     printed = out.decode("utf-8", "replace")
     if process.returncode:
         said = log.read_text("utf-8", "replace").strip()[-500:]

@@ -15,12 +15,19 @@ def read(body: dict[str, Any]) -> Asked:
     """The request. Reminders of the host's are nobody's words."""
     texts: list[tuple[str, int]] = []
     searched = False
+    called: dict[str, str] = {}
+    results: list[tuple[str, str]] = []
     for message in body.get("messages", ()):
         content = message.get("content")
         blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
         if message["role"] == "user":
             said = [str(part.get("text", "")) for part in blocks if part.get("type") == "text"]
             said = [text for text in said if text and not text.lstrip().startswith(REMINDER)]
+            results += [
+                (called.get(part.get("tool_use_id", ""), ""), text_of(part.get("content")))
+                for part in blocks
+                if part.get("type") == "tool_result"
+            ]
             if said:
                 texts.append(("\n".join(said), 0))
                 searched = False
@@ -28,6 +35,7 @@ def read(body: dict[str, Any]) -> Asked:
             for part in blocks:
                 if part.get("type") != "tool_use":
                     continue
+                called[part["id"]] = part["name"]
                 if SEARCH.match(part["name"]):
                     searched = True
                 elif texts:
@@ -36,6 +44,7 @@ def read(body: dict[str, Any]) -> Asked:
         texts=texts,
         tools={tool["name"]: None for tool in body.get("tools", ()) if "name" in tool},
         searched=searched,
+        results=results,
         system=text_of(body.get("system")),
     )
 

@@ -14,6 +14,8 @@ def read(body: dict[str, Any]) -> Asked:
     texts: list[tuple[str, int]] = []
     systems: list[str] = []
     searched = False
+    called: dict[str, str] = {}
+    results: list[tuple[str, str]] = []
     for message in body.get("messages", ()):
         role = message["role"]
         if role == "user":
@@ -21,10 +23,14 @@ def read(body: dict[str, Any]) -> Asked:
             searched = False
         elif role == "assistant" and texts:
             for call in message.get("tool_calls") or ():
+                called[call.get("id", "")] = call["function"]["name"]
                 if SEARCH.match(call["function"]["name"]):
                     searched = True
                 else:
                     texts[-1] = (texts[-1][0], texts[-1][1] + 1)
+        elif role == "tool":
+            name = called.get(message.get("tool_call_id", ""), "")
+            results.append((name, text_of(message.get("content"))))
         elif role in ("system", "developer"):
             systems.append(text_of(message.get("content")))
     offered = [tool["function"]["name"] for tool in body.get("tools") or () if "function" in tool]
@@ -32,6 +38,7 @@ def read(body: dict[str, Any]) -> Asked:
         texts=texts,
         tools=dict.fromkeys(offered),
         searched=searched,
+        results=results,
         system="\n".join(systems),
         wants_json=(body.get("response_format") or {}).get("type")
         in ("json_object", "json_schema"),

@@ -13,8 +13,16 @@ def read(body: dict[str, Any]) -> Asked:
     """The request."""
     texts: list[tuple[str, int]] = []
     searched = False
+    results: list[tuple[str, str]] = []
     for content in body.get("contents", ()):
         parts = content.get("parts", ())
+        for part in parts:
+            if answered := part.get("functionResponse"):
+                told = answered.get("response") or {}
+                text = told.get("output", told.get("error", told))
+                results.append(
+                    (answered.get("name", ""), text if isinstance(text, str) else str(text))
+                )
         if content.get("role") == "model":
             for part in parts:
                 if "functionCall" not in part or not texts:
@@ -35,6 +43,7 @@ def read(body: dict[str, Any]) -> Asked:
             for function in tool.get("functionDeclarations", ())
         },
         searched=searched,
+        results=results,
         system=text_of((body.get("systemInstruction") or {}).get("parts")),
         wants_json=wanted.get("responseMimeType") == "application/json",
     )

@@ -1,4 +1,4 @@
-"""OpenAI's Responses, whole and streamed, with namespaces of tools and tools that are searched for."""
+"""OpenAI's Responses, whole and streamed; tools may have a namespace, or be searched for."""
 
 import json
 from typing import Any
@@ -12,14 +12,23 @@ from memory_mcp.testing.chat import Answer
 def read(body: dict[str, Any]) -> Asked:
     """The request."""
     told = body.get("input") or []
-    items = [{"role": "user", "content": told}] if isinstance(told, str) else told
+    items: list[dict[str, Any]] = told
+    if isinstance(told, str):
+        items = [{"role": "user", "content": told}]
     tools: dict[str, str | None] = {}
     for tool in body.get("tools") or ():
         _offer(tool, tools)
     texts: list[tuple[str, int]] = []
     searched = False
+    called: dict[str, str] = {}
+    results: list[tuple[str, str]] = []
     for item in items:
         kind = item.get("type", "message")
+        if kind.endswith("_call"):
+            called[item.get("call_id", "")] = item.get("name", "")
+        elif kind.endswith("_call_output"):
+            name = called.get(item.get("call_id", ""), "")
+            results.append((name, text_of(item.get("output"))))
         if kind == "message" and item.get("role") == "user":
             texts.append((text_of(item.get("content")), 0))
             searched = False
@@ -37,6 +46,7 @@ def read(body: dict[str, Any]) -> Asked:
         texts=texts,
         tools=tools,
         searched=searched,
+        results=results,
         system=str(body.get("instructions") or ""),
         wants_json=bool((body.get("text") or {}).get("format", {}).get("type") == "json_schema"),
     )

@@ -20,6 +20,11 @@ SUMMARY = "summary-of-the-scripted-model"
 REFUSAL = "refused-by-the-scripted-provider"
 """Stands in every error of the provider's."""
 
+FILL = "This takes all the room that there is. (typed-long)"
+"""A prompt for hosts that compact when their window is full, and else not."""
+FULL_WINDOW = (1_000_000, 20)
+"""Tokens that its first answer is said to have taken, in and out."""
+
 COMPACTION = re.compile(
     "detailed summary of (?:our|this|the) conversation|context checkpoint compaction"
     "|<state_snapshot>|summary of the conversation|summariz(?:e|ing) (?:the|our|this) conversation"
@@ -55,6 +60,8 @@ class Asked:
     searched: bool = False
     """Deferred tools were searched for since the last text."""
     wants_json: bool = False
+    results: Sequence[tuple[str, str]] = ()
+    """Tools' names and what of their answers reached the model, in order."""
     system: str = ""
 
 
@@ -71,10 +78,14 @@ class Given:
 class Scenario:
     """Scenes by their keys. The keys must not be parts of each other."""
 
-    def __init__(self, scenes: Sequence[Scene]) -> None:
+    def __init__(self, scenes: Sequence[Scene] = ()) -> None:
         self._scenes = {scene.key: scene for scene in scenes}
         self._extra = count(1)
         self._lock = threading.Lock()
+
+    def add(self, scenes: Sequence[Scene]) -> None:
+        """Know more of them."""
+        self._scenes |= {scene.key: scene for scene in scenes}
 
     def answer(self, asked: Asked) -> Given:
         """The answer to a request."""

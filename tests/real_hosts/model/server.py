@@ -1,10 +1,11 @@
 """The scripted model server that real hosts are pointed at: four wires, one scenario, on loopback.
 
 It records every request with what it was answered, so that a test sees what reached the model.
-`memory_mcp.testing.model_server` has the other kind: one wire, with every fault a provider can have.
+`memory_mcp.testing.model_server` is of the other kind: one wire, with every fault of a provider's.
 """
 
 import gzip
+import html
 import json
 import subprocess
 import threading
@@ -12,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +21,13 @@ from typing import Any
 
 from tests.real_hosts.model import anthropic, chat_completions, gemini, responses
 from tests.real_hosts.model.scenario import REFUSAL, Asked, Given, Scenario
-from tests.real_hosts.model.wire import Events, Reply
+from tests.real_hosts.model.wire import Events, Reply, texts_in
 
 MODELS = ("scripted", "claude-sonnet-4-6", "gpt-5.4", "gemini-3-pro")
 ZSTD_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Exchange:
     """A request to a model, and what it was answered."""
 
@@ -39,10 +41,10 @@ class Exchange:
     asked: Asked
     given: Given
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The whole request as one text, with JSON's escapes undone."""
-        return json.dumps(self.body, ensure_ascii=False)
+        """Every text of the request, one below the other, without HTML's escapes."""
+        return html.unescape("\n".join(texts_in(self.body)))
 
 
 @dataclass
@@ -120,7 +122,8 @@ def unpacked(body: bytes, encoding: str, node: Path | None = None) -> bytes:
         case "deflate":
             return zlib.decompress(body)
         case "zstd" if node is not None:
-            program = "process.stdout.write(require('zlib').zstdDecompressSync(require('fs').readFileSync(0)))"
+            read = "require('fs').readFileSync(0)"
+            program = f"process.stdout.write(require('zlib').zstdDecompressSync({read}))"
             return subprocess.run(
                 [node, "-e", program],
                 input=body,

@@ -1,6 +1,6 @@
 """What the wires have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Events = list[tuple[str | None, dict[str, Any] | str]]
@@ -21,3 +21,15 @@ def text_of(content: Any) -> str:
             if isinstance(part, str | dict)
         )
     return ""
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, in order; names of fields are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from texts_in(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from texts_in(inner)

@@ -1,0 +1,112 @@
+"""Run real hosts against the scripted model, and say what of each promise was seen.
+
+    python -m tests.real_hosts                        # Claude Code, Codex, Gemini CLI
+    python -m tests.real_hosts codex qwen             # these
+    python -m tests.real_hosts --all --write          # all; then docs/hosts.md has the table
+
+npm installs each at an exact version into `$MEMORY_MCP_HOSTS_DIR`, else into a folder of this
+user's below the system's for temporary files; what is there is used again. Each gets a home of its own, a
+fake key, and nothing but loopback.
+
+Exit code 1: a promise is not kept that `tests/real_hosts/expected.json` does not list as broken, or
+one is kept that it lists. Exit code 0 and a line that begins with SKIPPED: a host could not be
+installed, so nothing was seen of it.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.real_hosts.day import Day, scenes
+from tests.real_hosts.hosts import HOSTS
+from tests.real_hosts.hosts.host import Host, HostFailed
+from tests.real_hosts.model.scenario import Scenario
+from tests.real_hosts.model.server import ModelServer
+from tests.real_hosts.promises import Finding, judged
+from tests.real_hosts.table import Row, write
+from tests.real_hosts.workplace import Workplace
+from tools import npm
+
+ROOT = Path(__file__).parents[2]
+FIRST = ("claude-code", "codex", "gemini")
+INSTALL_SECONDS = 300
+
+
+def main() -> int:
+    """Run, print, compare."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.real_hosts", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help=f"of {', '.join(HOSTS)}")
+    parser.add_argument("--all", action="store_true", help="every host")
+    parser.add_argument("--write", action="store_true", help="write the table in docs/hosts.md")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what they did in there")
+    arguments = parser.parse_args()
+    names = list(HOSTS) if arguments.all else arguments.hosts or list(FIRST)
+    if unknown := [name for name in names if name not in HOSTS]:
+        parser.error(f"no host is called {', '.join(unknown)}; there are {', '.join(HOSTS)}")
+    with tempfile.TemporaryDirectory(prefix="memory-mcp-hosts-") as scratch:
+        root = arguments.keep or Path(scratch)
+        with ThreadPoolExecutor(2) as pool:
+            rows = list(pool.map(lambda name: _lived(HOSTS[name], root / name), names))
+    seen = [row for row in rows if row is not None]
+    if arguments.write:
+        write(ROOT / "docs" / "hosts.md", seen)
+    broken = [finding for row in seen for finding in row.findings if finding.verdict == "no"]
+    print(f"{len(broken)} promises are not kept")
+    return 1 if broken else 0
+
+
+def folder_of_hosts() -> Path:
+    """Where npm installs them."""
+    told = os.environ.get("MEMORY_MCP_HOSTS_DIR")
+    if told:
+        return Path(told)
+    folder = Path(tempfile.gettempdir()) / f"memory-mcp-hosts-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        sys.exit(f"{folder} is somebody else's: set MEMORY_MCP_HOSTS_DIR")
+    return folder
+
+
+def _lived(kind: type[Host], root: Path) -> Row | None:
+    """A day with one host; nothing where it could not be installed."""
+    try:
+        node = npm.node()
+        folder = folder_of_hosts() / f"{kind.name}-{kind.version}"
+        pins = {kind.package: kind.version}
+        modules = npm.installed(node, folder, pins, seconds=INSTALL_SECONDS, scripts=True)
+    except npm.Skipped as reason:
+        print(f"SKIPPED: {kind.title} {kind.version} was not run: {reason}", flush=True)
+        return None
+    began = time.monotonic()
+    place = Workplace(root)
+    scenario = Scenario([])
+    with ModelServer(scenario, node) as model:
+        host = kind(place, model, modules, node)
+        scenario.add(scenes(host))
+        try:
+            findings = judged(Day(host)())
+        except (HostFailed, RuntimeError) as error:
+            findings = [Finding(promise="installs", verdict="no", why=str(error))]
+        finally:
+            place.close()
+    _print(kind, findings, time.monotonic() - began)
+    return Row(kind.title, kind.version, findings)
+
+
+def _print(kind: type[Host], findings: list[Finding], seconds: float) -> None:
+    lines = [f"{kind.title} {kind.version} ({seconds:.0f} s)"]
+    lines += [
+        f"  {each.verdict:3} {each.promise}{f': {each.why}' if each.why else ''}"
+        for each in findings
+    ]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
