@@ -5,7 +5,7 @@
     python -m tests.real_hosts --all --write          # all; then docs/hosts.md has the table
 
 npm installs each at an exact version into `$MEMORY_MCP_HOSTS_DIR`, else into a folder of this
-user's below the system's for temporary files; what is there is used again. Each gets a home of its own, a
+user's among the temporary files; what is there is used again. Each gets a home of its own, a
 fake key, and nothing but loopback.
 
 Exit code 1: a promise is not kept that `tests/real_hosts/expected.json` does not list as broken, or

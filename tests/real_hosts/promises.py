@@ -12,7 +12,7 @@ from typing import Literal
 
 from tests.real_hosts import day
 from tests.real_hosts.evidence import OUR_TOOLS, Evidence, Message, Step
-from tests.real_hosts.model.scenario import REFUSAL, SUMMARY, offered
+from tests.real_hosts.model.scenario import REFUSAL, SEARCH, SUMMARY, offered
 from tests.real_hosts.model.server import Exchange
 
 ECONOMY = 1.3
