@@ -206,6 +206,7 @@ def nothing_refused(evidence: Evidence) -> str | None:
 @promise("prompts recorded")
 def prompts_recorded(evidence: Evidence) -> str | None:
     """Every word that was typed is there once, as the user's."""
+    _hooked(evidence)
     wrong = [
         _counted(evidence, prompt, "user")
         for prompt in _typed(evidence)
@@ -217,6 +218,7 @@ def prompts_recorded(evidence: Evidence) -> str | None:
 @promise("answers recorded")
 def answers_recorded(evidence: Evidence) -> str | None:
     """What the model said at the end of a turn is there once, as the assistant's."""
+    _hooked(evidence)
     return _first_wrong(
         _counted(evidence, text, "assistant", times)
         for text, times in evidence.said().items()
@@ -227,12 +229,14 @@ def answers_recorded(evidence: Evidence) -> str | None:
 @promise("words before a tool call recorded")
 def words_before_calls(evidence: Evidence) -> str | None:
     """What the model said before it called a tool is there once, too."""
+    _hooked(evidence)
     return _counted(evidence, day.BEFORE_CALL, "assistant")
 
 
 @promise("tools recorded")
 def tools_recorded(evidence: Evidence) -> str | None:
     """What a command printed is there once, as a tool's."""
+    _hooked(evidence)
     if day.SHELL_OUTPUT not in "".join(turn.text for turn in _done(evidence, "cold").turns[1:]):
         raise NotSeen("the command was not run")
     found = evidence.with_text(f"{day.SHELL_OUTPUT}", "tool")
@@ -397,6 +401,11 @@ def uninstall(evidence: Evidence) -> str | None:
 
 
 # What the checks have in common.
+
+
+def _hooked(evidence: Evidence) -> None:
+    if "hooks" not in evidence.abilities:
+        raise NotSeen("it has no hooks, so nothing is recorded as it happens")
 
 
 def _done(evidence: Evidence, name: str) -> Step:

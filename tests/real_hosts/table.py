@@ -1,6 +1,6 @@
 """The table of docs/hosts.md: what of each promise was seen in which host, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ class Row:
     title: str
     version: str
     findings: Sequence[Finding]
+    limits: Mapping[str, str]
+    """Promises that the host lets nobody keep, and why."""
 
 
 def write(page: Path, rows: Sequence[Row], today: str | None = None) -> None:
@@ -41,7 +43,7 @@ def table(before: str, rows: Sequence[Row], today: str | None = None) -> str:
     for row in rows:
         found = {each.promise: each for each in row.findings}
         seen[row.title] = {"": f"{row.version}, {date}"} | {
-            name: _cell(found.get(name)) for name in PROMISES
+            name: _cell(found.get(name), row.limits.get(name)) for name in PROMISES
         }
     hosts = list(seen)
     lines = [
@@ -53,12 +55,12 @@ def table(before: str, rows: Sequence[Row], today: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(finding: Finding | None) -> str:
+def _cell(finding: Finding | None, limit: str | None) -> str:
     if finding is None or finding.verdict == "–":
         return "–"
     if finding.verdict == "yes":
         return "yes"
-    return f"no, {finding.why}".replace("|", "\\|").replace("\n", " ")
+    return f"no, {limit or finding.why}".replace("|", "\\|").replace("\n", " ")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.real_hosts.hosts.host import Host, HostFailed, Lines, Session, run
+from tests.real_hosts.hosts.host import EachPrompt, Host, HostFailed, Lines, Session
 
 from memory_mcp.testing.chat import Answer, calls
 
@@ -76,7 +76,18 @@ class Codex(Host):
 
     def start(self, folder: Path) -> Session:
         """Without an app server: what `codex exec` starts, it does not wait for."""
-        return _Exec(self, folder)
+
+        def command(prompt: str) -> list[str]:
+            which = ["resume", session.id] if session.id else []
+            words = [self.script("codex"), "exec", *which]
+            return [*words, "--skip-git-repo-check", "--json", prompt]
+
+        def identity(printed: str) -> str:
+            told = map(json.loads, printed.splitlines())
+            return next((line["thread_id"] for line in told if "thread_id" in line), "")
+
+        session = EachPrompt(self, folder, command, identity)
+        return session
 
     def resume(self, session: Session, folder: Path) -> Session:
         """In an app server of its own."""
@@ -126,31 +137,6 @@ class _AppServer:
         if "error" in told:
             raise HostFailed(f"{method}: {told['error'].get('message')}")
         return told["result"]
-
-
-class _Exec(Session):
-    """Each prompt is a process; all after the first resume its session."""
-
-    def __init__(self, host: Codex, folder: Path) -> None:
-        self._host = host
-        self._folder = folder
-
-    def say(self, prompt: str) -> None:
-        command = [self._host.script("codex"), "exec"]
-        if self.id:
-            command += ["resume", self.id]
-        printed = run(
-            [*command, "--skip-git-repo-check", "--json", prompt],
-            self._folder,
-            self._host.environment(),
-            self._host.place.root / "codex.log",
-        )
-        for line in printed.splitlines():
-            told = json.loads(line)
-            self.id = told.get("thread_id") or self.id
-
-    def end(self) -> None:
-        """It has ended with its last prompt."""
 
 
 class _Thread(Session):

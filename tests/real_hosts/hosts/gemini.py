@@ -5,8 +5,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.real_hosts.hosts.host import Host, Session, run
-from tests.real_hosts.model.scenario import FILL
+from tests.real_hosts.hosts.host import EachPrompt, Host, Session
 
 from memory_mcp.testing.chat import Answer, calls, says
 
@@ -44,11 +43,22 @@ class GeminiCli(Host):
 
     def start(self, folder: Path) -> Session:
         """A session with an id made here."""
-        return _Prompts(self, folder, str(uuid.uuid4()), begun=False)
+        return self._session(folder, str(uuid.uuid4()), begun=False)
 
     def resume(self, session: Session, folder: Path) -> Session:
         """As with every prompt."""
-        return _Prompts(self, folder, session.id, begun=True)
+        return self._session(folder, session.id, begun=True)
+
+    def _session(self, folder: Path, identity: str, *, begun: bool) -> Session:
+        which = iter(() if begun else (["--session-id", identity],))
+
+        def command(prompt: str) -> list[str]:
+            named = next(which, ["--resume", identity])
+            return [self.script("gemini"), "--skip-trust", "--yolo", *named, "-p", prompt]
+
+        session = EachPrompt(self, folder, command)
+        session.id = identity
+        return session
 
     def shell(self, command: str) -> Answer:
         """It wants to be told why."""
@@ -66,28 +76,3 @@ class GeminiCli(Host):
     def transcripts(self) -> Path:
         """All projects'."""
         return self.place.home / ".gemini" / "tmp"
-
-
-class _Prompts(Session):
-    def __init__(self, host: GeminiCli, folder: Path, session: str, *, begun: bool) -> None:
-        self._host = host
-        self._folder = folder
-        self._begun = begun
-        self.id = session
-
-    def say(self, prompt: str) -> None:
-        which = ["--resume", self.id] if self._begun else ["--session-id", self.id]
-        self._begun = True
-        run(
-            [self._host.script("gemini"), "--skip-trust", "--yolo", *which, "-p", prompt],
-            self._folder,
-            self._host.environment(),
-            self._host.place.root / "gemini.log",
-        )
-
-    def compact(self) -> None:
-        """It compacts before the request that would not fit."""
-        self.say(FILL)
-
-    def end(self) -> None:
-        """It has ended with its last prompt."""

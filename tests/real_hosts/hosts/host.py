@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
+from tests.real_hosts.model.scenario import FILL
 from tests.real_hosts.model.server import ModelServer
 from tests.real_hosts.workplace import Workplace
 
@@ -109,6 +110,9 @@ class Host(ABC):
         """How a subagent ends."""
         return [says(text)]
 
+    limits: ClassVar[dict[str, str]] = {}
+    """Promises that this host lets nobody keep, and why."""
+
     @property
     def transcripts(self) -> Path | None:
         """What its user names to `memory-mcp import`; `None` where there is nothing to import."""
@@ -123,6 +127,36 @@ class Host(ABC):
     def script(self, name: str) -> str:
         """A program that npm has laid in place."""
         return str(self.modules / ".bin" / name)
+
+
+class EachPrompt(Session):
+    """A session of which every prompt is a process of its own."""
+
+    def __init__(
+        self,
+        host: Host,
+        folder: Path,
+        command: Callable[[str], Sequence[str]],
+        identity: Callable[[str], str] = lambda printed: "",
+    ) -> None:
+        """`command` is asked for each prompt; `identity` finds the id in what is printed."""
+        self._host = host
+        self._folder = folder
+        self._command = command
+        self._identity = identity
+
+    def say(self, prompt: str) -> None:
+        host = self._host
+        log = host.place.root / f"{host.name}.log"
+        printed = run(self._command(prompt), self._folder, host.environment(), log)
+        self.id = self._identity(printed) or self.id
+
+    def compact(self) -> None:
+        """Such hosts compact before the request that would not fit."""
+        self.say(FILL)
+
+    def end(self) -> None:
+        """It has ended with its last prompt."""
 
 
 class Lines:
