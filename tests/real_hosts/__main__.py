@@ -9,8 +9,8 @@ user's among the temporary files; what is there is used again. Each gets a home 
 fake key, and nothing but loopback.
 
 Exit code 1: a promise is not kept that the host would let us keep (what it doesn't, stands in its
-`limits`), or one is kept that stands there. Exit code 0 and a line that begins with SKIPPED: a host could not be
-installed, so nothing was seen of it.
+`limits`), or one is kept that stands there. Exit code 0 and a line that begins with SKIPPED: a host
+could not be installed, so nothing was seen of it.
 """
 
 import argparse
