@@ -3,6 +3,7 @@
     python -m tests.real_hosts                        # Claude Code, Codex, Gemini CLI
     python -m tests.real_hosts codex qwen             # these
     python -m tests.real_hosts --all --write          # all; then docs/hosts.md has the table
+    python -m tests.real_hosts --week                 # a week of two on one project
 
 npm installs each at an exact version into `$MEMORY_MCP_HOSTS_DIR`, else into a folder of this
 user's among the temporary files; what is there is used again. Each gets a home of its own, a
@@ -18,10 +19,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.real_hosts import week
 from tests.real_hosts.day import Day, scenes
 from tests.real_hosts.hosts import HOSTS
 from tests.real_hosts.hosts.host import Host, HostFailed
@@ -34,6 +36,7 @@ from tools import npm
 
 ROOT = Path(__file__).parents[2]
 FIRST = ("claude-code", "codex", "gemini")
+PAIR = ("claude-code", "codex")
 INSTALL_SECONDS = 300
 
 
@@ -45,6 +48,7 @@ def main() -> int:
     parser.add_argument("hosts", nargs="*", metavar="HOST", help=f"of {', '.join(HOSTS)}")
     parser.add_argument("--all", action="store_true", help="every host")
     parser.add_argument("--write", action="store_true", help="write the table in docs/hosts.md")
+    parser.add_argument("--week", action="store_true", help="a week of two hosts on one project")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what they did in there")
     arguments = parser.parse_args()
     names = list(HOSTS) if arguments.all else arguments.hosts or list(FIRST)
@@ -52,12 +56,20 @@ def main() -> int:
         parser.error(f"no host is called {', '.join(unknown)}; there are {', '.join(HOSTS)}")
     with tempfile.TemporaryDirectory(prefix="memory-mcp-hosts-") as scratch:
         root = arguments.keep or Path(scratch)
+        if arguments.week:
+            row = _week([HOSTS[name] for name in arguments.hosts or PAIR], root / "week")
+            return _told([row] if row else [])
         with ThreadPoolExecutor(2) as pool:
             rows = list(pool.map(lambda name: _lived(HOSTS[name], root / name), names))
     seen = [row for row in rows if row is not None]
     if arguments.write:
         write(ROOT / "docs" / "hosts.md", seen)
-    wrong = [line for row in seen for line in _wrong(row)]
+    return _told(seen)
+
+
+def _told(rows: Sequence[Row]) -> int:
+    """Print what is wrong; the exit code."""
+    wrong = [line for row in rows for line in _wrong(row)]
     print("\n".join(wrong) or "every promise is kept that these hosts let anybody keep")
     return 1 if wrong else 0
 
@@ -84,19 +96,26 @@ def folder_of_hosts() -> Path:
     return folder
 
 
-def _lived(kind: type[Host], root: Path) -> Row | None:
-    """A day with one host; nothing where it could not be installed."""
+def _modules(kind: type[Host], node: Path) -> Path | None:
+    """Where npm has laid a host; nothing where it could not."""
+    folder = folder_of_hosts() / f"{kind.name}-{kind.version}"
+    pins = {kind.package: kind.version}
     try:
-        node = npm.node()
-        folder = folder_of_hosts() / f"{kind.name}-{kind.version}"
-        pins = {kind.package: kind.version}
-        modules = npm.installed(node, folder, pins, seconds=INSTALL_SECONDS, scripts=True)
+        return npm.installed(node, folder, pins, seconds=INSTALL_SECONDS, scripts=True)
     except npm.Skipped as reason:
         print(f"SKIPPED: {kind.title} {kind.version} was not run: {reason}", flush=True)
         return None
+
+
+def _lived(kind: type[Host], root: Path) -> Row | None:
+    """A day with one host; nothing where it could not be installed."""
+    node = npm.node()
+    modules = _modules(kind, node)
+    if modules is None:
+        return None
     began = time.monotonic()
     place = Workplace(root)
-    scenario = Scenario([])
+    scenario = Scenario()
     with ModelServer(scenario, node) as model:
         host = kind(place, model, modules, node)
         scenario.add(scenes(host))
@@ -106,12 +125,37 @@ def _lived(kind: type[Host], root: Path) -> Row | None:
             findings = [Finding(promise="installs", verdict="no", why=str(error))]
         finally:
             place.close()
-    _print(kind, findings, time.monotonic() - began)
+    _print(f"{kind.title} {kind.version}", findings, time.monotonic() - began)
     return Row(kind.title, kind.version, findings, kind.limits)
 
 
-def _print(kind: type[Host], findings: list[Finding], seconds: float) -> None:
-    lines = [f"{kind.title} {kind.version} ({seconds:.0f} s)"]
+def _week(kinds: Sequence[type[Host]], root: Path) -> Row | None:
+    """A week of hosts that share a home; nothing where one could not be installed."""
+    node = npm.node()
+    modules = [_modules(kind, node) for kind in kinds]
+    began = time.monotonic()
+    place = Workplace(root)
+    scenario = Scenario()
+    with ModelServer(scenario, node) as model:
+        hosts = [
+            kind(place, model, there, node)
+            for kind, there in zip(kinds, modules, strict=True)
+            if there is not None
+        ]
+        if len(hosts) < len(kinds):
+            return None
+        scenario.add(week.scenes(hosts))
+        try:
+            findings = [each for each in judged(week.Week(hosts)()) if each.promise in week.JUDGED]
+        finally:
+            place.close()
+    title = f"A week of {' and '.join(kind.title for kind in kinds)}"
+    _print(title, findings, time.monotonic() - began)
+    return Row(title, "", findings, {})
+
+
+def _print(title: str, findings: Sequence[Finding], seconds: float) -> None:
+    lines = [f"{title} ({seconds:.0f} s)"]
     lines += [
         f"  {each.verdict:3} {each.promise}{f': {each.why}' if each.why else ''}"
         for each in findings

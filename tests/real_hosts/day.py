@@ -9,15 +9,18 @@ uninstalled.
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.real_hosts.evidence import Evidence, Message, Step, exported, filers, naming
 from tests.real_hosts.hosts.host import Host, HostFailed, Session
-from tests.real_hosts.model.scenario import FILL, FULL_WINDOW, Scene
+from tests.real_hosts.model.scenario import FILL, Scene
 
 from memory_mcp.testing.chat import Answer, calls, says
 
+DAY_SECONDS = 400
+"""After so long nothing more is begun."""
 START_SECONDS = 60
 SETTLE_SECONDS = 20
 
@@ -83,7 +86,7 @@ def scenes(host: Host) -> list[Scene]:
         scene(QUEUED),
         scene(CHANGED),
         Scene(key=key(REFUSED), refused=True),
-        scene(LONG, Answer(tokens=FULL_WINDOW) + host.shell("echo long")),
+        scene(LONG, Answer(tokens=(host.full_window, 20)) + host.shell("echo long")),
         scene(COMPACTED),
         scene(RESUMED),
         scene(FORKED),
@@ -109,6 +112,7 @@ class Day:
         self._place = host.place
         self._steps: dict[str, Step] = {}
         self._history = "first session"
+        self._deadline = time.monotonic() + DAY_SECONDS
 
     def __call__(self) -> Evidence:
         """Live through it.
@@ -131,6 +135,7 @@ class Day:
         return Evidence(
             abilities=frozenset(self._host.abilities),
             steps=self._steps,
+            typed=TYPED,
             instructions=self._instructions,
             recall=recall,
             imported=imported,
@@ -214,6 +219,10 @@ class Day:
             return None
 
     def _step(self, name: str, do: Callable[[], None]) -> None:
+        if time.monotonic() > self._deadline:
+            late = f"the day's time of {DAY_SECONDS} s is used up"
+            self._steps[name] = Step(name=name, history=self._history, failed=late)
+            return
         before, hooks = len(self._host.model.exchanges), len(self._place.hook_runs)
         failed = ""
         try:

@@ -62,6 +62,8 @@ class Evidence:
 
     abilities: frozenset[str]
     steps: Mapping[str, Step]
+    typed: Sequence[str] = ()
+    """What the user typed, or would have where the host allows it."""
     instructions: str = ""
     """As the server gives them."""
     recall: Sequence[Message] = ()

@@ -1,7 +1,7 @@
 """What the README promises, one check each, against what a day with a real host left behind.
 
 A check returns nothing where it holds, else what was seen instead, precise enough to look it up. It
-raises `NotSeen` where the host has no such thing, or where what it is about never happened.
+raises `NotSeen` where the host has no such thing, `NotDone` where the host failed before.
 """
 
 import json
@@ -50,6 +50,10 @@ class NotSeen(Exception):
     """There is nothing to judge; the text says why."""
 
 
+class NotDone(Exception):
+    """The host failed before there was anything to judge; the text says how."""
+
+
 Verdict = Literal["yes", "no", "–"]
 
 
@@ -85,6 +89,8 @@ def judged(evidence: Evidence) -> list[Finding]:
             why = check(evidence)
         except NotSeen as reason:
             found.append(Finding(promise=name, verdict="–", why=str(reason)))
+        except NotDone as reason:
+            found.append(Finding(promise=name, verdict="no", why=str(reason)))
         else:
             found.append(Finding(promise=name, verdict="no" if why else "yes", why=why or ""))
     return found
@@ -123,11 +129,12 @@ def instructions(evidence: Evidence) -> str | None:
 @promise("context at the start")
 def context_at_start(evidence: Evidence) -> str | None:
     """Core memory is in the first request of each session."""
-    lacking = [
-        name
-        for name in ("cold", "next day", "worktree")
-        if name in evidence.steps and not _told(_first(evidence, name), "core-mark")
+    begun = [
+        steps[0].name
+        for history, steps in evidence.histories.items()
+        if not any(word in history for word in ("compaction", "resumed", "fork"))
     ]
+    lacking = [name for name in begun if not _told(_first(evidence, name), "core-mark")]
     return f"no core memory in the first request of: {', '.join(lacking)}" if lacking else None
 
 
@@ -136,7 +143,7 @@ def told_once(evidence: Evidence) -> str | None:
     """No request has core memory twice, be it from a hook or from the instructions."""
     worst = max(_turns(evidence), key=lambda turn: _told(turn, "core-mark"), default=None)
     if worst is None:
-        raise NotSeen("there was no request")
+        raise NotDone("the model was not asked")
     copies = _told(worst, "core-mark")
     if copies <= 1:
         return None
@@ -238,7 +245,7 @@ def tools_recorded(evidence: Evidence) -> str | None:
     """What a command printed is there once, as a tool's."""
     _hooked(evidence)
     if day.SHELL_OUTPUT not in "".join(turn.text for turn in _done(evidence, "cold").turns[1:]):
-        raise NotSeen("the command was not run")
+        raise NotDone("the command was not run")
     found = evidence.with_text(f"{day.SHELL_OUTPUT}", "tool")
     return None if len(found) == 1 else f"the command is there {len(found)} times"
 
@@ -259,7 +266,7 @@ def subagents_apart(evidence: Evidence) -> str | None:
         raise NotSeen("it has no subagents here")
     step = _done(evidence, "subagent")
     if not any(each.given.kind == "subagent" for each in step.exchanges):
-        raise NotSeen("no subagent asked the model")
+        raise NotDone("no subagent asked the model")
     if found := evidence.with_text("order-to-helper", "user"):
         return f"its order is there as the user's words ({len(found)} times)"
     if evidence.with_text("helper-report-mark", "user", "assistant"):
@@ -271,6 +278,19 @@ def subagents_apart(evidence: Evidence) -> str | None:
         if message.conversation in main
     ]
     return "its command is there as the session's" if own else None
+
+
+@promise("nothing twice")
+def nothing_twice(evidence: Evidence) -> str | None:
+    """No entry is there a second time, unless it was said a second time."""
+    said = evidence.said()
+    found = Counter((each.role, each.content) for each in evidence.recall if each.role != "system")
+    doubled = [
+        f"{times} times as {role}: {text[:60]!r}"
+        for (role, text), times in found.items()
+        if times > said.get(text, 1)
+    ]
+    return _first_wrong(doubled)
 
 
 @promise("nothing machine-made")
@@ -291,7 +311,7 @@ def compaction(evidence: Evidence) -> str | None:
     if "compact" not in evidence.abilities:
         raise NotSeen("it cannot be had to compact when it runs headless")
     if not any(each.given.kind == "compaction" for each in _done(evidence, "compact").exchanges):
-        raise NotSeen("no summary was asked for")
+        raise NotDone("no summary was asked for")
     first = _first(evidence, "compacted")
     copies = _told(first, "core-mark")
     return None if copies == 1 else f"{copies} copies of core memory in request {first.number}"
@@ -327,7 +347,7 @@ def fork(evidence: Evidence) -> str | None:
 def one_memory(evidence: Evidence) -> str | None:
     """A folder of the repository and a worktree have the repository's memory."""
     if not evidence.agents:
-        raise NotSeen("nothing was recorded")
+        raise NotDone("nothing was recorded")
     if len(evidence.agents) == 1:
         return None
     return f"{len(evidence.agents)} agents have messages: {', '.join(evidence.agents)}"
@@ -413,14 +433,14 @@ def _done(evidence: Evidence, name: str) -> Step:
     if step is None:
         raise NotSeen(f"the day had no step {name}")
     if step.failed:
-        raise NotSeen(f"{name}: {step.failed}")
+        raise NotDone(f"{name}: {step.failed}")
     return step
 
 
 def _first(evidence: Evidence, name: str) -> Exchange:
     step = _done(evidence, name)
     if not step.turns:
-        raise NotSeen(f"{name}: the model was not asked")
+        raise NotDone(f"{name}: the model was not asked")
     return step.turns[0]
 
 
@@ -462,7 +482,7 @@ def _our_results(evidence: Evidence) -> list[tuple[str, str]]:
     """Our tools' answers in the last request of the step that calls them all, by our names."""
     step = _done(evidence, "tools")
     if not step.turns:
-        raise NotSeen("tools: the model was not asked")
+        raise NotDone("tools: the model was not asked")
     found = [
         (tool, text)
         for name, text in step.turns[-1].asked.results
@@ -470,7 +490,7 @@ def _our_results(evidence: Evidence) -> list[tuple[str, str]]:
         if offered({name: None}, tool)
     ]
     if not found:
-        raise NotSeen("no answer of a tool reached the model")
+        raise NotDone("no answer of a tool reached the model")
     return found
 
 
@@ -491,7 +511,7 @@ def _typed(evidence: Evidence) -> list[str]:
     reached = {
         exchange.given.key for step in evidence.steps.values() for exchange in step.exchanges
     }
-    return [prompt for prompt in day.TYPED if day.key(prompt) in reached]
+    return [prompt for prompt in evidence.typed if day.key(prompt) in reached]
 
 
 def _counted(evidence: Evidence, text: str, role: str, times: int = 1) -> str | None:

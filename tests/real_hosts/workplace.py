@@ -123,10 +123,9 @@ class Workplace:
             check=False,
         )
         if ended.returncode:
-            told = (ended.stderr or ended.stdout).strip()
-            raise RuntimeError(
-                f"memory-mcp {' '.join(words)}: exit code {ended.returncode}: {told}"
-            )
+            told = (ended.stderr or ended.stdout).strip().splitlines()
+            why = f"{ended.returncode}: {told[-1] if told else 'nothing was said'}"
+            raise RuntimeError(f"memory-mcp {' '.join(words)} ended with {why}")
         return ended.stdout
 
     @property

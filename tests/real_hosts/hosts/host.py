@@ -65,6 +65,8 @@ class Host(ABC):
     package: ClassVar[str]
     version: ClassVar[str]
     abilities: ClassVar[frozenset[Ability]]
+    full_window: ClassVar[int] = 1_000_000
+    """Tokens of which its model is to say that they were asked, so that it compacts."""
     shell_tool: ClassVar[str]
     """Its tool that runs a command in the shell."""
 

@@ -18,6 +18,7 @@ class QwenCode(Host):
     package = "@qwen-code/qwen-code"
     version = "0.24.4"
     abilities = frozenset({"resume", "fork", "hooks", "import", "subagent", "compact"})
+    full_window = 150_000
     shell_tool = "run_shell_command"
 
     def configure(self) -> None:

@@ -22,8 +22,6 @@ REFUSAL = "refused-by-the-scripted-provider"
 
 FILL = "This takes all the room that there is. (typed-long)"
 """A prompt for hosts that compact when their window is full, and else not."""
-FULL_WINDOW = (1_000_000, 20)
-"""Tokens that its first answer is said to have taken, in and out."""
 
 COMPACTION = re.compile(
     "detailed summary of (?:our|this|the) conversation|context checkpoint compaction"
