@@ -15,6 +15,7 @@ could not be installed, so nothing was seen of it.
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -125,8 +126,18 @@ def _lived(kind: type[Host], root: Path) -> Row | None:
             findings = [Finding(promise="installs", verdict="no", why=str(error))]
         finally:
             place.close()
+            _write_down(model, root / "requests.jsonl")
     _print(f"{kind.title} {kind.version}", findings, time.monotonic() - began)
     return Row(kind.title, kind.version, findings, kind.limits)
+
+
+def _write_down(model: ModelServer, path: Path) -> None:
+    """What the model was asked and answered, for who looks into what a check says."""
+    with path.open("w") as lines:
+        for each in model.exchanges:
+            told = {"number": each.number, "kind": each.given.kind, "key": each.given.key}
+            told |= {"said": each.given.answer.text, "path": each.path, "body": each.body}
+            lines.write(json.dumps(told, ensure_ascii=False) + "\n")
 
 
 def _week(kinds: Sequence[type[Host]], root: Path) -> Row | None:
@@ -149,6 +160,7 @@ def _week(kinds: Sequence[type[Host]], root: Path) -> Row | None:
             findings = [each for each in judged(week.Week(hosts)()) if each.promise in week.JUDGED]
         finally:
             place.close()
+            _write_down(model, root / "requests.jsonl")
     title = f"A week of {' and '.join(kind.title for kind in kinds)}"
     _print(title, findings, time.monotonic() - began)
     return Row(title, "", findings, {})
