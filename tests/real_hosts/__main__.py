@@ -157,7 +157,7 @@ def _week(kinds: Sequence[type[Host]], root: Path) -> Row | None:
             return None
         scenario.add(week.scenes(hosts))
         try:
-            findings = [each for each in judged(week.Week(hosts)()) if each.promise in week.JUDGED]
+            findings = judged(week.Week(hosts)(), week.JUDGED)
         finally:
             place.close()
             _write_down(model, root / "requests.jsonl")
