@@ -17,6 +17,7 @@ could not be installed, so nothing was seen of it.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -43,6 +44,7 @@ INSTALL_SECONDS = 300
 
 def main() -> int:
     """Run, print, compare."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     parser = argparse.ArgumentParser(
         prog="python -m tests.real_hosts", description=(__doc__ or "").partition("\n")[0]
     )

@@ -25,6 +25,7 @@ NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "NO_UPDATE_NOTIFIER": "1",
     "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+    "NPM_CONFIG_FETCH_RETRIES": "0",
     "OTEL_SDK_DISABLED": "true",
     # Whatever would leave the machine all the same ends at a closed port.
     "HTTPS_PROXY": "http://127.0.0.1:9",
