@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -164,8 +165,15 @@ class Workplace:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """End the store's daemon."""
+        """End the store's daemon, and whatever else was left running in this home."""
         self.memory("daemon", "stop")
+        mine = f"HOME={self.home}".encode()
+        for told in Path("/proc").glob("[0-9]*/environ"):  # nothing, where there is no /proc
+            try:
+                if mine in told.read_bytes().split(b"\0"):
+                    os.kill(int(told.parent.name), signal.SIGTERM)
+            except OSError:
+                continue  # somebody else's, or it has ended
 
     def _make_repository(self) -> None:
         (self.project / "README.txt").write_text("The harbour.\n")

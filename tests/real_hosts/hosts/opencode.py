@@ -39,14 +39,18 @@ class Opencode(Host):
 
     def environment(self, **more: str) -> dict[str, str]:
         """Without what would be fetched."""
-        return super().environment(
-            OPENCODE_DISABLE_AUTOUPDATE="1",
-            OPENCODE_DISABLE_MODELS_FETCH="1",
-            OPENCODE_DISABLE_LSP_DOWNLOAD="1",
-            OPENCODE_DISABLE_DEFAULT_PLUGINS="1",
-            KILO_TELEMETRY_LEVEL="off",
-            **more,
+        unwanted = (
+            "AUTOUPDATE",
+            "MODELS_FETCH",
+            "LSP_DOWNLOAD",
+            "DEFAULT_PLUGINS",
+            "SHARE",
+            "PRESENCE",
+            "SESSION_INGEST",
+            "CODEBASE_INDEXING",
         )
+        off = {f"{self.name.upper()}_DISABLE_{name}": "1" for name in unwanted}
+        return super().environment(**off, KILO_TELEMETRY_LEVEL="off", **more)
 
     def start(self, folder: Path) -> Session:
         """It tells the id."""
