@@ -18,6 +18,10 @@ fix:
 conformance *args:
     .venv/bin/python tools/conformance.py {{args}}
 
+# memory in real hosts from npm, against a scripted model; --all writes the table in docs/hosts.md
+hosts *args:
+    .venv/bin/python -m tests.real_hosts {{args}}
+
 # the lock files, from pyproject.toml (--upgrade renews every pin)
 lock *args:
     tools/lock {{args}}

