@@ -75,7 +75,9 @@ async def test_a_compaction_is_followed_by_the_context_once_whatever_the_order(
 
 async def test_an_attempt_is_no_compaction(services: Services, tmp_path: Path) -> None:
     gemini = Spool(services, tmp_path / "memory.db", "gemini")
-    assert contexts(await gemini.tell(**START)) == 1
+    assert await gemini.tell(**START) == ""  # there it would stand before the user's words
+    first = {"hook_event_name": "BeforeAgent", "prompt": "Do this."}
+    assert contexts(await gemini.tell(**first, timestamp="2026-11-25T08:00:00.000Z")) == 1
     for second in range(4):
         stamp = {"timestamp": f"2026-11-25T09:00:0{second}.000Z"}
         asked = {"hook_event_name": "BeforeAgent", "prompt": f"Do {second}."}
@@ -84,7 +86,7 @@ async def test_an_attempt_is_no_compaction(services: Services, tmp_path: Path) -
         answer = {"hook_event_name": "AfterAgent", "prompt_response": f"Done {second}."}
         await gemini.tell(**answer, **stamp)
     assert [text for _, text in await gemini.said()] == [
-        "Do 0.", "Done 0.", "Do 1.", "Done 1.", "Do 2.", "Done 2.", "Do 3.", "Done 3."
+        "Do this.", "Do 0.", "Done 0.", "Do 1.", "Done 1.", "Do 2.", "Done 2.", "Do 3.", "Done 3."
     ]  # fmt: skip
 
 
@@ -94,6 +96,7 @@ async def test_geminis_own_file_tells_of_a_compression(services: Services, tmp_p
     more = {"transcript_path": str(path)}
     path.write_text('{"sessionId": "s1", "projectHash": "x", "kind": "main"}\n', "utf-8")
     await gemini.tell(**START, **more)
+    assert contexts(await gemini.tell(hook_event_name="BeforeAgent", prompt="Zero.", **more)) == 1
 
     def turn(number: int, text: str) -> dict[str, Any]:
         return {"id": f"m{number}", "type": "user", "content": [{"text": text}]}
@@ -103,6 +106,7 @@ async def test_geminis_own_file_tells_of_a_compression(services: Services, tmp_p
         file.write(json.dumps(history) + "\n")
     asked = {"hook_event_name": "BeforeAgent", **more}
     assert contexts(await gemini.tell(prompt="One.", **asked)) == 1
+    assert await gemini.tell(prompt="Half.", **asked) == ""
     assert await gemini.tell(prompt="Two.", **asked) == ""
     # A history that holds what it was told, escaped as it puts it, is none without it.
     held = html.escape(enclosed(f"{LEAD}\n\n…"))

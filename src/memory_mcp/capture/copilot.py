@@ -21,4 +21,11 @@ def say(_: str, text: str) -> str:
     return as_printed({"additionalContext": text})
 
 
-HOST = Host(name="copilot", chars_max=10_000, hear=hear, say=say, transcript=CopilotTranscript)
+HOST = Host(
+    name="copilot",
+    chars_max=10_000,
+    hear=hear,
+    say=say,
+    transcript=CopilotTranscript,
+    tools_in_transcript=True,
+)

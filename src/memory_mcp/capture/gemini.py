@@ -1,7 +1,9 @@
 """Gemini CLI's hooks.
 
 PreCompress comes before each request to the model, whether or not anything is compressed, and in
-`gemini -p` the prompt begins with what the hook of the session's start said (0.61.0).
+`gemini -p` the prompt begins with what hooks of the session's start said (0.61.0). Hooks in a
+subagent look like the session's own. At a resume SessionStart names a file that is not the
+session's.
 """
 
 from memory_mcp.capture.claude_code import answer_of
@@ -10,7 +12,9 @@ from memory_mcp.domain.host_events import HostEvent, tool_event
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user
 from memory_mcp.transcripts.gemini import GeminiTranscript
 
-LISTENING = frozenset({"SessionStart", "BeforeAgent"})
+# What SessionStart says comes before the first prompt, in one text with it, and a history that is
+# resumed lacks messages that begin with `<`: the user's words would go with it.
+LISTENING = frozenset({"BeforeAgent"})
 
 
 def hear(payload: Payload) -> Heard:
@@ -58,4 +62,5 @@ HOST = Host(
     hear=hear,
     say=additional_context,
     transcript=GeminiTranscript,
+    tools_in_transcript=True,
 )

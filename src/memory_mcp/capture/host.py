@@ -82,6 +82,8 @@ class Host:
     """From its name of the event and a text to what it wants printed."""
     transcript: NewTranscript | None = None
     """How its own file of a session is read."""
+    tools_in_transcript: bool = False
+    """Whether its file alone tells whose a tool's use was, and by which id it is known."""
 
 
 def additional_context(hook: str, text: str) -> str:

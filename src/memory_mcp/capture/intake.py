@@ -12,7 +12,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +22,10 @@ from anyio import to_thread
 
 from memory_mcp.capture import claude_code, codex, copilot, cursor, gemini, qwen, vscode
 from memory_mcp.capture.host import Heard, Host, Payload
-from memory_mcp.capture.transcripts import BYTES_MAX, new_events, size_of
+from memory_mcp.capture.transcripts import BYTES_MAX, new_events, parent_of, size_of
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError, StoreError
+from memory_mcp.domain.host_events import HostEvent
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.times import parse_moment
 from memory_mcp.services import Services
@@ -210,22 +211,38 @@ class Intake:
         agent_id = (await self._services.agents.choose(settings.agent)).id
         heard_at = parse_moment(call.text("at"), "at")
         capture = self._services.capture
-        if heard.transcript or heard.events:  # a subagent's hook has neither
-            await self._read_on(host, agent_id, heard, heard_at)
-        await capture.take_in(agent_id, host.name, heard.events, heard_at)
+        events = heard.events
+        if heard.transcript or events:  # a subagent's hook has neither
+            was_read = await self._read_on(host, agent_id, heard, heard_at)
+            if was_read and host.tools_in_transcript:
+                events = tuple(event for event in events if event.kind != "tool" or event.label)
+            events = await self._with_parent(host, heard, events)
+        await capture.take_in(agent_id, host.name, events, heard_at)
         await self._begin_reading(agent_id, heard)
         return Taken(host, agent_id, heard)
 
+    async def _with_parent(
+        self, host: Host, heard: Heard, events: tuple[HostEvent, ...]
+    ) -> tuple[HostEvent, ...]:
+        """The events, with the parent of a forked session that its own file names."""
+        if _start_of(heard) != "fork" or host.transcript is None or heard.transcript is None:
+            return events
+        parent = await to_thread.run_sync(parent_of, host.transcript, heard.transcript)
+        return tuple(replace(event, parent=parent) for event in events)
+
     async def _read_on(
         self, host: Host, agent_id: AgentId, heard: Heard, heard_at: datetime
-    ) -> None:
-        """Store what is new in a session's transcript, before what the hook itself tells."""
+    ) -> bool:
+        """Store what is new in a session's transcript, before what the hook itself tells.
+
+        Whether it could be read.
+        """
         capture = self._services.capture
         known = await capture.session(agent_id, heard.session)
         path = heard.transcript or known.transcript
         is_new = path != known.transcript
         if host.transcript is None or path is None or (is_new and _start_of(heard) is not None):
-            return
+            return False
         bytes_max = LISTENING_BYTES_MAX if heard.listens else BYTES_MAX
         read_from = 0 if is_new else known.offset
         try:
@@ -233,12 +250,13 @@ class Intake:
                 new_events, host.transcript, heard.session, path, read_from, bytes_max
             )
         except FileNotFoundError:  # not every session is kept
-            return
+            return False
         except (OSError, ValueError) as error:
             logger.warning("a transcript of %s cannot be read: %s", host.name, error)
-            return
+            return False
         await capture.take_in(agent_id, host.name, news.events, heard_at)
         await capture.read_to(agent_id, heard.session, path, news.offset)
+        return True
 
     async def _begin_reading(self, agent_id: AgentId, heard: Heard) -> None:
         """Note at a session's start where its transcript is read from.
@@ -251,7 +269,7 @@ class Intake:
             return
         capture = self._services.capture
         known = await capture.session(agent_id, heard.session)
-        if known.transcript != path:
+        if known.transcript is None:
             offset = await to_thread.run_sync(size_of, path) if source == "resume" else 0
             await capture.read_to(agent_id, heard.session, path, offset)
 

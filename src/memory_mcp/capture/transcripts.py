@@ -12,6 +12,7 @@ from memory_mcp.transcripts.transcript import NewTranscript
 
 BYTES_MAX = 64 * 1024 * 1024
 """Of more than that at once, only the end is read."""
+HEAD_BYTES_MAX = 1024 * 1024
 BYTES_WAITED_FOR = 1024 * 1024
 """So much may follow a tool's call before its answer is no longer waited for."""
 
@@ -58,7 +59,23 @@ def new_events(
         if not transcript.waits:
             answered = place
     offset = place if place - answered > BYTES_WAITED_FOR else answered
+    if transcript.has_lost_context:
+        events.append(HostEvent(kind="compaction", session=session, name="done"))
     return News([replace(event, session=session) for event in events], offset)
+
+
+def parent_of(begin: NewTranscript, path: str) -> str | None:
+    """The session that a file says its own was forked from; `None` where it says nothing."""
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(HEAD_BYTES_MAX)
+    except OSError:
+        return None
+    transcript = begin("", Counter())
+    if (record := _record(first)) is not None:
+        for _ in transcript.events(record):
+            pass
+    return transcript.parent
 
 
 def size_of(path: str) -> int:

@@ -68,8 +68,10 @@ class HostEvent:
     """Which block the model itself edited with one of our tools."""
     folder: str | None = None
     """Where the session works."""
+    parent: str | None = None
+    """Of a start on a copied history: the session it was copied from, where the host names it."""
     idle_seconds: float | None = None
-    """Of a start on a copied history: how long ago the last answer in it came."""
+    """The same where it names none: how long ago the last answer in that history came."""
     at: datetime | None = None
     """When it happened, where the host says so."""
 

@@ -135,20 +135,20 @@ class Capture:
             await self._sessions.edit(agent_id, session, lambda now: replace(now, seen=None))
         elif event.name == "compact":
             await self._compacted(agent_id, session, "restart")
-        elif event.idle_seconds is not None:
-            await self._inherit(agent_id, host, session, at - timedelta(seconds=event.idle_seconds))
+        elif event.parent or event.idle_seconds is not None:
+            await self._inherit(agent_id, host, session, event, at)
 
     async def _inherit(
-        self, agent_id: AgentId, host: str, session: str, answered: datetime
+        self, agent_id: AgentId, host: str, session: str, event: HostEvent, at: datetime
     ) -> None:
-        """A session that begins on a copied history has seen what the copied one had.
-
-        The host names no parent, but says how long ago its last answer came.
-        """
+        """A session that begins on a copied history has seen what the copied one had."""
         if (await self._sessions.get(agent_id, session)).seen is not None:
             return
-        within = timedelta(seconds=PARENT_SECONDS)
-        parent = await self._sessions.answered_at(agent_id, host, answered, within)
+        parent = session_key(event.parent) if event.parent else None
+        if parent is None and event.idle_seconds is not None:
+            answered = at - timedelta(seconds=event.idle_seconds)
+            within = timedelta(seconds=PARENT_SECONDS)
+            parent = await self._sessions.answered_at(agent_id, host, answered, within)
         if parent is None:
             return
         seen = (await self._sessions.get(agent_id, parent)).seen

@@ -37,6 +37,8 @@ class CodexTranscript:
     def __init__(self, session: str, left_out: LeftOut) -> None:
         self.session = session
         self.folder: str | None = None
+        self.parent: str | None = None
+        self.has_lost_context = False
         self._left_out = left_out
         self._occurrences = Occurrences()
         self._calls = ToolCalls(left_out, self._occurrences)
@@ -76,6 +78,7 @@ class CodexTranscript:
         self._named = True
         self.session = as_text(meta.get("id")) or self.session
         self.folder = as_text(meta.get("cwd")) or None
+        self.parent = as_text(meta.get("forked_from_id")) or None
         source = meta.get("source")
         self._of_subagent = meta.get("thread_source") == "subagent" or (
             isinstance(source, dict) and "subagent" in source

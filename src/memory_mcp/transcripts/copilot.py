@@ -19,6 +19,8 @@ class CopilotTranscript:
     def __init__(self, session: str, left_out: LeftOut) -> None:
         self.session = session
         self.folder: str | None = None
+        self.parent: str | None = None
+        self.has_lost_context = False
         self._left_out = left_out
         self._occurrences = Occurrences()
         self._calls = ToolCalls(left_out, self._occurrences)
@@ -47,6 +49,8 @@ class CopilotTranscript:
                 result = as_object(data.get("result"))
                 answer = text_in(result.get("content")) or told_of(data.get("error"))
                 yield from self._calls.answered(call, answer, self.session, at=at)
+            case "session.compaction_complete":
+                self.has_lost_context = data.get("success") is not False
             case "hook.start" | "hook.end" | "assistant.turn_start" | "assistant.turn_end":
                 pass
             case _:

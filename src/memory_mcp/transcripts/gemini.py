@@ -5,6 +5,9 @@ what it holds besides is new. `$set.messages` is the whole history as the model 
 then on: the same messages again at each resume, and after a compression the few that are kept, with
 new ids, behind a summary. What is told there is taken only where its words are new. `$rewindTo`
 takes back what came after a message; it was said all the same.
+
+At a resume the history lacks messages that begin with `<`, the user's words behind a hook's context
+among them.
 """
 
 from collections import Counter
@@ -43,6 +46,8 @@ class GeminiTranscript:
         """`at`: the time of messages before the first that has one."""
         self.session = session
         self.folder: str | None = None
+        self.parent: str | None = None
+        self.has_lost_context = False
         self.whole = True
         """Whether the file is read from its beginning: else a history tells nothing new."""
         self._left_out = left_out
@@ -82,6 +87,8 @@ class GeminiTranscript:
             self._left_out[f"entries of the type {_kind(record)[:40]!r}"] += 1
         else:
             key = as_text(record.get("id"))
+            if holds_own_output(_text(record)):
+                self.has_lost_context = False
             if words := self._words(record, kind):
                 if key not in self._ids:
                     self._said_already[kind, words] += 1
@@ -138,8 +145,8 @@ class GeminiTranscript:
             places[said] += 1
             if places[said] > self._said_already[said]:
                 yield from self._message(turn)
-        if len(history) > 1 and not any(holds_own_output(_text(turn)) for turn in history):
-            yield HostEvent(kind="compaction", session=self.session, name="done")
+        if len(history) > 1:
+            self.has_lost_context = not any(holds_own_output(_text(turn)) for turn in history)
 
 
 def _kind(record: dict[str, Any]) -> str:

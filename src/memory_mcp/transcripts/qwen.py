@@ -16,6 +16,8 @@ class QwenTranscript:
     def __init__(self, session: str, left_out: LeftOut) -> None:
         self.session = session
         self.folder: str | None = None
+        self.parent: str | None = None
+        self.has_lost_context = False
         self._left_out = left_out
         self._occurrences = Occurrences()
         self._calls = ToolCalls(left_out, self._occurrences)

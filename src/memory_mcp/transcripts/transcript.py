@@ -20,6 +20,10 @@ class Transcript(Protocol):
     """The host's id of the session; what the file is named after until a record says it."""
     folder: str | None
     """Where the session works, once a record has said so."""
+    parent: str | None
+    """The session that this one was forked from, once a record has said so."""
+    has_lost_context: bool
+    """Whether the history, as far as the file tells it, no longer holds what we told."""
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a record tells; without a time where neither it nor one before it has one."""
