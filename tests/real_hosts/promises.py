@@ -485,7 +485,7 @@ def _our_results(evidence: Evidence) -> list[tuple[str, str]]:
     if not step.turns:
         raise NotDone("tools: the model was not asked")
     found = [
-        (tool, text)
+        (tool, _unwrapped(text))
         for name, text in step.turns[-1].asked.results
         for tool in OUR_TOOLS
         if offered({name: None}, tool)
@@ -493,6 +493,21 @@ def _our_results(evidence: Evidence) -> list[tuple[str, str]]:
     if not found:
         raise NotDone("no answer of a tool reached the model")
     return found
+
+
+def _unwrapped(text: str) -> str:
+    """The text of an answer that a host passes on as it came, as a list of parts in JSON."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(told, dict) and set(told) <= {"content", "isError", "resultType"}:
+        told = told.get("content")
+    if not isinstance(told, list) or not told:
+        return text
+    if not all(isinstance(part, dict) and "text" in part for part in told):
+        return text
+    return "\n".join(str(part["text"]) for part in told)
 
 
 def _is_json(text: str) -> bool:

@@ -256,6 +256,17 @@ def test_what_a_host_does_not_have_is_not_judged() -> None:
     ]  # fmt: skip
 
 
+def test_parts_in_json_are_text_as_long_as_no_structure_comes_with_them() -> None:
+    parts = [{"type": "text", "text": text} for text in ("Kept.", day.FILED)]
+    for told, verdict in (
+        (parts, "yes"),
+        ({"content": parts}, "yes"),
+        ({"content": parts, "structuredContent": {"kept": True}}, "no"),
+    ):
+        answered = answering(archival_search=json.dumps(told))(good_day())
+        assert verdicts(answered)["tool answers are text"] == verdict
+
+
 def test_messages_are_read_from_an_export() -> None:
     lines = [
         {"kind": "memory-mcp", "format": 1},

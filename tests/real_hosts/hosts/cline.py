@@ -1,6 +1,5 @@
 """Cline's command line, headless."""
 
-import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,7 +42,7 @@ class ClineCli(Host):
         )  # fmt: skip
 
     def start(self, folder: Path) -> Session:
-        """It tells the id."""
+        """It is known by its folder."""
         return self._session(folder)
 
     def resume(self, session: Session, folder: Path) -> Session:
@@ -56,14 +55,9 @@ class ClineCli(Host):
             return [self.script("cline"), "--json", *which, prompt]
 
         def identity(printed: str) -> str:
-            for line in printed.splitlines():
-                try:
-                    told = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(told, dict) and (found := told.get("sessionId")):
-                    return str(found)
-            return ""
+            """It prints none; the newest folder of its sessions is named by it."""
+            sessions = self.place.home / ".cline" / "data" / "sessions"
+            return max((each.name for each in sessions.iterdir() if each.is_dir()), default="")
 
         session = EachPrompt(self, folder, command, identity)
         session.id = before

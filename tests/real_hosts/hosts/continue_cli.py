@@ -32,7 +32,10 @@ class ContinueCli(Host):
     abilities = frozenset({"resume"})
     shell_tool = "Bash"
     limits: ClassVar[dict[str, str]] = {
-        "instructions reach the model": "it shows its model no server's instructions"
+        "context at the start": "it has neither hooks nor shows instructions",
+        "differences once": "it has no hooks; a tool's next answer tells them",
+        "resume": "it has neither hooks nor shows instructions",
+        "instructions reach the model": "it shows its model no server's instructions",
     }
 
     def configure(self) -> None:
