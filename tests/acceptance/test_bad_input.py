@@ -81,7 +81,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, through_daemon: bool) -> 
 @pytest.fixture(scope="module")
 def server(database: Path, through_daemon: bool) -> Iterator[Server]:
     """One process for all: no bad input may harm the next request."""
-    with Server(database, "--tools", "capture", daemon=through_daemon) as running:
+    given = ("--tools", "capture", "--structured")
+    with Server(database, *given, daemon=through_daemon) as running:
         running.greet()
         running.call("core_memory_append", label="human", content="Name: Ana.")
         running.call("archival_insert", content="The tides of Porto.", tags=["decision"])

@@ -46,6 +46,7 @@ class Hello(BaseModel):
     environment: dict[str, str] = {}
     agent: str | None = None
     tools: str | None = None
+    structured: bool = False
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
     command: str = ""
@@ -62,6 +63,7 @@ class Hello(BaseModel):
             database=str(database),
             agent=self.agent,
             tools=self.tools,
+            structured=self.structured,
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )

@@ -192,7 +192,9 @@ class Daemon:
     async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
         settings = await self._settings_of(hello)
         server = self._server_for(settings.tool_sets, settings.result_tokens)
-        connection = Connection(settings.agent, session=hello.session, held=True)
+        connection = Connection(
+            settings.agent, session=hello.session, held=True, structured=settings.structured
+        )
         if hello.session is not None:  # the same in each of its lives
             connection.conversation = f"session-{hello.session}"
         session = Session(stream, hello, connection, self.services.clock.now())

@@ -37,6 +37,9 @@ class Connection:
     """Whether the peer comes back after a break: it is greeted anew, and doesn't see it."""
     held: bool = False
     """Whether the transport knows when the peer has left: until then it is there."""
+    structured: bool = False
+    """Whether its tool results say the same for scripts: a host may show a model that instead of
+    the text, so only who asks gets it."""
     agent: Agent | None = None
     host: str | None = None
     """What the peer's program calls itself, once it has said so."""
@@ -150,9 +153,9 @@ class Connections:
     def __init__(self) -> None:
         self._by_key: OrderedDict[str, Connection] = OrderedDict()
 
-    def get(self, key: str, choice: AgentChoice) -> Connection:
-        """The connection known under `key`, made on first use."""
-        connection = self._by_key.get(key) or Connection(choice)
+    def get(self, key: str, new: Connection) -> Connection:
+        """The connection known under `key`; on first use this new one."""
+        connection = self._by_key.get(key, new)
         self.put(key, connection)
         return connection
 

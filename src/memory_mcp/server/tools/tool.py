@@ -139,7 +139,7 @@ class MemoryTool(Tool):
             ) from error
         return CallToolResult(
             content=[TextContent(type="text", text=answer.text)],
-            structured_content=answer.structured,
+            structured_content=answer.structured if CURRENT.get().structured else None,
         )
 
     async def _ruled(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Answer:
