@@ -81,6 +81,8 @@ class ToolSpec:
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+    empty_is_said: tuple[str, ...] = ()
+    """Optional arguments for which an empty text is not the same as none."""
 
     def bound_to(self, surface: Surface) -> "MemoryTool":
         """The tool as the SDK serves it."""
@@ -101,7 +103,7 @@ class ToolSpec:
         )
         assert isinstance(tool, MemoryTool)
         tool.parameters = compact_schema(tool.parameters)
-        tool.bind(surface)
+        tool.bind(surface, self.empty_is_said)
         return tool
 
 
@@ -109,10 +111,12 @@ class MemoryTool(Tool):
     """An SDK tool whose call is strict about arguments and ends with what changed meanwhile."""
 
     _surface: Surface = PrivateAttr()
+    _empty_is_said: tuple[str, ...] = PrivateAttr()
 
-    def bind(self, surface: Surface) -> None:
-        """Say which services calls are for."""
+    def bind(self, surface: Surface, empty_is_said: tuple[str, ...]) -> None:
+        """Say which services calls are for, and which optional arguments may be empty."""
         self._surface = surface
+        self._empty_is_said = empty_is_said
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
@@ -175,10 +179,21 @@ class MemoryTool(Tool):
         return solution
 
     def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in arguments.items() if self._is_given(name, value)}
         try:
-            return self.fn_metadata.validate_arguments(arguments)
+            return self.fn_metadata.validate_arguments(given)
         except ValidationError as error:
             raise argument_error(self.name, error) from None
+
+    def _is_given(self, name: str, value: Any) -> bool:
+        """Whether an argument says something.
+
+        Clients that cannot leave an optional argument out send null, an empty text or an empty
+        list: some because their models must fill in every one (strict schemas), some of themselves.
+        """
+        if value is None or value == [] or (value == "" and name not in self._empty_is_said):
+            return name in self.parameters.get("required", ())
+        return True
 
     async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
         surface, connection = self._surface, CURRENT.get()
