@@ -347,6 +347,22 @@ What is true of this project only: purpose, current state, decisions with their 
 """)  # noqa: E501 - as a model reads it
 
 
+async def test_whatever_is_listed_can_be_read_on_a_store_where_nothing_happened(
+    connect: Connect,
+) -> None:
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("fresh") as client:
+            listed = (await client.list_resources()).resources
+            held = {one.uri: await read(client, one.uri) for one in listed}
+    assert held["memory://payload"] == "[]"
+    assert all(held.values())
+    assert all(
+        json.loads(held[one.uri]) is not None
+        for one in listed
+        if one.mime_type == "application/json"
+    )
+
+
 @pytest.mark.parametrize("noun", ["blocks", "conversations", "passages"])
 async def test_a_resource_that_is_not_there_is_an_error_that_says_so(
     connect_in_memory: Connect, noun: str

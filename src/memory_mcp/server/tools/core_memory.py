@@ -61,4 +61,9 @@ async def core_memory_replace(
 
 
 APPEND = ToolSpec(core_memory_append, "Add to core memory")
-REPLACE = ToolSpec(core_memory_replace, "Edit core memory", destructive=True, empty_is_said=("old_content",))
+REPLACE = ToolSpec(
+    core_memory_replace,
+    "Edit core memory",
+    destructive=True,
+    empty_is_said=("old_content",),
+)
