@@ -23,7 +23,7 @@ async def core_memory_append(
     async with call.connection.view:
         edited = await call.services.core_memory.append(call.agent_id, label, content, key=call.key)
         call.connection.edited(edited.before, edited.after)
-    return edit_answer(edited)
+    return edit_answer(edited, added=True)
 
 
 async def core_memory_replace(
