@@ -106,6 +106,17 @@ def test_a_mail_ends_the_next_answer_once_with_the_call_that_answers_it(
     ]
 
 
+@pytest.mark.parametrize("daemon", [False, True], ids=["in-process", "daemon"])
+def test_who_has_left_is_not_live(database: Path, daemon: bool) -> None:
+    with serving(database, "ada", "bob", daemon=daemon) as (ada, bob):
+        look(bob)
+        wait_until(lambda: "'bob': live" in said(ada, "send_to_agent", message="-", to="bob"))
+        bob.close_input()
+        bob.wait()
+        sent = said(ada, "send_to_agent", message="Are you there?", to="bob")
+    assert "'bob': queued for its next session" in sent
+
+
 def test_who_waits_gets_the_answer_the_moment_another_process_gives_it(database: Path) -> None:
     with serving(database, "ada", "bob") as (ada, bob):
         asked = ada.request(

@@ -79,6 +79,8 @@ class Connect:
     era: str
     database: Path
     url: str = ""
+    alike: bool = False
+    """Over HTTP: whether its clients call themselves by one name, as those of a program do."""
     watched: Callable[[Outbox], Outbox] = lambda outbox: outbox
     """In memory: what the server watches for changes, made from the store's own outbox."""
     _numbers: Iterator[int] = field(default_factory=count)
@@ -113,7 +115,7 @@ class Connect:
                     server = stdio_parameters(self.database, agent, self.transport, *more)
                 case _:
                     # Where the protocol has no sessions, connections differ by their user agent.
-                    headers = {"User-Agent": f"test-{next(self._numbers)}"}
+                    headers = {"User-Agent": f"test-{0 if self.alike else next(self._numbers)}"}
                     http = httpx2.AsyncClient(headers=headers, timeout=WAIT_SECONDS)
                     await stack.enter_async_context(http)
                     path = f"/agents/{agent}/mcp" if agent else "/mcp"

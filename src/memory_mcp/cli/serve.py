@@ -29,6 +29,7 @@ from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.server import build_server
 from memory_mcp.server.stdio import serve_stdio
+from memory_mcp.server.visits import end_visit
 from memory_mcp.services import Services
 
 TAKE_OVERS = 5
@@ -88,9 +89,9 @@ async def _serve_here(settings: Settings) -> None:
     """One session, in this process."""
     async with _opened(settings) as (services, announcements):
         server = _server(settings, services, announcements)
-        await serve_stdio(
-            server, Connection(settings.agent, held=True, structured=settings.structured)
-        )
+        connection = Connection(settings.agent, held=True, place="", structured=settings.structured)
+        await serve_stdio(server, connection)
+        await end_visit(services, connection)
 
 
 @asynccontextmanager
@@ -174,6 +175,7 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
                 default=default,
                 tokens=settings.http_tokens,
                 structured=settings.structured,
+                left=partial(end_visit, services),
                 **until,
             )
 

@@ -76,11 +76,14 @@ class Door:
         tokens: Sequence[HttpToken],
         *,
         structured: bool = False,
+        left: Callable[[Connection], Awaitable[None]],
     ) -> None:
+        """`left` is told of each session that its client has ended."""
         self._app = app
         self._default = default
         self._tokens = tokens
         self._structured = structured
+        self._left = left
         self._connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +112,9 @@ class Door:
                 begun = Headers(raw=message.get("headers", [])).get("mcp-session-id")
                 if begun:
                     self._connections.put(begun, connection)
+            elif message["type"] == "http.response.start" and scope["method"] == "DELETE":
+                if message["status"] < 300:  # before it is answered: the next may come at once
+                    await self._left(connection)
             await send(message)
 
         CURRENT.set(connection)
@@ -120,8 +126,13 @@ class Door:
             return self._connections.get(session, Connection(choice))
         # It may begin a session, and be known by it from then on.
         new = Connection(choice, structured=self._is_structured(scope))
+        new.place = _place(scope, headers)
         if headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
-            return self._connections.get(_sessionless(scope, headers, new), new)
+            # The protocol has no connection (2026-07-28), so none ends and none is resumed: two
+            # like clients of one agent on one machine count as one; a change is told to either.
+            like = f"{choice.name or ''} {'structured' if new.structured else ''} {new.place}"
+            new.place = None
+            return self._connections.get(like, new)
         return new
 
     def _is_structured(self, scope: Scope) -> bool:
@@ -162,14 +173,9 @@ def _decoded(name: str) -> str:
         raise InvalidInput("the agent's name in the address is not UTF-8.") from None
 
 
-def _sessionless(scope: Scope, headers: Headers, new: Connection) -> str:
-    """What stands for a connection where the protocol has none (2026-07-28).
-
-    Two like clients of one agent on one machine count as one: a change is told to either.
-    """
-    host = (scope.get("client") or ("", 0))[0]
-    structured = "structured" if new.structured else ""
-    return f"{new.choice.name or ''} {host} {structured} {headers.get('user-agent', '')}"
+def _place(scope: Scope, headers: Headers) -> str:
+    """Where a client is, as far as like clients are told apart by it."""
+    return f"{(scope.get('client') or ('', 0))[0]} {headers.get('user-agent', '')}"
 
 
 def listen(address: Address, tokens: Sequence[HttpToken]) -> socket.socket:
@@ -202,12 +208,16 @@ async def serve_http(
     default: AgentChoice,
     tokens: Sequence[HttpToken],
     structured: bool = False,
+    left: Callable[[Connection], Awaitable[None]],
     until: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve what `listen` opened: `until` that returns, or else until SIGTERM or SIGINT."""
+    """Serve what `listen` opened: `until` that returns, or else until SIGTERM or SIGINT.
+
+    `left` is told of each session that its client has ended.
+    """
     app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
     config = uvicorn.Config(
-        Door(app, default, tokens, structured=structured),
+        Door(app, default, tokens, structured=structured, left=left),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

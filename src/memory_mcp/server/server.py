@@ -144,7 +144,9 @@ def _instructions(surface: Surface) -> Any:
             # say more.
             logger.error("core memory could not be put into the instructions: %s", error)
             return result
-        if not connection.resumed:
+        # One that has called before greets for each call, and many such show no model what we say
+        # here: what has changed comes with the next answer.
+        if not connection.resumed and not connection.calls:
             connection.has_seen(blocks)
         return {**result, "instructions": instructions}
 

@@ -22,6 +22,7 @@ from memory_mcp.domain.solver import Solution, solve
 from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
+from memory_mcp.server.visits import resume_visit
 from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Surface:
         if connection.agent is None:
             connection.agent = await self.services.agents.choose(connection.choice)
         agent = connection.agent
-        self.services.presence.seen(connection.conversation, agent.id, held=connection.held)
+        self.services.presence.seen(connection.id, agent.id, held=connection.held)
         return agent
 
     @property
@@ -150,9 +151,11 @@ class MemoryTool(Tool):
         """Answer if the agent's tool rules let the call pass."""
         connection = CURRENT.get()
         agent = await self._surface.agent(connection)
+        session = context.request_context.session
+        await resume_visit(self._surface.services, connection, session)
         if not agent.tool_rules:
             answer = await self._answer(self._validated(arguments), context)
-            connection.step = connection.step.after(self.name, answer.text)
+            connection.called(self.name, answer.text)
             return answer
         async with connection.turn:
             try:
@@ -167,7 +170,7 @@ class MemoryTool(Tool):
             except BaseException:
                 connection.step = connection.step.after(self.name, failed=True)
                 raise
-            connection.step = connection.step.after(self.name, answer.text)
+            connection.called(self.name, answer.text)
         return answer
 
     def _solved(self, agent: Agent, connection: Connection) -> Solution:
