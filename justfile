@@ -22,6 +22,10 @@ conformance *args:
 hosts *args:
     .venv/bin/python -m tests.real_hosts {{args}}
 
+# client libraries of others on the server, each in an environment of its own; writes docs/clients.md
+clients *names:
+    .venv/bin/python -m tests.clients {{names}}
+
 # the lock files, from pyproject.toml (--upgrade renews every pin)
 lock *args:
     tools/lock {{args}}

@@ -89,7 +89,9 @@ async def _ask_all(
 ) -> list[Answered]:
     answered: list[Answered] = []
     for number, sample in enumerate(samples):
-        contender = server.contender(database, agent=_agent(number), settings=settings)
+        contender = server.contender(
+            database, agent=_agent(number), settings={**settings, "MEMORY_MCP_STRUCTURED": "1"}
+        )
         answered += await _ask(contender, sample.questions)
     return answered
 

@@ -45,7 +45,7 @@ def memory_mcp(*arguments: str) -> None:
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> Any:
-    """The structured answer of a tool."""
+    """What a tool answers scripts, which `--structured` asks for."""
     result = await client.call_tool(tool, arguments)
     return result.structured_content
 
@@ -59,7 +59,8 @@ async def main(database: Path) -> None:
     memory_mcp(*store, "agents", "create", "supervisor", "--tag", "experts")
     memory_mcp(*store, "blocks", "create", "findings", "--group", "experts")
 
-    arguments = ["-m", "memory_mcp", *store, "--agent", "supervisor", "--in-process"]
+    asking = ("--agent", "supervisor", "--in-process", "--structured")
+    arguments = ["-m", "memory_mcp", *store, *asking]
     server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
     async with Client(server) as supervisor:
         print("The supervisor asks everybody tagged `experts`, and waits:")

@@ -225,7 +225,7 @@ class Inspection:
         self._scratch = scratch
         self._database = scratch / f"{era}.db"
         # Every step is a session of its own: the daemon is to stay between them.
-        self._own = {"MEMORY_MCP_DAEMON_IDLE_SECONDS": "30"}
+        self._own = {"MEMORY_MCP_DAEMON_IDLE_SECONDS": "30", "MEMORY_MCP_STRUCTURED": "1"}
         self._deadline = time.monotonic() + INSPECTOR_SECONDS
         self._found: Outcomes = {}
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Said = dict[str, Any]
 
 OPTIONS = ("--database", "--agent", "--tools")
+"""Options of a session that take a value."""
+SWITCHES = ("--structured",)
+"""Those that take none."""
 TRIES = 3
 """How often a request is asked at most: one that ends every daemon it meets must not go on."""
 YIELD_SECONDS = 0.5
@@ -43,6 +46,9 @@ def session_options(words: list[str]) -> Options | None:
     rest = iter(words[1:] if words[:1] == ["serve"] else words)
     for word in rest:
         name, equals, value = word.partition("=")
+        if word in SWITCHES:
+            options[word] = "1"
+            continue
         if name not in OPTIONS:
             return None
         if (not equals and (value := next(rest, "")).startswith("-")) or not value:
@@ -67,6 +73,7 @@ def serve(options: Options) -> int | None:
             Rendezvous(path),
             agent=options.get("--agent"),
             tools=options.get("--tools"),
+            structured="--structured" in options,
             session=os.urandom(16).hex(),
         )
     except Refused as refusal:
@@ -84,7 +91,7 @@ def serve(options: Options) -> int | None:
 class Bridge:
     """One session of a host, over as many lives of the daemon as it takes."""
 
-    def __init__(self, rendezvous: Rendezvous, **told: str | None) -> None:
+    def __init__(self, rendezvous: Rendezvous, **told: str | bool | None) -> None:
         self._rendezvous = rendezvous
         self._told = told
         self._handshake: list[bytes] = []

@@ -66,6 +66,8 @@ class Settings:
     result_tokens: int = RESULT_TOKENS_DEFAULT
     """Budget of a search answer's text, in tokens."""
     tool_sets: tuple[str, ...] = ("core",)
+    structured: bool = False
+    """Whether tool results say the same for scripts besides their text."""
     context_tokens: int = CONTEXT_TOKENS_DEFAULT
     """How many tokens an agent's view may take, unless it has a limit of its own."""
     daemon_idle_s: int = DAEMON_IDLE_S_DEFAULT
@@ -81,6 +83,7 @@ def load_settings(
     database: str | None = None,
     agent: str | None = None,
     tools: str | None = None,
+    structured: bool = False,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
@@ -100,6 +103,7 @@ def load_settings(
         ),
         daemon_idle_s=_number(given, "MEMORY_MCP_DAEMON_IDLE_SECONDS", DAEMON_IDLE_S_DEFAULT, 0),
         tool_sets=_tool_sets(tools or given.get("MEMORY_MCP_TOOLS")),
+        structured=structured or _one_of(given, "MEMORY_MCP_STRUCTURED", ("0", "1"), "0") == "1",
         model=_model(given),
         http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),
     )

@@ -55,6 +55,7 @@ ENVIRONMENT = (
     "MEMORY_MCP_MODEL",
     "MEMORY_MCP_MODEL_BASE_URL",
     "MEMORY_MCP_RESULT_TOKENS",
+    "MEMORY_MCP_STRUCTURED",
     "MEMORY_MCP_TOOLS",
 )
 """The variables that say how a session wants to be served; the daemon's own come from its start."""

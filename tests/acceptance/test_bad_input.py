@@ -81,7 +81,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, through_daemon: bool) -> 
 @pytest.fixture(scope="module")
 def server(database: Path, through_daemon: bool) -> Iterator[Server]:
     """One process for all: no bad input may harm the next request."""
-    with Server(database, "--tools", "capture", daemon=through_daemon) as running:
+    given = ("--tools", "capture", "--structured")
+    with Server(database, *given, daemon=through_daemon) as running:
         running.greet()
         running.call("core_memory_append", label="human", content="Name: Ana.")
         running.call("archival_insert", content="The tides of Porto.", tags=["decision"])
@@ -138,7 +139,7 @@ def names(name: str, text: str) -> bool:
 def wrong_types(name: str) -> list[Any]:
     """What no argument of that name may be."""
     if name == "limit":
-        return [True, 5.5, "five", "", [5], {"n": 5}, None]
+        return [True, 5.5, "five", [5], {"n": 5}]
     if name in LISTS:
         return [True, 5, "one", {"one": 1}, [1], [True], [None], [["one"]]]
     return [True, 5, 5.5, ["x"], {"x": 1}]
@@ -182,12 +183,55 @@ def test_a_required_argument_that_is_missing_or_null_is_refused_by_name(
     [
         (tool, name)
         for tool, name in EVERY_ARGUMENT
-        if "search" in tool and name not in {*REQUIRED[tool], "limit", "tag_match"}
+        if "search" in tool and name not in REQUIRED[tool]
     ],
 )
-def test_an_optional_argument_may_be_null(server: Server, tool: str, name: str) -> None:
-    result = server.call(tool, **spoiled(tool, name, None))
-    assert not result["isError"], text_of(result)
+@pytest.mark.parametrize("empty", [None, "", []], ids=repr)
+def test_an_optional_argument_that_is_null_or_empty_is_not_given(
+    server: Server, tool: str, name: str, empty: Any
+) -> None:
+    without = {key: told for key, told in GOOD[tool].items() if key != name and told is not None}
+    told = server.call(tool, **without, **{name: empty})
+    assert not told["isError"], text_of(told)
+    assert told == server.call(tool, **without)
+
+
+@pytest.mark.usefixtures("nothing_changes")
+@pytest.mark.parametrize("empty", ["", " "], ids=repr)
+def test_an_empty_text_to_replace_rewrites_no_block(server: Server, empty: str) -> None:
+    given = {"label": "human", "old_content": empty, "new_content": "All is lost."}
+    text = refusal_of(server, "core_memory_replace", **given)
+    assert text.startswith("old_content is empty, which says no place; nothing was changed.")
+    assert "leave old_content out or give all the block's present text" in text
+
+
+def test_a_writer_that_fills_in_every_argument_is_understood(tmp_path: Path) -> None:
+    with Server(tmp_path / "memory.db", "--tools", "capture") as server:
+        server.greet()
+        for empty in (None, ""):
+            blank = dict.fromkeys(("name", "conversation", "created_at"), empty)
+            said = server.call("conversation_append", role="user", content="Hello.", **blank)
+            filed = server.call("archival_insert", content="Tides.", tags=empty, occurred_at=empty)
+            mail = dict.fromkeys(("tags", "wait_seconds", "in_reply_to"), empty)
+            sent = server.call("send_to_agent", message="status", to="shadow", **mail)
+            nobody = server.call("send_to_agent", message="Hello?", to=empty, **mail)
+            for result in (said, filed, sent):
+                assert not result["isError"], text_of(result)
+            assert text_of(nobody).startswith("neither to nor tags was given")
+        gone = {"label": "human", "new_content": "Rewritten.", "old_content": None}
+        assert not server.call("core_memory_replace", **gone)["isError"]
+        conversations = json.loads(server.read("memory://conversations"))
+    assert [one["messages"] for one in conversations] == [2]
+
+
+def test_a_prompts_argument_may_be_null_and_an_address_may_end_in_a_slash(server: Server) -> None:
+    def prompt(**arguments: object) -> str:
+        told = server.ask("prompts/get", {"name": "memory", "arguments": arguments})
+        return told["result"]["messages"][0]["content"]["text"].split("- Compiled at")[0]
+
+    assert prompt(topic=None) == prompt(topic="") == prompt()
+    for uri in ("memory://blocks", "memory://conversations"):
+        assert server.read(f"{uri}/") == server.read(uri)
 
 
 @pytest.mark.usefixtures("nothing_changes")
@@ -205,7 +249,6 @@ def test_an_optional_argument_may_be_null(server: Server, tool: str, name: str) 
         ("conversation_search", "roles"),
         ("conversation_append", "role"),
         ("conversation_append", "content"),
-        ("conversation_append", "name"),
     ],
 )
 @pytest.mark.parametrize("blank", ["", " ", "\n\t\u00a0"], ids=repr)
@@ -214,6 +257,12 @@ def test_empty_and_blank_text_is_refused_by_name(
 ) -> None:
     value = [blank] if name in LISTS else blank
     assert names(name, refusal_of(server, tool, **spoiled(tool, name, value)))
+
+
+@pytest.mark.usefixtures("nothing_changes")
+def test_a_speaker_whose_name_is_blank_is_refused(server: Server) -> None:
+    given = spoiled("conversation_append", "name", " ")
+    assert "name" in refusal_of(server, "conversation_append", **given)
 
 
 @pytest.mark.usefixtures("nothing_changes")
@@ -314,7 +363,7 @@ def test_an_unknown_argument_is_refused_and_the_known_are_told(
 
 @pytest.mark.usefixtures("nothing_changes")
 @pytest.mark.parametrize("tool", ["conversation_search", "archival_search"])
-@pytest.mark.parametrize("cursor", ["nonsense", "", "5", "-1-00000000", "5-00000000", "0x5-00"])
+@pytest.mark.parametrize("cursor", ["nonsense", " ", "5", "-1-00000000", "5-00000000", "0x5-00"])
 def test_a_cursor_that_is_none_is_refused_with_the_next_move(
     server: Server, tool: str, cursor: str
 ) -> None:

@@ -13,6 +13,7 @@ from memory_mcp.domain.blocks import (
     Block,
     Edit,
     append,
+    append_news,
     replace_text,
     rethink,
     without_overflow,
@@ -304,6 +305,24 @@ def test_text_that_must_not_enter_memory_is_refused_at_every_entry(
 ) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         enter(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("Name: Ana.", "Name: Ana.\nTea.\nTea, green."),
+        ("Tea.\nTea, green.", "Name: Ana.\nTea.\nTea, green."),
+        ("Tea", "Name: Ana.\nTea.\nTea, green.\nTea"),
+        ("Tea.\nCoffee.", "Name: Ana.\nTea.\nTea, green.\nTea.\nCoffee."),
+    ],
+)
+def test_lines_that_stand_in_a_block_just_so_are_not_added_again(
+    block: MakeBlock, content: str, value: str
+) -> None:
+    before = block("Name: Ana.\nTea.\nTea, green.")
+    after = append_news(content)(before)
+    assert after.value == value
+    assert (after.version == before.version) == (after.value == before.value)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t ", "\u2003"])

@@ -79,6 +79,8 @@ class Connect:
     era: str
     database: Path
     url: str = ""
+    alike: bool = False
+    """Over HTTP: whether its clients call themselves by one name, as those of a program do."""
     watched: Callable[[Outbox], Outbox] = lambda outbox: outbox
     """In memory: what the server watches for changes, made from the store's own outbox."""
     _numbers: Iterator[int] = field(default_factory=count)
@@ -89,26 +91,35 @@ class Connect:
         *,
         mode: str | None = None,
         message_handler: MessageHandlerFnT | None = None,
+        structured: bool = False,
     ) -> AbstractAsyncContextManager[Client]:
         """A connected client; `mode` other than the era's own is the SDK's."""
-        return self._open(agent, mode or MODES[self.era], message_handler)
+        return self._open(agent, mode or MODES[self.era], message_handler, structured)
 
     @asynccontextmanager
     async def _open(
-        self, agent: str | None, mode: str, message_handler: MessageHandlerFnT | None
+        self,
+        agent: str | None,
+        mode: str,
+        message_handler: MessageHandlerFnT | None,
+        structured: bool,
     ) -> AsyncIterator[Client]:
         async with AsyncExitStack() as stack:
             match self.transport:
                 case "memory":
-                    server: Any = await stack.enter_async_context(self._in_memory(agent))
+                    server: Any = await stack.enter_async_context(
+                        self._in_memory(agent, structured)
+                    )
                 case "stdio" | "daemon":
-                    server = stdio_parameters(self.database, agent, self.transport)
+                    more = ["--structured"] if structured else []
+                    server = stdio_parameters(self.database, agent, self.transport, *more)
                 case _:
                     # Where the protocol has no sessions, connections differ by their user agent.
-                    headers = {"User-Agent": f"test-{next(self._numbers)}"}
+                    headers = {"User-Agent": f"test-{0 if self.alike else next(self._numbers)}"}
                     http = httpx2.AsyncClient(headers=headers, timeout=WAIT_SECONDS)
                     await stack.enter_async_context(http)
                     path = f"/agents/{agent}/mcp" if agent else "/mcp"
+                    path += "?structured=1" if structured else ""
                     server = streamable_http_client(self.url + path, http_client=http)
             client = Client(server, mode=mode, message_handler=message_handler, cache=None)
             yield await stack.enter_async_context(client)
@@ -124,7 +135,9 @@ class Connect:
                 yield client, updates
 
     @asynccontextmanager
-    async def _in_memory(self, agent: str | None) -> AsyncIterator[MCPServer[Any]]:
+    async def _in_memory(
+        self, agent: str | None, structured: bool
+    ) -> AsyncIterator[MCPServer[Any]]:
         """A server on the store, for one client in this process.
 
         In memory a request runs in the context of whoever sends it, which in a test is the same
@@ -132,7 +145,7 @@ class Connect:
         request.
         """
         settings = settings_for(self.database, agent)
-        connection = Connection(settings.agent)
+        connection = Connection(settings.agent, structured=structured)
 
         async def set_connection(
             ctx: ServerRequestContext[Any, Any], call_next: CallNext
@@ -190,12 +203,12 @@ def settings_for(database: Path, agent: str | None = None) -> Settings:
 
 
 def stdio_parameters(
-    database: Path, agent: str | None = None, transport: str = "daemon"
+    database: Path, agent: str | None = None, transport: str = "daemon", *more: str
 ) -> StdioServerParameters:
     """How a host starts the server: in one process, or as a bridge to the store's daemon."""
     named = ["--agent", agent] if agent else []
     form = ["--in-process"] if transport == "stdio" else []
-    arguments = ["--database", database, "--tools", "capture", *named, *form]
+    arguments = ["--database", database, "--tools", "capture", *named, *form, *more]
     return StdioServerParameters(
         command=sys.executable,
         args=command(*arguments)[1:],

@@ -108,7 +108,7 @@ async def test_each_address_is_the_memory_of_its_agent_and_the_human_is_shared(
     agent = f"work-{mode}"
     with anyio.fail_after(WAIT_SECONDS):
         async with (
-            Client(f"{http.url}/mcp", mode=mode, cache=None) as default,
+            Client(f"{http.url}/mcp?structured=1", mode=mode, cache=None) as default,
             Client(f"{http.url}/agents/{agent}/mcp", mode=mode, cache=None) as work,
         ):
             await tell(default, "core_memory_append", label="project", content=f"Garden {mode}.")
@@ -461,5 +461,4 @@ def test_two_servers_on_one_store_serve_side_by_side(http: HttpServer) -> None:
         content = {"content": "A passage through the second server."}
         assert post(second, tool="archival_insert", arguments=content).status_code == 200
         found = post(http, arguments={"query": "passage through the second server"})
-    texts = [hit["content"] for hit in found.json()["result"]["structuredContent"]["results"]]
-    assert content["content"] in texts
+    assert content["content"] in text_of(found.json()["result"])

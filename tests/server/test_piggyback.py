@@ -51,7 +51,11 @@ EVERY_TOOL = [
 async def test_the_answer_of_any_tool_carries_it(connect_in_memory: Connect) -> None:
     connect = connect_in_memory
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect() as reader, connect() as writer, connect("another"):
+        async with (
+            connect(structured=True) as reader,
+            connect() as writer,
+            connect("another"),
+        ):
             for number, (tool, arguments) in enumerate(EVERY_TOOL):
                 line = f"News {number}."
                 await tell(writer, "core_memory_append", label="project", content=line)
@@ -223,7 +227,11 @@ async def test_a_long_change_is_told_within_bounds(connect_in_memory: Connect) -
 async def test_mail_ends_the_answer_of_any_tool_once(connect_in_memory: Connect) -> None:
     connect = connect_in_memory
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect("ada") as ada, connect("another") as reader, connect("another") as twin:
+        async with (
+            connect("ada") as ada,
+            connect("another", structured=True) as reader,
+            connect("another") as twin,
+        ):
             for number, (tool, arguments) in enumerate(EVERY_TOOL):
                 to = {"to": "ada"} if tool == "send_to_agent" else {}
                 await tell(ada, "send_to_agent", message=f"News {number}.", to="another")

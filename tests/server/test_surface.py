@@ -66,7 +66,7 @@ async def filled(
     """One such connection over each transport in each era."""
     transport, era = request.param
     with connecting(transport, era, tmp_path_factory.mktemp("surface")) as connect:
-        async with connect() as client:
+        async with connect(structured=True) as client:
             await fill(client)
             yield Filled(client, era)
 
@@ -176,11 +176,25 @@ Recorded; 2 messages in recall. [message-ID]
 """)
 
 
+async def test_a_result_carries_a_structure_for_scripts_only_where_it_was_asked_for(
+    connect: Connect,
+) -> None:
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect() as plain, connect(structured=True) as script:
+            bare = await plain.call_tool("archival_search", {"query": "anything"})
+            both = await script.call_tool("archival_search", {"query": "anything"})
+            tools = (await script.list_tools()).tools
+    assert bare.structured_content is None
+    assert both.structured_content == {"results": [], "cursor": None, "total": 0}
+    assert bare.content == both.content
+    assert [tool.output_schema for tool in tools] == [None] * len(tools)
+
+
 async def test_answers_have_the_same_in_a_structure_for_scripts(
     connect_in_memory: Connect,
 ) -> None:
     with anyio.fail_after(WAIT_SECONDS):
-        async with connect_in_memory() as client:
+        async with connect_in_memory(structured=True) as client:
             await fill(client)
             edited = await client.call_tool(
                 "core_memory_append", {"label": "project", "content": "Goal: tides."}
@@ -331,6 +345,22 @@ What is true of this project only: purpose, current state, decisions with their 
 [DATE TIME] assistant: Yes, the tiles.
 </recent_messages>\
 """)  # noqa: E501 - as a model reads it
+
+
+async def test_whatever_is_listed_can_be_read_on_a_store_where_nothing_happened(
+    connect: Connect,
+) -> None:
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect("fresh") as client:
+            listed = (await client.list_resources()).resources
+            held = {one.uri: await read(client, one.uri) for one in listed}
+    assert held["memory://payload"] == "[]"
+    assert all(held.values())
+    assert all(
+        json.loads(held[one.uri]) is not None
+        for one in listed
+        if one.mime_type == "application/json"
+    )
 
 
 @pytest.mark.parametrize("noun", ["blocks", "conversations", "passages"])

@@ -51,6 +51,7 @@ from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 from memory_mcp.storage.sqlite.summaries import SqliteSummaries
 from memory_mcp.storage.sqlite.upkeep import SqliteUpkeep
+from memory_mcp.storage.sqlite.visits import SqliteVisits
 
 
 class SystemClock:
@@ -137,6 +138,7 @@ async def open_all(
                 ask_shadow=requests.answer,
             ),
             presence=Presence(SqlitePresence(database, clock)),
+            visits=SqliteVisits(database, clock),
             housekeeping=Housekeeping(agents, mail, ledger, clock),
             tokens=tokens,
             clock=clock,

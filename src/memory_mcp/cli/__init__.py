@@ -187,6 +187,12 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
         help="tool sets to serve: core, capture (or MEMORY_MCP_TOOLS)",
     )
     parser.add_argument(
+        "--structured",
+        action="store_true",
+        default=False if defaults else argparse.SUPPRESS,
+        help="tool results carry JSON for scripts too (or MEMORY_MCP_STRUCTURED=1)",
+    )
+    parser.add_argument(
         "--in-process",
         action="store_true",
         default=False if defaults else argparse.SUPPRESS,

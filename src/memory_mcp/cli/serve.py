@@ -29,6 +29,7 @@ from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.server import build_server
 from memory_mcp.server.stdio import serve_stdio
+from memory_mcp.server.visits import end_visit
 from memory_mcp.services import Services
 
 TAKE_OVERS = 5
@@ -61,12 +62,16 @@ def run(arguments: argparse.Namespace) -> int | None:
         and not arguments.in_process
         and not (sys.stdin and sys.stdin.isatty())
     ):
-        given = {name: getattr(arguments, name.removeprefix("--")) for name in bridge.OPTIONS}
-        ended = bridge.serve({name: value for name, value in given.items() if value})
+        names = (*bridge.OPTIONS, *bridge.SWITCHES)
+        given = {name: getattr(arguments, name.removeprefix("--")) for name in names}
+        ended = bridge.serve({name: str(value) for name, value in given.items() if value})
         if ended is not None:
             return ended
     settings = load_settings(
-        database=arguments.database, agent=arguments.agent, tools=arguments.tools
+        database=arguments.database,
+        agent=arguments.agent,
+        tools=arguments.tools,
+        structured=arguments.structured,
     )
     if arguments.http is not None:
         return _serve_http(settings, arguments.http, in_process=arguments.in_process)
@@ -84,7 +89,9 @@ async def _serve_here(settings: Settings) -> None:
     """One session, in this process."""
     async with _opened(settings) as (services, announcements):
         server = _server(settings, services, announcements)
-        await serve_stdio(server, Connection(settings.agent, held=True))
+        connection = Connection(settings.agent, held=True, place="", structured=settings.structured)
+        await serve_stdio(server, connection)
+        await end_visit(services, connection)
 
 
 @asynccontextmanager
@@ -167,6 +174,8 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
                 address,
                 default=default,
                 tokens=settings.http_tokens,
+                structured=settings.structured,
+                left=partial(end_visit, services),
                 **until,
             )
 

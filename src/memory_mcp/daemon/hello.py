@@ -10,26 +10,7 @@ from memory_mcp import __version__
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.texts import clip
 from memory_mcp.rendezvous import PROTOCOL, newer
-
-
-class MemoStep(BaseModel):
-    """What the session has called so far, as far as tool rules ask."""
-
-    model_config = ConfigDict(strict=True)
-
-    counts: dict[str, int] = {}
-    last_tool: str | None = None
-    last_output: str = ""
-
-
-class Memo(BaseModel):
-    """What a session's last life left with its bridge (`Connection.memo`)."""
-
-    model_config = ConfigDict(strict=True)
-
-    conversation: str
-    seen: dict[str, int]
-    step: MemoStep = MemoStep()
+from memory_mcp.server.memos import Memo, memo_in
 
 
 class Hello(BaseModel):
@@ -46,6 +27,7 @@ class Hello(BaseModel):
     environment: dict[str, str] = {}
     agent: str | None = None
     tools: str | None = None
+    structured: bool = False
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
     command: str = ""
@@ -62,16 +44,14 @@ class Hello(BaseModel):
             database=str(database),
             agent=self.agent,
             tools=self.tools,
+            structured=self.structured,
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )
 
     def remembered(self) -> Memo | None:
-        """Its memo, if it has one that can be read."""
-        try:
-            return Memo.model_validate_json(self.memo) if self.memo else None
-        except ValidationError:
-            return None
+        """What its last life left with its bridge, if that can be read."""
+        return memo_in(self.memo)
 
 
 def heard(line: bytes) -> Hello | str:

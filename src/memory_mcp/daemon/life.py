@@ -27,6 +27,7 @@ from memory_mcp.daemon.hello import Hello, heard
 from memory_mcp.daemon.sessions import Session
 from memory_mcp.daemon.worker import WorkerStarter
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.domain.ids import new_id
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.rendezvous import HELLO_BYTES_MAX, PROTOCOL, Rendezvous
@@ -35,6 +36,7 @@ from memory_mcp.server.connections import Connection
 from memory_mcp.server.lines import GONE
 from memory_mcp.server.server import build_server
 from memory_mcp.server.tools.tool import Surface
+from memory_mcp.server.visits import end_visit
 from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
@@ -192,9 +194,15 @@ class Daemon:
     async def _serve_session(self, hello: Hello, stream: ByteStream) -> None:
         settings = await self._settings_of(hello)
         server = self._server_for(settings.tool_sets, settings.result_tokens)
-        connection = Connection(settings.agent, session=hello.session, held=True)
-        if hello.session is not None:  # the same in each of its lives
-            connection.conversation = f"session-{hello.session}"
+        connection = Connection(
+            settings.agent,
+            session=hello.session,
+            held=True,
+            place="",
+            structured=settings.structured,
+            # The same in each of its lives.
+            id=f"session-{hello.session}" if hello.session else new_id("session"),
+        )
         session = Session(stream, hello, connection, self.services.clock.now())
         with suppress(StoreError):  # it starts as a new one then; its first call will say more
             await session.resume(Surface(self.services, settings.result_tokens))
@@ -211,10 +219,12 @@ class Daemon:
         try:
             await self._answer(stream, notes=notes)
             await session.serve(server)
+            if session.left:
+                await end_visit(self.services, connection)
         finally:
             self._sessions.discard(session)
             self.announcements.forget(connection)
-            self.services.presence.left(connection.conversation)
+            self.services.presence.forget(connection.id)
             self._tell_watch()
 
     def _about_model(self, wanted: ModelSettings | None) -> str | None:

@@ -9,11 +9,10 @@ from anyio.abc import ByteStream
 from mcp.server import MCPServer
 
 from memory_mcp.daemon.hello import Hello
-from memory_mcp.domain.ids import BlockId
-from memory_mcp.domain.solver import Step
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.lines import GONE, LINE_BYTES_MAX, Lines
 from memory_mcp.server.tools.tool import Surface
+from memory_mcp.server.visits import resume
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,8 @@ class Session:
         self.hello = hello
         self.connection = connection
         self.since = since
+        self.left = False
+        """Whether the bridge has left, rather than been let go: its host will not come back."""
         self._stream = stream
         self._lines = Lines(self._write, asks_again=True)
         self._reading = anyio.CancelScope()
@@ -45,13 +46,9 @@ class Session:
         """Go on where the session's last life ended, if it had one."""
         if (memo := self.hello.remembered()) is None:
             return
-        versions = {BlockId(block): version for block, version in memo.seen.items()}
-        agent_id = await surface.agent_of(self.connection)
-        seen = await surface.services.core_memory.as_of(agent_id, versions)
+        await surface.agent_of(self.connection)
         self.connection.resumed = True
-        self.connection.conversation = memo.conversation
-        self.connection.has_seen(seen)
-        self.connection.step = Step(scope="connection", **memo.step.model_dump())
+        await resume(surface.services, self.connection, memo)
 
     async def serve(self, server: MCPServer[Any]) -> None:
         """Answer until the bridge leaves, stops reading, or the session is to finish."""
@@ -76,8 +73,10 @@ class Session:
             try:
                 async for line in received_lines(self._stream):
                     await self._lines.take(line)
+                self.left = True
             except GONE as error:
                 logger.info("a bridge has left (%s)", error)
+                self.left = True
         await self._lines.end()
 
     async def _write(self, line: bytes) -> None:

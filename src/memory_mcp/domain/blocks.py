@@ -132,6 +132,17 @@ def append(content: str) -> Edit:
     return edit
 
 
+def append_news(content: str) -> Edit:
+    """Add `content` as new last line(s), unless these lines stand in the block just so already."""
+    add = append(content)
+
+    def edit(block: Block) -> Block:
+        known = f"\n{content}\n" in f"\n{block.value}\n"
+        return _with_value(block, block.value) if known else add(block)
+
+    return edit
+
+
 def without_overflow(before: Block, after: Block) -> tuple[Block, tuple[str, ...]]:
     """What an edit made, within its limit, and the lines that leave it for that, oldest first.
 

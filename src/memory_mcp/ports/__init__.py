@@ -21,6 +21,7 @@ from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, Upke
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
 from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
+from memory_mcp.ports.visits import VisitStore
 from memory_mcp.ports.workers import Stores
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "Unembedded",
     "UpkeepStore",
     "Vector",
+    "VisitStore",
 ]

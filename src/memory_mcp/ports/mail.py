@@ -1,6 +1,6 @@
 """The ports of mail between agents, and of who is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,4 +113,8 @@ class PresenceStore(Protocol):
 
     async def put(self, connections: Mapping[str, AgentId]) -> None:
         """These connections, by what they are known by, are there now."""
+        ...
+
+    async def remove(self, connections: Collection[str]) -> None:
+        """These are there no longer."""
         ...

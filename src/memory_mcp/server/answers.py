@@ -72,11 +72,13 @@ class Budget:
         return min(1, len(lines))
 
 
-def edit_answer(edited: Edited) -> Answer:
-    """What an edit made of a block."""
+def edit_answer(edited: Edited, *, added: bool = False) -> Answer:
+    """What an edit made of a block; `added`: it was to add lines."""
     block = edited.after
     fill = f"{len(block.value):,} of {block.limit_chars:,} characters"
-    if block.version == edited.before.version:
+    if block.version == edited.before.version and added:
+        text = f"Block {block.label!r} has that already; nothing was added ({fill})."
+    elif block.version == edited.before.version:
         text = f"Block {block.label!r} reads so already; nothing was changed ({fill})."
     elif not block.value:
         text = f"Block {block.label!r} is empty now (version {block.version}, {fill})."

@@ -37,11 +37,25 @@ class Connection:
     """Whether the peer comes back after a break: it is greeted anew, and doesn't see it."""
     held: bool = False
     """Whether the transport knows when the peer has left: until then it is there."""
+    place: str | None = None
+    """Where the peer is, as far as like peers are told apart by it; `None` where the transport
+    never says that the connection has ended, so that no other can resume it."""
+    structured: bool = False
+    """Whether its tool results say the same for scripts: a host may show a model that instead of
+    the text, so only who asks gets it."""
     agent: Agent | None = None
     host: str | None = None
     """What the peer's program calls itself, once it has said so."""
-    conversation: str = field(default_factory=lambda: new_id("session"))
+    id: str = field(default_factory=lambda: new_id("session"))
+    """What presence knows it by."""
+    conversation: str = ""
     """The conversation that captured messages go to when none is named."""
+    visitor: str = ""
+    """What it has in common with like peers; known once it has called a tool."""
+    resumes_visit: bool = False
+    """Whether it has resumed where the last connection of a like peer ended."""
+    calls: int = 0
+    """How many tools it has called without failing."""
     step: Step = field(default_factory=lambda: Step(scope="connection"))
     """What was called so far, as far as tool rules ask."""
     turn: anyio.Lock = field(default_factory=anyio.Lock)
@@ -53,6 +67,10 @@ class Connection:
     _in_part: dict[str, Block] = field(default_factory=dict[str, Block])
     """Blocks whose last change was too long to be shown whole, as they were shown whole last."""
     _answered: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+
+    def __post_init__(self) -> None:
+        """A connection is a conversation of its own, until it resumes another's."""
+        self.conversation = self.conversation or self.id
 
     def key_of(self, request: Any, tool: str, arguments: Mapping[str, Any]) -> str | None:
         """What a call is known by when it is asked again; `None` where that cannot happen.
@@ -75,6 +93,11 @@ class Connection:
         self._answered.move_to_end(key)
         if len(self._answered) > ANSWERED_MAX:
             self._answered.popitem(last=False)
+
+    def called(self, tool: str, output: str) -> None:
+        """A tool was called and has answered this."""
+        self.step = self.step.after(tool, output)
+        self.calls += 1
 
     def memo(self) -> str:
         """What the session's next connection must know of this one."""
@@ -150,9 +173,9 @@ class Connections:
     def __init__(self) -> None:
         self._by_key: OrderedDict[str, Connection] = OrderedDict()
 
-    def get(self, key: str, choice: AgentChoice) -> Connection:
-        """The connection known under `key`, made on first use."""
-        connection = self._by_key.get(key) or Connection(choice)
+    def get(self, key: str, new: Connection) -> Connection:
+        """The connection known under `key`; on first use this new one."""
+        connection = self._by_key.get(key, new)
         self.put(key, connection)
         return connection
 

@@ -1,6 +1,7 @@
 """The HTTP door: streamable HTTP, both eras, one address an agent.
 
-`/mcp` is the default agent, `/agents/{name}/mcp` any other. Without tokens only this machine may
+`/mcp` is the default agent, `/agents/{name}/mcp` any other; `?structured=1` behind either asks for
+results with JSON for scripts. Without tokens only this machine may
 connect; with tokens, each says which agents it opens. DNS rebinding is refused by the SDK's check.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import anyio
 import uvicorn
@@ -68,10 +69,21 @@ class Address:
 class Door:
     """ASGI middleware: who may come in, and for which agent a request speaks."""
 
-    def __init__(self, app: ASGIApp, default: AgentChoice, tokens: Sequence[HttpToken]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        default: AgentChoice,
+        tokens: Sequence[HttpToken],
+        *,
+        structured: bool = False,
+        left: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        """`left` is told of each session that its client has ended."""
         self._app = app
         self._default = default
         self._tokens = tokens
+        self._structured = structured
+        self._left = left
         self._connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +112,9 @@ class Door:
                 begun = Headers(raw=message.get("headers", [])).get("mcp-session-id")
                 if begun:
                     self._connections.put(begun, connection)
+            elif message["type"] == "http.response.start" and scope["method"] == "DELETE":
+                if message["status"] < 300:  # before it is answered: the next may come at once
+                    await self._left(connection)
             await send(message)
 
         CURRENT.set(connection)
@@ -108,10 +123,21 @@ class Door:
 
     def _connection(self, scope: Scope, headers: Headers, choice: AgentChoice) -> Connection:
         if session := headers.get("mcp-session-id"):
-            return self._connections.get(session, choice)
+            return self._connections.get(session, Connection(choice))
+        # It may begin a session, and be known by it from then on.
+        new = Connection(choice, structured=self._is_structured(scope))
+        new.place = _place(scope, headers)
         if headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
-            return self._connections.get(_sessionless(scope, headers, choice), choice)
-        return Connection(choice)  # it may begin a session, and be known by it from then on
+            # The protocol has no connection (2026-07-28), so none ends and none is resumed: two
+            # like clients of one agent on one machine count as one; a change is told to either.
+            like = f"{choice.name or ''} {'structured' if new.structured else ''} {new.place}"
+            new.place = None
+            return self._connections.get(like, new)
+        return new
+
+    def _is_structured(self, scope: Scope) -> bool:
+        told = parse_qs(scope.get("query_string", b"")).get(b"structured")
+        return told[-1] == b"1" if told else self._structured
 
     def _choice(self, path: bytes) -> AgentChoice:
         match path.decode("ascii", "replace").rstrip("/").split("/"):
@@ -147,13 +173,9 @@ def _decoded(name: str) -> str:
         raise InvalidInput("the agent's name in the address is not UTF-8.") from None
 
 
-def _sessionless(scope: Scope, headers: Headers, choice: AgentChoice) -> str:
-    """What stands for a connection where the protocol has none (2026-07-28).
-
-    Two like clients of one agent on one machine count as one: a change is told to either.
-    """
-    host = (scope.get("client") or ("", 0))[0]
-    return f"{choice.name or ''} {host} {headers.get('user-agent', '')}"
+def _place(scope: Scope, headers: Headers) -> str:
+    """Where a client is, as far as like clients are told apart by it."""
+    return f"{(scope.get('client') or ('', 0))[0]} {headers.get('user-agent', '')}"
 
 
 def listen(address: Address, tokens: Sequence[HttpToken]) -> socket.socket:
@@ -185,12 +207,17 @@ async def serve_http(
     *,
     default: AgentChoice,
     tokens: Sequence[HttpToken],
+    structured: bool = False,
+    left: Callable[[Connection], Awaitable[None]],
     until: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve what `listen` opened: `until` that returns, or else until SIGTERM or SIGINT."""
+    """Serve what `listen` opened: `until` that returns, or else until SIGTERM or SIGINT.
+
+    `left` is told of each session that its client has ended.
+    """
     app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
     config = uvicorn.Config(
-        Door(app, default, tokens),
+        Door(app, default, tokens, structured=structured, left=left),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

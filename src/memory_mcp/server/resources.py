@@ -164,11 +164,18 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
     @server.resource(
         "memory://payload",
         title="Last payload",
-        description="Each call of the model in this agent's latest turn of its own, word for word.",
+        description="Each call of the model in this agent's latest turn of its own, word for word; "
+        "empty for an agent that has had none.",
         mime_type=_JSON,
     )
     async def payload() -> str:
-        found = await _shown(services.ledger.last_turn(await agent_id()))
+        own = await agent_id()
+        try:
+            found = await services.ledger.last_turn(own)
+        except RunNotFound:  # as for most: what is listed must be readable
+            return as_json([])
+        except MemoryMCPError as error:
+            raise _resource_error(error) from error
         return as_json([asdict(call) for call in found.calls])
 
     @server.resource(

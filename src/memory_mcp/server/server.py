@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from mcp.server import MCPServer, ServerRequestContext
@@ -55,6 +56,7 @@ def build_server(
     register_resources(server, surface)
     register_prompts(server, surface)
     server.middleware.append(_instructions(surface))
+    server.middleware.append(_pass_over_what_is_not_given)
     server.middleware.append(_refuse_unknown_prompts)
     server.middleware.append(_prepare_to_listen(surface, announcements))
     # The SDK has no public place for the handshake era's subscriptions (mcp 2.3).
@@ -89,6 +91,21 @@ def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
         return await call_next(ctx)
 
     return prepare
+
+
+async def _pass_over_what_is_not_given(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Middleware: a prompt's argument that is null, and an address whose last part is empty."""
+    params = ctx.params or {}
+    arguments, uri = params.get("arguments"), params.get("uri")
+    if ctx.method == "prompts/get" and isinstance(arguments, dict):
+        told = cast("dict[str, Any]", arguments)
+        given = {name: value for name, value in told.items() if value is not None}
+        ctx = replace(ctx, params={**params, "arguments": given})
+    elif ctx.method == "resources/read" and isinstance(uri, str):
+        ctx = replace(ctx, params={**params, "uri": uri.removesuffix("/")})
+    return await call_next(ctx)
 
 
 async def _refuse_unknown_prompts(
@@ -127,7 +144,9 @@ def _instructions(surface: Surface) -> Any:
             # say more.
             logger.error("core memory could not be put into the instructions: %s", error)
             return result
-        if not connection.resumed:
+        # One that has called before greets for each call, and many such show no model what we say
+        # here: what has changed comes with the next answer.
+        if not connection.resumed and not connection.calls:
             connection.has_seen(blocks)
         return {**result, "instructions": instructions}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter
+from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter, VisitStore
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
 from memory_mcp.services.copies import Copies
@@ -35,6 +35,7 @@ class Services:
     upkeep: Upkeep
     mail: Mail
     presence: Presence
+    visits: VisitStore
     housekeeping: Housekeeping
     view: View
     indexing: Indexing

@@ -42,14 +42,14 @@ class CoreMemory:
     async def append(
         self, agent_id: AgentId, label: str, content: str, *, key: str | None = None
     ) -> Edited:
-        """Add lines at the end of a block; the edit of a `key` is made once.
+        """Add lines at the end of a block, unless they are there; the edit of a `key` is made once.
 
         Where a block evicts, its oldest lines move to archival memory to make room.
 
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, InvalidInput: nothing was changed.
         """
-        edited = await self._store.edit(agent_id, label, blocks.append(content), key)
+        edited = await self._store.edit(agent_id, label, blocks.append_news(content), key)
         if edited.evicted:
             self._indexing.stored([None])  # found by their words at once, by meaning soon
         self._eviction.noticed(agent_id)  # what is longer leaves less room for messages

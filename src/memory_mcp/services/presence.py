@@ -29,10 +29,12 @@ class Presence:
         self._store = store
         self._seen: dict[str, _Seen] = {}
         self._due: set[str] = set()
+        self._gone: set[str] = set()
         self._came = anyio.Event()
 
     def seen(self, connection: str, agent_id: AgentId, *, held: bool) -> None:
         """A connection has said something. A `held` one is there until it is said to have left."""
+        self._gone.discard(connection)
         known = self._seen.get(connection)
         if known is None or known.agent_id != agent_id:
             known = self._seen[connection] = _Seen(agent_id, held)
@@ -42,18 +44,28 @@ class Presence:
             self._came.set()
 
     def left(self, connection: str) -> None:
-        """A connection has ended."""
+        """A connection has ended, and its peer with it: nobody is there from the next beat on."""
+        self.forget(connection)
+        self._gone.add(connection)
+        self._came.set()
+
+    def forget(self, connection: str) -> None:
+        """A connection has ended; its peer may come back with another."""
         self._seen.pop(connection, None)
         self._due.discard(connection)
 
     async def beat(self) -> None:
-        """Tell who is there: whoever has said something since the last beat, and who is held."""
+        """Tell who has left and who is there: who has said something since, and who is held."""
         now = anyio.current_time()
         self._due.update(
             name
             for name, seen in self._seen.items()
             if seen.held and (seen.told_at is None or now - seen.told_at >= BEAT_SECONDS)
         )
+        gone = set(self._gone)
+        if gone:
+            await self._store.remove(gone)
+            self._gone -= gone
         there = {name: self._seen[name].agent_id for name in self._due if name in self._seen}
         if not there:
             return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from memory_mcp.domain.errors import Conflict
+from memory_mcp.domain.errors import Conflict, InvalidInput
 from memory_mcp.server.answers import Answer, edit_answer
 from memory_mcp.server.tools.tool import Call, ToolSpec
 
@@ -23,7 +23,7 @@ async def core_memory_append(
     async with call.connection.view:
         edited = await call.services.core_memory.append(call.agent_id, label, content, key=call.key)
         call.connection.edited(edited.before, edited.after)
-    return edit_answer(edited)
+    return edit_answer(edited, added=True)
 
 
 async def core_memory_replace(
@@ -38,6 +38,14 @@ async def core_memory_replace(
 ) -> Answer:
     """Correct, shorten or delete text in a core memory block. Call it when a fact changed, rather
     than adding a second, or when a block gets full. Returns the block."""
+    if old_content is not None and not old_content.strip():
+        # Perhaps a client that cannot leave it out means the whole block, perhaps its model forgot
+        # the text: the one would lose what the other wants kept.
+        raise InvalidInput(
+            "old_content is empty, which says no place; nothing was changed. Give the exact text "
+            "to replace. To rewrite the whole block, leave old_content out or give all the block's "
+            "present text; to add lines, call core_memory_append."
+        )
     service, connection = call.services.core_memory, call.connection
     async with connection.view:
         seen = connection.seen_block(label)
@@ -53,4 +61,9 @@ async def core_memory_replace(
 
 
 APPEND = ToolSpec(core_memory_append, "Add to core memory")
-REPLACE = ToolSpec(core_memory_replace, "Edit core memory", destructive=True)
+REPLACE = ToolSpec(
+    core_memory_replace,
+    "Edit core memory",
+    destructive=True,
+    empty_is_said=("old_content",),
+)

@@ -22,6 +22,7 @@ from memory_mcp.domain.solver import Solution, solve
 from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
+from memory_mcp.server.visits import resume_visit
 from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Surface:
         if connection.agent is None:
             connection.agent = await self.services.agents.choose(connection.choice)
         agent = connection.agent
-        self.services.presence.seen(connection.conversation, agent.id, held=connection.held)
+        self.services.presence.seen(connection.id, agent.id, held=connection.held)
         return agent
 
     @property
@@ -81,6 +82,8 @@ class ToolSpec:
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+    empty_is_said: tuple[str, ...] = ()
+    """Optional arguments for which an empty text is not the same as none."""
 
     def bound_to(self, surface: Surface) -> "MemoryTool":
         """The tool as the SDK serves it."""
@@ -101,7 +104,7 @@ class ToolSpec:
         )
         assert isinstance(tool, MemoryTool)
         tool.parameters = compact_schema(tool.parameters)
-        tool.bind(surface)
+        tool.bind(surface, self.empty_is_said)
         return tool
 
 
@@ -109,10 +112,12 @@ class MemoryTool(Tool):
     """An SDK tool whose call is strict about arguments and ends with what changed meanwhile."""
 
     _surface: Surface = PrivateAttr()
+    _empty_is_said: tuple[str, ...] = PrivateAttr()
 
-    def bind(self, surface: Surface) -> None:
-        """Say which services calls are for."""
+    def bind(self, surface: Surface, empty_is_said: tuple[str, ...]) -> None:
+        """Say which services calls are for, and which optional arguments may be empty."""
         self._surface = surface
+        self._empty_is_said = empty_is_said
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
@@ -139,16 +144,18 @@ class MemoryTool(Tool):
             ) from error
         return CallToolResult(
             content=[TextContent(type="text", text=answer.text)],
-            structured_content=answer.structured,
+            structured_content=answer.structured if CURRENT.get().structured else None,
         )
 
     async def _ruled(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Answer:
         """Answer if the agent's tool rules let the call pass."""
         connection = CURRENT.get()
         agent = await self._surface.agent(connection)
+        session = context.request_context.session
+        await resume_visit(self._surface.services, connection, session)
         if not agent.tool_rules:
             answer = await self._answer(self._validated(arguments), context)
-            connection.step = connection.step.after(self.name, answer.text)
+            connection.called(self.name, answer.text)
             return answer
         async with connection.turn:
             try:
@@ -163,7 +170,7 @@ class MemoryTool(Tool):
             except BaseException:
                 connection.step = connection.step.after(self.name, failed=True)
                 raise
-            connection.step = connection.step.after(self.name, answer.text)
+            connection.called(self.name, answer.text)
         return answer
 
     def _solved(self, agent: Agent, connection: Connection) -> Solution:
@@ -175,10 +182,21 @@ class MemoryTool(Tool):
         return solution
 
     def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in arguments.items() if self._is_given(name, value)}
         try:
-            return self.fn_metadata.validate_arguments(arguments)
+            return self.fn_metadata.validate_arguments(given)
         except ValidationError as error:
             raise argument_error(self.name, error) from None
+
+    def _is_given(self, name: str, value: Any) -> bool:
+        """Whether an argument says something.
+
+        Clients that cannot leave an optional argument out send null, an empty text or an empty
+        list: some because their models must fill in every one (strict schemas), some of themselves.
+        """
+        if value is None or value == [] or (value == "" and name not in self._empty_is_said):
+            return name in self.parameters.get("required", ())
+        return True
 
     async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
         surface, connection = self._surface, CURRENT.get()

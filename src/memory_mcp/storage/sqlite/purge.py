@@ -54,6 +54,7 @@ _GONE = (
     "DELETE FROM runs WHERE agent_seq = ?",
     "DELETE FROM mail WHERE ? IN (sender_seq, recipient_seq)",
     "DELETE FROM presence WHERE agent_seq = ?",
+    "DELETE FROM visits WHERE agent_seq = ?",
     "DELETE FROM agents WHERE seq = ?",
 )
 
