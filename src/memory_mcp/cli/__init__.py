@@ -173,6 +173,8 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     """Options every command takes, before or after its name."""
     import argparse
 
+    from memory_mcp.projects import PROJECTS
+
     unset = None if defaults else argparse.SUPPRESS
     parser.add_argument(
         "--database", metavar="FILE", default=unset, help="the store (or MEMORY_MCP_DATABASE)"
@@ -185,6 +187,13 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
         metavar="SETS",
         default=unset,
         help="tool sets to serve: core, capture (or MEMORY_MCP_TOOLS)",
+    )
+    parser.add_argument(
+        "--project-by",
+        choices=PROJECTS,
+        default=unset,
+        help="what has a memory of its own where no agent is named: the repository (the default), "
+        "or each folder (or MEMORY_MCP_PROJECT_BY)",
     )
     parser.add_argument(
         "--in-process",
