@@ -160,7 +160,8 @@ def _command_in(argv: list[str]) -> str:
     """The command, found without importing any: an agent may have a command's name."""
     import argparse
 
-    scout = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    # A command's own option may be the beginning of one of these.
+    scout = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     _add_common(scout, defaults=True)
     try:
         rest = scout.parse_known_args(argv)[1]
