@@ -18,10 +18,11 @@ ADAPTERS = {"embedding", "llm", "storage"}
 INNER = {"domain", "ports", "services"}
 ARROWS: dict[str, set[str]] = {
     "__init__": set(),
-    "rendezvous": set(),
-    "bridge": {"rendezvous"},
+    "projects": set(),
+    "rendezvous": {"projects"},
+    "bridge": {"projects", "rendezvous"},
     "domain": set(),
-    "config": {"domain", "rendezvous"},
+    "config": {"domain", "projects", "rendezvous"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
@@ -35,13 +36,13 @@ ARROWS: dict[str, set[str]] = {
     "testing": INNER | {"app", "config"},
     "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "rendezvous", "server"}
-    | {"transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
+    | {"server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "rendezvous"}
+PURE = {"bridge", "domain", "projects", "rendezvous"}
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

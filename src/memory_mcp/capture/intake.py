@@ -207,8 +207,7 @@ class Intake:
         told_here = Payload(cast("dict[str, Any]", payload))
         host = _really(host, told_here)
         heard = host.hear(told_here)
-        settings = await to_thread.run_sync(self._settings_of, call, heard)
-        agent_id = (await self._services.agents.choose(settings.agent)).id
+        agent_id = await self._agent_of(call, host, heard)
         heard_at = parse_moment(call.text("at"), "at")
         capture = self._services.capture
         events = heard.events
@@ -273,14 +272,28 @@ class Intake:
             offset = await to_thread.run_sync(size_of, path) if source == "resume" else 0
             await capture.read_to(agent_id, heard.session, path, offset)
 
+    async def _agent_of(self, call: Payload, host: Host, heard: Heard) -> AgentId:
+        """Whose memory a call goes to: a session stays with the agent it began with."""
+        choice = (await to_thread.run_sync(self._settings_of, call, heard)).agent
+        if choice.name is None and heard.session:
+            if known := await self._services.capture.owner(host.name, heard.session):
+                return known
+        agents = self._services.agents
+        look = agents.choose if heard.events or heard.transcript else agents.find
+        return (await look(choice)).id
+
     def _settings_of(self, call: Payload, heard: Heard) -> Settings:
-        """As whoever called the hook wants to be served."""
+        """As whoever called the hook wants to be served.
+
+        Where its host says that a session was started goes before where its model is by now.
+        """
         environment = {
             name: value for name, value in _texts(call.any("environment")).items() if value
         }
         return load_settings(
             database=str(self._database),
             agent=call.text("agent") or None,
+            project_by=call.text("project_by") or None,
             environment=environment,
             folder=Path(heard.folder or call.text("folder") or os.sep),
         )

@@ -62,8 +62,10 @@ def run(arguments: argparse.Namespace) -> int | None:
         and not arguments.in_process
         and not (sys.stdin and sys.stdin.isatty())
     ):
-        names = (*bridge.OPTIONS, *bridge.SWITCHES)
-        given = {name: getattr(arguments, name.removeprefix("--")) for name in names}
+        given = {
+            name: getattr(arguments, name.removeprefix("--").replace("-", "_"))
+            for name in (*bridge.OPTIONS, *bridge.SWITCHES)
+        }
         ended = bridge.serve({name: str(value) for name, value in given.items() if value})
         if ended is not None:
             return ended
@@ -72,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         agent=arguments.agent,
         tools=arguments.tools,
         structured=arguments.structured,
+        project_by=arguments.project_by,
     )
     if arguments.http is not None:
         return _serve_http(settings, arguments.http, in_process=arguments.in_process)

@@ -28,6 +28,7 @@ class Hello(BaseModel):
     agent: str | None = None
     tools: str | None = None
     structured: bool = False
+    project_by: str | None = None
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
     command: str = ""
@@ -45,6 +46,7 @@ class Hello(BaseModel):
             agent=self.agent,
             tools=self.tools,
             structured=self.structured,
+            project_by=self.project_by,
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )

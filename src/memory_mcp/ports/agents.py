@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings
+from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings, Moved
 from memory_mcp.domain.ids import (
     AgentId,
 )
@@ -16,6 +16,10 @@ class AgentStore(Protocol):
 
     async def choose(self, choice: AgentChoice) -> Agent:
         """The agent a choice means, made with its blocks if it isn't there yet."""
+        ...
+
+    async def find(self, choice: AgentChoice) -> Agent:
+        """The same to read for: one that isn't there yet is not made, and has nothing."""
         ...
 
     async def all(self) -> list[Agent]:
@@ -53,6 +57,16 @@ class AgentStore(Protocol):
             AgentNotFound: there is none with that id.
             Taken: a block of a group has a label that is in use; nothing was changed.
             BlockLimitExceeded: the persona is too long; nothing was changed.
+        """
+        ...
+
+    async def move(self, agent_id: AgentId, project: str) -> Moved:
+        """Give an agent another project; an empty agent that has it gives way, and is deleted.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+            InvalidInput: it is the default agent.
+            Taken: an agent with memory of its own has that project; nothing was changed.
         """
         ...
 

@@ -58,6 +58,7 @@ FORMATS = {
         "Gemini CLI's chats: a session's file, or ~/.gemini/tmp",
         "gemini",
         folders=True,
+        by_folder=True,
     ),
     "qwen": Format(
         transcripts.read_qwen,

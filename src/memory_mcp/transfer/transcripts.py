@@ -8,13 +8,12 @@ hooks recorded is known.
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from memory_mcp.config import load_settings
-from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.host_events import message_of
 from memory_mcp.domain.json_values import as_object, as_text, moment_of, objects
 from memory_mcp.transcripts.claude_code import ClaudeCodeTranscript
@@ -23,7 +22,7 @@ from memory_mcp.transcripts.copilot import CopilotTranscript
 from memory_mcp.transcripts.gemini import GeminiTranscript
 from memory_mcp.transcripts.qwen import QwenTranscript
 from memory_mcp.transcripts.transcript import NewTranscript, Transcript
-from memory_mcp.transfer.report import Item, Report, storable
+from memory_mcp.transfer.report import HeldIn, Item, Report, storable
 from memory_mcp.transfer.source import Source, objects_by_line, whole_json
 
 Record = tuple[str, dict[str, Any]]
@@ -61,6 +60,7 @@ def read_gemini(source: Source, report: Report) -> Iterator[Item]:
             report.left_out["files that are no chats"] += 1
             continue
         transcript = GeminiTranscript(path.stem, report.left_out, _modified(path))
+        transcript.folder = _project_root(path)
         with source.opened(path) as file:
             if path.suffix == ".jsonl":
                 lines = objects_by_line(file, report, name if source.is_folder else "")
@@ -94,16 +94,8 @@ def _items(transcript: Transcript, records: Iterable[Record], report: Report) ->
                 report.refuse(place, "neither it nor a line before it has a time that can be meant")
                 continue
             text = storable(event.text, report)
-            owner = folder_agent(transcript.folder) if transcript.folder else None
+            owner = HeldIn(transcript.folder or "")
             yield Item(message_of(event, event.session, event.at, text), place, owner)
-
-
-def folder_agent(folder: str) -> AgentChoice:
-    """The agent that a session in that folder has."""
-    return load_settings(
-        environment={"CLAUDE_PROJECT_DIR": folder, "MEMORY_MCP_DATABASE": "memory.db"},
-        folder=Path(folder),
-    ).agent
 
 
 def _session_of(path: Path) -> str:
@@ -134,6 +126,14 @@ def _is_fork(path: Path) -> bool:
 def _is_prompt(told: dict[str, Any]) -> bool:
     content = as_object(told.get("message")).get("content")
     return isinstance(content, str) or any(part.get("type") == "text" for part in objects(content))
+
+
+def _project_root(path: Path) -> str | None:
+    """The folder that a chat of Gemini CLI was held in, which a file beside the chats names."""
+    for folder in path.parents[:3]:
+        with suppress(OSError, UnicodeDecodeError):
+            return (folder / ".project_root").read_text("utf-8").strip() or None
+    return None
 
 
 def _modified(path: Path) -> datetime | None:
