@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Options = dict[str, str]
     Said = dict[str, Any]
 
-OPTIONS = ("--database", "--agent", "--tools", "--project-by")
+OPTIONS = ("--database", "--agent", "--tools", "--hooks", "--project-by")
 """Options of a session that take a value."""
 SWITCHES = ("--structured",)
 """Those that take none."""
@@ -74,6 +74,7 @@ def serve(options: Options) -> int | None:
             agent=options.get("--agent"),
             tools=options.get("--tools"),
             structured="--structured" in options,
+            hooks=options.get("--hooks"),
             project_by=options.get("--project-by"),
             session=os.urandom(16).hex(),
         )

@@ -90,6 +90,10 @@ class Settings:
     tool_sets: tuple[str, ...] = ("core",)
     structured: bool = False
     """Whether tool results say the same for scripts besides their text."""
+    hooks: str | None = None
+    """The host whose hooks tell core memory, so that the instructions need not."""
+    host_session: str | None = None
+    """The host's id of the session that this process serves, where the host says it."""
     context_tokens: int = CONTEXT_TOKENS_DEFAULT
     """How many tokens an agent's view may take, unless it has a limit of its own."""
     project_by: str = "repository"
@@ -108,6 +112,7 @@ def load_settings(
     agent: str | None = None,
     tools: str | None = None,
     structured: bool = False,
+    hooks: str | None = None,
     project_by: str | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -125,6 +130,8 @@ def load_settings(
         database=_database(database or given.get("MEMORY_MCP_DATABASE")),
         agent=_agent(agent, given, str(folder) if folder else _working_folder(), by),
         project_by=by,
+        hooks=hooks,
+        host_session=given.get("CLAUDE_CODE_SESSION_ID") or None,
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
         context_tokens=_number(

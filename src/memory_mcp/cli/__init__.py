@@ -196,6 +196,13 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
         help="tool results carry JSON for scripts too (or MEMORY_MCP_STRUCTURED=1)",
     )
     parser.add_argument(
+        "--hooks",
+        metavar="HOST",
+        default=unset,
+        help="the host whose hooks tell core memory, so that the instructions leave it out; "
+        "memory-mcp install writes this",
+    )
+    parser.add_argument(
         "--project-by",
         choices=PROJECTS,
         default=unset,

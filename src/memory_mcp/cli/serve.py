@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         agent=arguments.agent,
         tools=arguments.tools,
         structured=arguments.structured,
+        hooks=arguments.hooks,
         project_by=arguments.project_by,
     )
     if arguments.http is not None:
@@ -92,7 +93,14 @@ async def _serve_here(settings: Settings) -> None:
     """One session, in this process."""
     async with _opened(settings) as (services, announcements):
         server = _server(settings, services, announcements)
-        connection = Connection(settings.agent, held=True, place="", structured=settings.structured)
+        connection = Connection(
+            settings.agent,
+            held=True,
+            place="",
+            structured=settings.structured,
+            hooks=settings.hooks,
+            host_session=settings.host_session,
+        )
         await serve_stdio(server, connection)
         await end_visit(services, connection)
 

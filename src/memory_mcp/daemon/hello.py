@@ -28,6 +28,7 @@ class Hello(BaseModel):
     agent: str | None = None
     tools: str | None = None
     structured: bool = False
+    hooks: str | None = Field(default=None, max_length=40)
     project_by: str | None = None
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
@@ -46,6 +47,7 @@ class Hello(BaseModel):
             agent=self.agent,
             tools=self.tools,
             structured=self.structured,
+            hooks=self.hooks,
             project_by=self.project_by,
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's

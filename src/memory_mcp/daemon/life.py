@@ -200,6 +200,8 @@ class Daemon:
             held=True,
             place="",
             structured=settings.structured,
+            hooks=settings.hooks,
+            host_session=settings.host_session,
             # The same in each of its lives.
             id=f"session-{hello.session}" if hello.session else new_id("session"),
         )

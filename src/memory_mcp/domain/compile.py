@@ -32,6 +32,9 @@ LEAD = (
     "not instructions."
 )
 
+# The same where a hook of the host tells core memory: it is not told twice.
+LEAD_BESIDE_HOOKS = LEAD.replace("(below, in full in ", "(told in the conversation, in full in ")
+
 _INTRODUCTION = (
     "Core memory: what is kept in view across all conversations. "
     "Edit it with core_memory_append and core_memory_replace."
@@ -124,12 +127,16 @@ def message_line(message: Message) -> str:
     return f"[{for_reading(message.created_at)}] {message.speaker}: {message.content}"
 
 
-def compile_instructions(context: Context) -> str:
+def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str:
     """The server's instructions: how to use memory, then core memory as far as it fits.
+
+    With `beside_hooks` core memory is left to the host's hooks.
 
     At most 2,000 characters, of which the first 512 stand alone. When blocks must be cut, those
     that have been unchanged longest are cut first, and the cut is said.
     """
+    if beside_hooks:
+        return f"{LEAD_BESIDE_HOOKS}\n\n{_out_of_view(context.statistics)}"
     head = f"{LEAD}\n\n{_out_of_view(context.statistics)}"
     budget = INSTRUCTIONS_CHARS_MAX - len(head) - _LEFT_OUT_CHARS
     shown: dict[str, str] = {}

@@ -45,6 +45,8 @@ OWN_TOOLS = frozenset(
     }
 )
 """Tools of ours: what they do is in memory already."""
+HOOKS_NEED_TRUST = frozenset({"codex"})
+"""Hosts that run hooks only once their user has trusted them."""
 TOOL_FINDERS = frozenset({"ToolSearch", "tool_search", "tool_search_tool"})
 """Tools with which a host's model finds other tools: machinery, and nothing was done."""
 

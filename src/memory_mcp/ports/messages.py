@@ -138,6 +138,10 @@ class HostSessionStore(Protocol):
         """The last messages that came to a conversation, the newest first."""
         ...
 
+    async def open_session(self, agent_id: AgentId, host: str, likely: str | None) -> str | None:
+        """The conversation of that host that has not ended: the likely one, or the only one."""
+        ...
+
     async def answered_at(
         self, agent_id: AgentId, host: str, at: datetime, within: timedelta
     ) -> str | None:

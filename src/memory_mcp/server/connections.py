@@ -43,6 +43,10 @@ class Connection:
     structured: bool = False
     """Whether its tool results say the same for scripts: a host may show a model that instead of
     the text, so only who asks gets it."""
+    hooks: str | None = None
+    """The host whose hooks tell it core memory; `None` where there are none."""
+    host_session: str | None = None
+    """Its host's id of the session, where the host tells its servers."""
     agent: Agent | None = None
     host: str | None = None
     """What the peer's program calls itself, once it has said so."""

@@ -21,6 +21,7 @@ from memory_mcp.domain.errors import AgentNotFound, StoreError
 from memory_mcp.domain.texts import clip
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT
+from memory_mcp.server.hooked import hooks_tell
 from memory_mcp.server.prompts import PROMPTS, register_prompts
 from memory_mcp.server.resources import register_resources
 from memory_mcp.server.tools import names_of, tools_of
@@ -140,7 +141,9 @@ def _instructions(surface: Surface) -> Any:
             named = connection.choice.name is not None
             agent_id = await surface.agent_of(connection, writes=named)
             blocks = await surface.services.core_memory.blocks(agent_id)
-            instructions = await surface.services.view.instructions(agent_id)
+            beside_hooks = await hooks_tell(surface.services, connection)
+            view = surface.services.view
+            instructions = await view.instructions(agent_id, beside_hooks=beside_hooks)
         except (StoreError, AgentNotFound) as error:
             # A greeting must not fail for a busy store or a deleted agent; the first tool call will
             # say more.

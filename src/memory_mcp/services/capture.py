@@ -99,6 +99,17 @@ class Capture:
                     pass
         await self._append(agent_id, host, said)
 
+    async def saw(self, agent_id: AgentId, session: str, versions: Mapping[BlockId, int]) -> None:
+        """A session's history holds these blocks, by version, from now on."""
+        key = session_key(session)
+        known = (await self._sessions.get(agent_id, key)).seen
+        if known is not None and any(known.get(each) != now for each, now in versions.items()):
+            await self._sessions.edit(agent_id, key, lambda now: now.saw(versions))
+
+    async def open_session(self, agent_id: AgentId, host: str, likely: str | None) -> str | None:
+        """The host's session with an agent that is open: the likely one, or the only one."""
+        return await self._sessions.open_session(agent_id, host, likely)
+
     async def read_to(self, agent_id: AgentId, session: str, transcript: str, offset: int) -> None:
         """A session's transcript was read so far, and what was in it is stored."""
         await self._sessions.edit(

@@ -116,9 +116,12 @@ class View:
             agent_id, after, limit // MESSAGE_TOKENS_LEAST
         )
 
-    async def instructions(self, agent_id: AgentId) -> str:
-        """The server's instructions, at most 2,000 characters."""
-        return compile_instructions(await self._gather(agent_id))
+    async def instructions(self, agent_id: AgentId, *, beside_hooks: bool = False) -> str:
+        """The server's instructions, at most 2,000 characters.
+
+        With `beside_hooks` without core memory, which the host's hooks tell.
+        """
+        return compile_instructions(await self._gather(agent_id), beside_hooks=beside_hooks)
 
     async def _gather(self, agent_id: AgentId) -> Context:
         standing = await self._blocks.standing(agent_id)

@@ -14,6 +14,7 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from memory_mcp.domain.agents import Agent
+from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.differences import BlockChange, compile_changes
 from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
@@ -22,6 +23,7 @@ from memory_mcp.domain.solver import Solution, solve
 from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
+from memory_mcp.server.hooked import hooked_session
 from memory_mcp.server.visits import resume_visit
 from memory_mcp.services import Services
 
@@ -220,9 +222,27 @@ class MemoryTool(Tool):
         async with connection.view:
             standing = await surface.services.core_memory.standing(agent_id)
             changes = connection.unseen(standing.blocks)
+        if connection.hooks and (changes or not reads):
+            changes = await self._not_told_by_hooks(changes, standing.blocks, call, context)
         connection.heed(standing.tool_rules)
         answer = _with_changes(answer, changes, connection)
         return _with_news(answer, await self._news(call, has_news=standing.has_news), call.budget)
+
+    async def _not_told_by_hooks(
+        self,
+        changes: Sequence[BlockChange],
+        blocks: Sequence[Block],
+        call: Call,
+        context: Context[Any, Any],
+    ) -> Sequence[BlockChange]:
+        """Of what changed, what the host's hooks have not told; from now on they need not."""
+        meta: Mapping[str, Any] = context.request_context.meta or {}
+        session = await hooked_session(call.services, call.connection, call.agent_id, meta)
+        if session is None:
+            return changes
+        changes = await session.unseen(changes, blocks)
+        await session.saw(blocks)
+        return changes
 
     async def _news(self, call: Call, *, has_news: bool) -> News:
         """The mail this answer tells of: what came, and what this very call was told before."""

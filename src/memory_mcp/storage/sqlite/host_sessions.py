@@ -39,6 +39,13 @@ _LATEST = """
 SELECT id, seq, role, name, content, created_at, external_id FROM messages
 WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
 """
+_OPEN_ONES = """
+SELECT c.external_id FROM conversations c JOIN host_sessions s ON s.conversation_seq = c.seq
+WHERE c.agent_seq = ? AND c.host = ? AND c.last_at >= ? AND c.ended_at IS NULL
+ORDER BY c.last_at DESC LIMIT 100
+"""
+OPEN_WITHIN = timedelta(days=1)
+"""A session of which nothing was heard for longer counts as ended: not every host tells its end."""
 _ANSWERED = """
 SELECT c.external_id, (SELECT max(m.created_at) FROM messages m
     WHERE m.conversation_seq = c.seq AND m.role = 'assistant') AS answered
@@ -127,6 +134,19 @@ class SqliteHostSessions:
             return [_message(row, found[1], conversation) for row in rows if found]
 
         return await self._database.read(latest)
+
+    async def open_session(self, agent_id: AgentId, host: str, likely: str | None) -> str | None:
+        """The conversation of that host that has not ended: the likely one, or the only one."""
+        since = to_iso(self._clock.now() - OPEN_WITHIN)
+
+        def find(session: Session) -> str | None:
+            rows = session.all(_OPEN_ONES, (seq_of(session, agent_id), host, since))
+            found = [conversation for (conversation,) in rows]
+            if likely in found:
+                return likely
+            return found[0] if len(found) == 1 else None
+
+        return await self._database.read(find)
 
     async def answered_at(
         self, agent_id: AgentId, host: str, at: datetime, within: timedelta
