@@ -20,7 +20,7 @@ from typing import Any, cast
 import anyio
 from anyio import to_thread
 
-from memory_mcp.capture import claude_code, codex, cursor, gemini, vscode
+from memory_mcp.capture import claude_code, cline, codex, cursor, gemini, kilo, opencode, vscode
 from memory_mcp.capture.host import Heard, Host, Payload
 from memory_mcp.capture.transcripts import new_events
 from memory_mcp.config import Settings, load_settings
@@ -31,7 +31,10 @@ from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
 
-HOSTS = {module.HOST.name: module.HOST for module in (claude_code, codex, gemini, cursor, vscode)}
+HOSTS = {
+    module.HOST.name: module.HOST
+    for module in (claude_code, codex, gemini, cursor, vscode, opencode, kilo, cline)
+}
 LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
