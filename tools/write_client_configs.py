@@ -32,7 +32,7 @@ def files() -> dict[Path, str]:
         name = NAMES.get(host.name, f"{host.name}{servers.path.suffix}")
         found[FOLDER / name] = written_out(servers, host)
         for file in hooks:
-            found[FOLDER / "hooks" / f"{host.name}.json"] = written_out(file, host)
+            found[FOLDER / "hooks" / f"{host.name}{file.path.suffix}"] = written_out(file, host)
     found |= {FOLDER / name: as_text(value) for name, value in plugin(claude_code.HOST).items()}
     found[FOLDER / "mcpb" / "manifest.json"] = as_text(bundle())
     found[ROOT / "server.json"] = as_text(registry())

@@ -20,7 +20,18 @@ from typing import Any, cast
 import anyio
 from anyio import to_thread
 
-from memory_mcp.capture import claude_code, cline, codex, cursor, gemini, kilo, opencode, vscode
+from memory_mcp.capture import (
+    claude_code,
+    cline,
+    codex,
+    copilot,
+    cursor,
+    gemini,
+    kilo,
+    opencode,
+    qwen,
+    vscode,
+)
 from memory_mcp.capture.host import Heard, Host, Payload
 from memory_mcp.capture.transcripts import new_events
 from memory_mcp.config import Settings, load_settings
@@ -33,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 HOSTS = {
     module.HOST.name: module.HOST
-    for module in (claude_code, codex, gemini, cursor, vscode, opencode, kilo, cline)
+    for module in (claude_code, codex, gemini, cursor, vscode, opencode, kilo, cline, copilot, qwen)
 }
 LOOK_SECONDS = 60
 HOOK_SECONDS = 5

@@ -3,6 +3,8 @@
 It takes nothing for its model when a prompt is sent, but after a tool.
 """
 
+import re
+
 from memory_mcp.capture import claude_code
 from memory_mcp.capture.host import Heard, Host, Payload, Shows, additional_context, event
 from memory_mcp.domain.host_events import HostEvent
@@ -12,7 +14,17 @@ SHOWS: dict[str, Shows] = {"SessionStart": "changes", "PostToolUse": "changes"}
 
 def hear(payload: Payload) -> Heard:
     """One call of a hook."""
+    if _is_copilot_clis(payload):
+        return Heard(hook=payload.text("hook_event_name"))
     return claude_code.heard(payload, turn="", shows=SHOWS)
+
+
+def _is_copilot_clis(payload: Payload) -> bool:
+    """Copilot CLI runs the hooks of this folder too; its own are in its settings."""
+    if payload.text("sessionId"):
+        return False
+    transcript = payload.text("transcript_path")
+    return not transcript or "session-state" in re.split(r"[/\\]", transcript)
 
 
 def line(entry: Payload, session: str) -> HostEvent | None:

@@ -31,8 +31,26 @@ if TYPE_CHECKING:
 
     from memory_mcp.rendezvous import Told
 
-HOSTS = ("claude-code", "codex", "cursor", "gemini", "vscode", "opencode", "kilo", "cline")
-SPEAKING = ("SessionStart", "UserPromptSubmit", "BeforeAgent", "sessionStart", "chat.message", "beforeRun")
+HOSTS = (
+    "claude-code",
+    "codex",
+    "cursor",
+    "gemini",
+    "vscode",
+    "opencode",
+    "kilo",
+    "cline",
+    "copilot",
+    "qwen",
+)
+SPEAKING = (
+    "SessionStart",
+    "UserPromptSubmit",
+    "BeforeAgent",
+    "sessionStart",
+    "chat.message",
+    "beforeRun",
+)
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5
 """How long an answer is waited for; a store may be locked. What was told is safe by then."""

@@ -41,5 +41,8 @@ HOST = Host(
     signs=lambda places: [places.own("CODEX_HOME", ".codex")],
     files=files,
     has_hooks=True,
-    afterwards="Trust the hooks once with /hooks.",
+    trust=(
+        "Nothing is recorded until you trust the hooks: start codex, enter /hooks, and trust those "
+        "of memory-mcp. Codex asks again when they change."
+    ),
 )

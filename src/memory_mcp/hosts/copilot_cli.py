@@ -1,6 +1,6 @@
 """GitHub Copilot CLI: its servers, and hooks in its settings.
 
-It also runs the hooks in the folder `hooks` beside, as VS Code does; its settings nobody else reads.
+It also runs the hooks in the folder `hooks` beside, as VS Code does; its settings it alone reads.
 """
 
 from collections.abc import Sequence
@@ -58,5 +58,4 @@ HOST = Host(
     files=files,
     has_hooks=True,
     hook_name="copilot",
-    afterwards="Sessions that begin from now on have it.",
 )

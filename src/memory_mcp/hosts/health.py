@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from memory_mcp.domain.errors import ConfigurationRefused
 from memory_mcp.domain.texts import each
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 from memory_mcp.hosts.host import (
     SERVER,
     Hook,
@@ -62,7 +62,7 @@ def look_at(host: Host, places: Places) -> Health:
                 commands = _commands(_inside(found, entry.path), host.heard_as)
                 (hooked if commands else unhooked).append(entry.path[-1])
                 problems += [_not_there(program) for program in map(_program_of, commands)]
-            elif entry.path[-1] == SERVER:
+            elif isinstance(entry, Put) and entry.path[-1] == SERVER:
                 value = _inside(found, entry.path)
                 server = cast("dict[str, Any]", value) if isinstance(value, dict) else None
     if server is not None:
@@ -118,6 +118,11 @@ def _value_at(file: HostFile, text: str) -> Any:
         assert isinstance(entry, Put)
         section, name = entry.path
         return {section: {name: yaml_text.read_entry(text, section, name)}}
+    if file.format == "yaml-list":
+        (entry,) = file.entries
+        assert isinstance(entry, Put)
+        section, name = entry.path
+        return {section: {name: yaml_list.read_item(text, section, name)}}
     return json_text.read(text, comments=file.format == "jsonc").value
 
 

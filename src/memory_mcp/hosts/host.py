@@ -113,6 +113,14 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A value in a list, where others may stand."""
+
+    path: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """A whole file of ours: a program that the host runs in its own process."""
 
@@ -124,7 +132,9 @@ class Script:
         return self.text.partition("\n")[0]
 
 
-Format = Literal["json", "jsonc", "toml", "yaml", "script"]
+Entry = Put | Hook | Item | Script
+Format = Literal["json", "jsonc", "toml", "yaml", "yaml-list", "script"]
+"""`yaml-list`: the servers are a list of named items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +143,9 @@ class HostFile:
 
     path: Path
     format: Format
-    entries: tuple[Put | Hook | Script, ...]
+    entries: tuple[Entry, ...]
+    head: str = ""
+    """What else it must hold where there is none yet."""
     whole: bool = False
     """Whether nothing of anybody else's is in there, so that it goes when ours does."""
 
@@ -153,6 +165,8 @@ class Host:
     """What `memory-mcp hook` calls it, where that is not its name."""
     afterwards: str = ""
     """What is left for the user to do."""
+    trust: str = ""
+    """What is left to do before it runs the hooks that were written."""
 
     @property
     def heard_as(self) -> str:

@@ -14,6 +14,7 @@ from memory_mcp.hosts import (
     claude_desktop,
     cline,
     codex,
+    continue_cli,
     copilot_cli,
     cursor,
     gemini,
@@ -25,11 +26,12 @@ from memory_mcp.hosts import (
     windsurf,
     zed,
 )
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 from memory_mcp.hosts.host import (
     Hook,
     Host,
     HostFile,
+    Item,
     Places,
     Program,
     Put,
@@ -42,7 +44,7 @@ HOSTS: dict[str, Host] = {
     for host in (
         claude_desktop.HOST, claude_code.HOST, cursor.HOST, vscode.HOST, zed.HOST, windsurf.HOST,
         codex.HOST, gemini.HOST, copilot_cli.HOST, qwen.HOST, opencode.HOST, opencode.KILO,
-        cline.HOST, junie.HOST, goose.HOST,
+        continue_cli.HOST, cline.HOST, junie.HOST, goose.HOST,
     )
 }  # fmt: skip
 BACKUP = ".before-memory-mcp"
@@ -190,6 +192,9 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
             if isinstance(entry, Hook):
                 if not _is_hooked(host, text, entry, comments):
                     text = json_text.add(text, entry.path, entry.item, comments=comments)
+            elif isinstance(entry, Item):
+                if entry.value not in _items(text, entry.path, comments):
+                    text = json_text.add(text, entry.path, entry.value, comments=comments)
             elif isinstance(entry, Put):
                 text = json_text.put(text, entry.path, entry.value, comments=comments)
         return text
@@ -200,6 +205,8 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
     assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.put(text, entry.path, entry.value)
+    if file.format == "yaml-list":
+        return yaml_list.put(text or file.head, entry.path[0], entry.value)
     return yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
 
 
@@ -213,6 +220,8 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
             # A file's version is nobody's; it stays as long as anything else does.
             if isinstance(entry, Put) and entry.path != ("version",):
                 text = json_text.remove(text, entry.path, comments=comments)
+            elif isinstance(entry, Item):
+                text = _without_item(text, entry, comments)
         return text
     (entry,) = file.entries
     if isinstance(entry, Script):
@@ -221,7 +230,16 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
     assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.remove(text, entry.path)
+    if file.format == "yaml-list":
+        return yaml_list.remove(text, entry.path[0], entry.path[1])
     return yaml_text.remove(text, entry.path[0], entry.path[1])
+
+
+def _without_item(text: str, entry: Item, comments: bool) -> str:
+    def ours(value: object) -> bool:
+        return value == entry.value
+
+    return json_text.remove_items(text, entry.path, ours, comments=comments)
 
 
 def _require_ours(script: Script, text: str) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from memory_mcp.domain.host_events import OWN_TOOLS
 from memory_mcp.hosts.host import (
     SERVER,
-    Hook,
+    Entry,
     Host,
     HostFile,
+    Item,
     Places,
     Program,
     Put,
@@ -25,11 +25,25 @@ EVENTS = {
     "SessionEnd": {"timeout": 10_000},
 }
 
+# It hides tools of servers behind a search, unless they are named.
+TOOLS = (
+    "archival_insert",
+    "archival_search",
+    "conversation_search",
+    "core_memory_append",
+    "core_memory_replace",
+    "send_to_agent",
+)
+
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its settings."""
     entry = server_entry(program, capture=not hooks)
-    entries: list[Put | Hook] = [Put(path=("mcpServers", SERVER), value=entry)]
+    entries: list[Entry] = [Put(path=("mcpServers", SERVER), value=entry)]
+    entries += [
+        Item(path=("tools", "visible"), value=f"mcp__{SERVER}__{tool}")
+        for tool in (TOOLS if hooks else (*TOOLS, "conversation_append"))
+    ]
     if hooks:
         entries += grouped_hooks(EVENTS, program.hook(HOST.name), name="memory-mcp")
     path = places.own("QWEN_HOME", ".qwen") / "settings.json"

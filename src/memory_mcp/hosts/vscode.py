@@ -1,4 +1,7 @@
-"""VS Code: its servers, and hooks in a file of their own, which Copilot CLI reads as well."""
+"""VS Code: its servers, and hooks in a file of their own.
+
+Copilot CLI runs that file's hooks too; `capture.vscode` knows them apart.
+"""
 
 from collections.abc import Sequence
 

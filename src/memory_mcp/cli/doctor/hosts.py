@@ -48,4 +48,4 @@ def _of(health: Health, heard: Mapping[str, datetime] | None, now: datetime) -> 
     if at := heard.get(host.heard_as):
         return Finding(host.name, "ok", f"{told}; last heard {age(at, now)}")
     told = f"{told}; no hook of it was heard on this store yet"
-    return Finding(host.name, "note", told, host.afterwards)
+    return Finding(host.name, "note", told, host.trust or host.afterwards)

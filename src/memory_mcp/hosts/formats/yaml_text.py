@@ -12,7 +12,7 @@ from typing import Any
 from memory_mcp.domain.errors import ConfigurationRefused
 
 _KEY = r"""(?:{0}|"{0}"|'{0}')[ ]*:"""
-_VALUE = re.compile(r"^\s+([\w-]+):[ \t]+(\S.*?)\s*$", re.MULTILINE)
+_VALUE = re.compile(r"^([ \t]+)([\w-]+):[ \t]+(\S.*?)\s*$", re.MULTILINE)
 
 
 def read_entry(text: str, section: str, name: str) -> dict[str, Any] | None:
@@ -21,17 +21,26 @@ def read_entry(text: str, section: str, name: str) -> dict[str, Any] | None:
     Raises:
         ConfigurationRefused: the file is of a kind that is not understood here.
     """
-    _require_block_style(text)
+    require_block_style(text)
     found = _section(text, section)
     span = _entry_span(text, *found, name) if found else None
     if span is None:
         return None
+    return values_in(text[slice(*span)])
+
+
+def values_in(block: str, *, deep: bool = True) -> dict[str, Any]:
+    """What stands on a line of its own in a block; not `deep`: on the block's own level alone."""
     values: dict[str, Any] = {}
-    for key, told in _VALUE.findall(text[slice(*span)]):
+    margin: str | None = None
+    for found in _VALUE.finditer(block):
+        margin = found[1] if margin is None else margin
+        if not deep and found[1] != margin:
+            continue
         try:
-            values[key] = json.loads(told)
+            values[found[2]] = json.loads(found[3])
         except ValueError:  # written in another of YAML's ways
-            values[key] = re.sub(r"\s+#.*", "", told).strip("'\"")
+            values[found[2]] = re.sub(r"\s+#.*", "", found[3]).strip("'\"")
     return values
 
 
@@ -41,7 +50,7 @@ def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:
     Raises:
         ConfigurationRefused: it is written in a way that cannot be changed safely.
     """
-    _require_block_style(text)
+    require_block_style(text)
     line_end = "\r\n" if "\r\n" in text else "\n"
     if text and not text.endswith("\n"):
         text += line_end
@@ -62,7 +71,7 @@ def remove(text: str, section: str, name: str) -> str:
     Raises:
         ConfigurationRefused: as `put`.
     """
-    _require_block_style(text)
+    require_block_style(text)
     span = _section(text, section)
     if span is None:
         return text
@@ -76,7 +85,12 @@ def remove(text: str, section: str, name: str) -> str:
     return text[: found[0]] + text[found[1] :]
 
 
-def _require_block_style(text: str) -> None:
+def require_block_style(text: str) -> None:
+    """Refuse what cannot be changed line by line.
+
+    Raises:
+        ConfigurationRefused: it holds tabs or several documents, or is not valid.
+    """
     if "\t" in re.sub(r"#.*|\"[^\"\n]*\"|'[^'\n]*'", "", text):
         raise ConfigurationRefused("it holds tabs, which YAML does not allow for indentation.")
     if len(re.findall(r"^---", text, re.MULTILINE)) > 1:
