@@ -42,6 +42,8 @@ FILES = {
     "kilo": (".config/kilo/kilo.json", "mcp"),
     "continue": (".continue/config.yaml", "mcpServers"),
     "cline": (".cline/data/settings/cline_mcp_settings.json", "mcpServers"),
+    "hermes": (".hermes/config.yaml", "mcp_servers"),
+    "openclaw": (".openclaw/openclaw.json", "mcp"),
     "junie": (".junie/mcp/mcp.json", "mcpServers"),
     "goose": (".config/goose/config.yaml", "extensions"),
 }
@@ -58,6 +60,7 @@ PLUGINS = {
     "opencode": ".config/opencode/plugin/memory-mcp.js",
     "kilo": ".config/kilo/plugin/memory-mcp.js",
     "cline": ".cline/plugins/memory-mcp.js",
+    "hermes": ".hermes/plugins/memory-mcp/__init__.py",
 }
 WITH_PAYLOADS = tuple(name for name in HOOK_FILES if name in PAYLOADS_OF)
 
@@ -104,7 +107,9 @@ class Home:
 
     def start_server(self, host: str) -> tuple[list[str], dict[str, str]]:
         """The command that the host would run, and its variables."""
-        entry = self.loaded(host)[FILES[host][1]]["memory"]
+        servers = self.loaded(host)[FILES[host][1]]
+        servers = servers.get("servers", servers)
+        entry = servers["memory_mcp" if host == "hermes" else "memory"]
         told = entry.get("command") or entry["cmd"]
         words = told if isinstance(told, list) else [told, *entry["args"]]
         return words, entry.get("env") or entry.get("envs") or {}
@@ -371,6 +376,19 @@ def test_a_plugin_of_an_older_version_is_replaced_and_doctor_says_so_before(home
     assert "of another version" not in home.run("doctor").stdout
 
 
+def test_another_memory_of_hermes_is_not_taken_the_place_of(home: Home) -> None:
+    path = home.folder / FILES["hermes"][0]
+    path.parent.mkdir()
+    path.write_text("memory:\n  provider: honcho\n")
+    done = home.run("install", "hermes")
+    assert done.returncode == 1
+    assert "memory.provider is 'honcho'; take that out first" in done.stderr
+    assert path.read_text() == "memory:\n  provider: honcho\n"
+    path.write_text("memory:\n  provider: ''\n  memory_enabled: true\n")
+    assert home.run("install", "hermes").returncode == 0
+    assert 'provider: "memory-mcp"\n  memory_enabled: true\n' in path.read_text()
+
+
 def test_the_file_that_is_there_is_used_and_its_comments_stay(home: Home) -> None:
     path = home.folder / ".config" / "opencode" / "opencode.jsonc"
     path.parent.mkdir(parents=True)
@@ -528,7 +546,7 @@ def test_a_windows_path_with_spaces_survives_every_format(tmp_path: Path, host: 
         text = written_out(file, HOSTS[host])
         if file.format == "script":
             words = json.dumps([exe, "hook", HOSTS[host].heard_as])
-            assert f"\nconst COMMAND = {words}\n" in text
+            assert f"COMMAND = {words}\n" in text
             continue
         written = tmp_path / f"written{file.path.suffix}"
         written.write_text(text, "utf-8")

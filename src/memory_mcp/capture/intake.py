@@ -27,6 +27,7 @@ from memory_mcp.capture import (
     copilot,
     cursor,
     gemini,
+    hermes,
     kilo,
     opencode,
     qwen,
@@ -44,7 +45,19 @@ logger = logging.getLogger(__name__)
 
 HOSTS = {
     module.HOST.name: module.HOST
-    for module in (claude_code, codex, gemini, cursor, vscode, opencode, kilo, cline, copilot, qwen)
+    for module in (
+        claude_code,
+        codex,
+        gemini,
+        cursor,
+        vscode,
+        opencode,
+        kilo,
+        cline,
+        copilot,
+        qwen,
+        hermes,
+    )
 }
 LOOK_SECONDS = 60
 HOOK_SECONDS = 5

@@ -1,6 +1,6 @@
 """opencode, by the plugin that `install` writes: several events in a call, each with its own id.
 
-Kilo and Cline have plugins that tell in the same shape.
+Kilo, Cline and Hermes Agent have plugins that tell in the same shape.
 """
 
 from typing import Any, cast
@@ -21,6 +21,8 @@ SHOWS: dict[str, Shows] = {
     "chat.message": "changes",  # opencode's and Kilo's
     "beforeRun": "changes",  # Cline's
     "afterTool": "changes",
+    "system_prompt_block": "changes",  # Hermes Agent's
+    "prefetch": "changes",
 }
 
 

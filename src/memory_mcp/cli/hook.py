@@ -42,6 +42,7 @@ HOSTS = (
     "cline",
     "copilot",
     "qwen",
+    "hermes",
 )
 SPEAKING = (
     "SessionStart",
@@ -50,6 +51,8 @@ SPEAKING = (
     "sessionStart",
     "chat.message",
     "beforeRun",
+    "system_prompt_block",
+    "prefetch",
 )
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5

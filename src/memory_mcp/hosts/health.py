@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,6 @@ from memory_mcp.domain.errors import ConfigurationRefused
 from memory_mcp.domain.texts import each
 from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 from memory_mcp.hosts.host import (
-    SERVER,
     Hook,
     Host,
     HostFile,
@@ -62,7 +61,10 @@ def look_at(host: Host, places: Places) -> Health:
                 commands = _commands(_inside(found, entry.path), host.heard_as)
                 (hooked if commands else unhooked).append(entry.path[-1])
                 problems += [_not_there(program) for program in map(_program_of, commands)]
-            elif isinstance(entry, Put) and entry.path[-1] == SERVER:
+            elif isinstance(entry, Put) and isinstance(entry.value, str):
+                named = _inside(found, entry.path) == entry.value
+                (hooked if named else unhooked).append(".".join(entry.path))
+            elif isinstance(entry, Put) and isinstance(entry.value, Mapping):
                 value = _inside(found, entry.path)
                 server = cast("dict[str, Any]", value) if isinstance(value, dict) else None
     if server is not None:
@@ -94,7 +96,7 @@ def _script_problems(script: Script, file: HostFile, text: str | None) -> list[s
         return []
     if text.partition("\n")[0] != script.first_line:
         return [f"{file.path} is of another version"]
-    found = re.search(r"^const COMMAND = (\[.*\])$", text, re.MULTILINE)
+    found = re.search(r"^(?:const )?COMMAND = (\[.*\])$", text, re.MULTILINE)
     return [_not_there(json.loads(found[1])[0])] if found else []
 
 
@@ -114,10 +116,13 @@ def _value_at(file: HostFile, text: str) -> Any:
     if file.format == "toml":
         return toml_text.read(text)
     if file.format == "yaml":
-        (entry,) = file.entries
-        assert isinstance(entry, Put)
-        section, name = entry.path
-        return {section: {name: yaml_text.read_entry(text, section, name)}}
+        found: dict[str, dict[str, Any]] = {}
+        for entry in file.entries:
+            assert isinstance(entry, Put)
+            section, name = entry.path
+            read = yaml_text.read_text if isinstance(entry.value, str) else yaml_text.read_entry
+            found.setdefault(section, {})[name] = read(text, section, name)
+        return found
     if file.format == "yaml-list":
         (entry,) = file.entries
         assert isinstance(entry, Put)

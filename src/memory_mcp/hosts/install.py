@@ -19,7 +19,9 @@ from memory_mcp.hosts import (
     cursor,
     gemini,
     goose,
+    hermes,
     junie,
+    openclaw,
     opencode,
     qwen,
     vscode,
@@ -44,7 +46,8 @@ HOSTS: dict[str, Host] = {
     for host in (
         claude_desktop.HOST, claude_code.HOST, cursor.HOST, vscode.HOST, zed.HOST, windsurf.HOST,
         codex.HOST, gemini.HOST, copilot_cli.HOST, qwen.HOST, opencode.HOST, opencode.KILO,
-        continue_cli.HOST, cline.HOST, junie.HOST, goose.HOST,
+        continue_cli.HOST, cline.HOST, hermes.HOST, openclaw.HOST,
+        junie.HOST, goose.HOST,
     )
 }  # fmt: skip
 BACKUP = ".before-memory-mcp"
@@ -198,6 +201,10 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
             elif isinstance(entry, Put):
                 text = json_text.put(text, entry.path, entry.value, comments=comments)
         return text
+    if file.format == "yaml":
+        for entry in _puts(file):
+            text = yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
+        return text
     (entry,) = file.entries
     if isinstance(entry, Script):
         _require_ours(entry, text)
@@ -205,9 +212,7 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
     assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.put(text, entry.path, entry.value)
-    if file.format == "yaml-list":
-        return yaml_list.put(text or file.head, entry.path[0], entry.value)
-    return yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
+    return yaml_list.put(text or file.head, entry.path[0], entry.value)
 
 
 def _without_ours(host: Host, file: HostFile, text: str) -> str:
@@ -223,6 +228,13 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
             elif isinstance(entry, Item):
                 text = _without_item(text, entry, comments)
         return text
+    if file.format == "yaml":
+        for entry in _puts(file):
+            place = entry.path[0], entry.path[1]
+            if isinstance(entry.value, str) and yaml_text.read_text(text, *place) != entry.value:
+                continue
+            text = yaml_text.remove(text, *place)
+        return text
     (entry,) = file.entries
     if isinstance(entry, Script):
         _require_ours(entry, text)
@@ -230,9 +242,11 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
     assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.remove(text, entry.path)
-    if file.format == "yaml-list":
-        return yaml_list.remove(text, entry.path[0], entry.path[1])
-    return yaml_text.remove(text, entry.path[0], entry.path[1])
+    return yaml_list.remove(text, entry.path[0], entry.path[1])
+
+
+def _puts(file: HostFile) -> list[Put]:
+    return [entry for entry in file.entries if isinstance(entry, Put)]
 
 
 def _without_item(text: str, entry: Item, comments: bool) -> str:

@@ -44,13 +44,18 @@ def values_in(block: str, *, deep: bool = True) -> dict[str, Any]:
     return values
 
 
-def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:
+def put(text: str, section: str, name: str, values: Mapping[str, Any] | str) -> str:
     """The text with that entry of a section; an entry that is there is written anew.
 
+    Where the entry is one text, another text than it is not taken the place of.
+
     Raises:
-        ConfigurationRefused: it is written in a way that cannot be changed safely.
+        ConfigurationRefused: it is written in a way that cannot be changed safely, or says
+            something else.
     """
     require_block_style(text)
+    if isinstance(values, str) and (told := read_text(text, section, name)) not in ("", values):
+        raise ConfigurationRefused(f"{section}.{name} is {told!r}; take that out first.")
     line_end = "\r\n" if "\r\n" in text else "\n"
     if text and not text.endswith("\n"):
         text += line_end
@@ -63,6 +68,19 @@ def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:
     if found is None:
         return text[:end] + entry + text[end:]
     return text[: found[0]] + entry + text[found[1] :]
+
+
+def read_text(text: str, section: str, name: str) -> str:
+    """An entry that is one text; empty where there is none.
+
+    Raises:
+        ConfigurationRefused: the file is of a kind that is not understood here.
+    """
+    require_block_style(text)
+    found = _section(text, section)
+    span = _entry_span(text, *found, name) if found else None
+    told = values_in(text[slice(*span)]).get(name) if span else None
+    return told if isinstance(told, str) else ""
 
 
 def remove(text: str, section: str, name: str) -> str:
@@ -146,7 +164,9 @@ def _entry_span(text: str, start: int, end: int, indent: str, name: str) -> tupl
     return found.start(), last
 
 
-def _entry(indent: str, name: str, values: Mapping[str, Any], line_end: str) -> str:
+def _entry(indent: str, name: str, values: Mapping[str, Any] | str, line_end: str) -> str:
+    if isinstance(values, str):
+        return f"{indent}{name}: {json.dumps(values, ensure_ascii=False)}{line_end}"
     lines = [f"{indent}{name}:"]
     # JSON's texts, lists and objects are YAML's too.
     lines += [
