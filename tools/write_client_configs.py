@@ -52,7 +52,9 @@ def plugin(host: Host) -> dict[str, Any]:
             "description": DESCRIPTION,
             "license": "MIT",
         },
-        f"{folder}/.mcp.json": {"mcpServers": {"memory": server_entry(ON_PATH, capture=False)}},
+        f"{folder}/.mcp.json": {
+            "mcpServers": {"memory": server_entry(ON_PATH, capture=False, hooks=True)}
+        },
         f"{folder}/hooks/hooks.json": {"hooks": hooks},
     }
 

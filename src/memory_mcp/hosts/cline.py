@@ -26,7 +26,7 @@ def servers(places: Places) -> Path:
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """The file of its servers, and the plugin."""
-    found = [servers_file(servers(places), server_entry(program, capture=not hooks))]
+    found = [servers_file(servers(places), server_entry(program, capture=not hooks, hooks=hooks))]
     if hooks:
         words = program.hook_words(HOST.name)
         text = plugin("cline.js", host=HOST.name, title=HOST.title, command=words)

@@ -27,7 +27,9 @@ EVENTS = {
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its configuration, and its hooks."""
     folder = places.own("CODEX_HOME", ".codex")
-    entry = Put(path=("mcp_servers", SERVER), value=server_entry(program, capture=not hooks))
+    entry = Put(
+        path=("mcp_servers", SERVER), value=server_entry(program, capture=not hooks, hooks=hooks)
+    )
     found = [HostFile(path=folder / "config.toml", format="toml", entries=(entry,))]
     if hooks:
         entries = grouped_hooks(EVENTS, program.hook(HOST.name))

@@ -30,7 +30,7 @@ EVENTS = {
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """The file of its servers, and the one of its settings."""
     folder = places.own("COPILOT_HOME", ".copilot")
-    entry = server_entry(program, capture=not hooks, type="local") | {"tools": ["*"]}
+    entry = server_entry(program, capture=not hooks, hooks=hooks, type="local") | {"tools": ["*"]}
     found = [
         HostFile(
             path=folder / "mcp-config.json",

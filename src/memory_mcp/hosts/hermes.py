@@ -13,7 +13,12 @@ PROVIDER = "memory-mcp"
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its configuration, and the provider."""
     folder = places.own("HERMES_HOME", ".hermes")
-    entries = [Put(path=("mcp_servers", SERVER), value=server_entry(program, capture=not hooks))]
+    entries = [
+        Put(
+            path=("mcp_servers", SERVER),
+            value=server_entry(program, capture=not hooks, hooks=hooks),
+        )
+    ]
     if hooks:
         entries.append(Put(path=("memory", "provider"), value=PROVIDER))
     found = [HostFile(path=folder / "config.yaml", format="yaml", entries=tuple(entries))]

@@ -81,9 +81,13 @@ class Program:
         words = (str(script),) if script.is_file() else (sys.executable, "-P", "-m", "memory_mcp")
         return cls(words=words, options=tuple(options))
 
-    def server(self, *, capture: bool) -> tuple[str, list[str]]:
-        """The command of the server and its arguments; `capture` where no hooks record for it."""
-        more = ["--tools", "capture"] if capture else []
+    def server(self, *, capture: bool, hooks: bool = False) -> tuple[str, list[str]]:
+        """The command of the server and its arguments.
+
+        `capture`: no hooks record for it. `hooks`: hooks tell its model core memory when a session
+        starts, so that its instructions need not.
+        """
+        more = [*(["--tools", "capture"] if capture else []), *(["--hooks"] if hooks else [])]
         return self.words[0], [*self.words[1:], *self.options, *more]
 
     def hook_words(self, host: str) -> list[str]:
@@ -178,9 +182,11 @@ class Host:
         return any(sign.exists() for sign in self.signs(places))
 
 
-def server_entry(program: Program, *, capture: bool, **more: Any) -> dict[str, Any]:
+def server_entry(
+    program: Program, *, capture: bool, hooks: bool = False, **more: Any
+) -> dict[str, Any]:
     """The shape nearly every host wants a server in."""
-    command, arguments = program.server(capture=capture)
+    command, arguments = program.server(capture=capture, hooks=hooks)
     return {**more, "command": command, "args": arguments}
 
 

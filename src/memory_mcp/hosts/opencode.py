@@ -20,7 +20,7 @@ class _Family:
     def files(self, places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
         """Its configuration, and the plugin."""
         folder = places.configuration(self.name)
-        command, arguments = program.server(capture=not hooks)
+        command, arguments = program.server(capture=not hooks, hooks=hooks)
         entry = {
             "type": "local",
             "command": [command, *arguments],

@@ -38,7 +38,7 @@ TOOLS = (
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its settings."""
-    entry = server_entry(program, capture=not hooks)
+    entry = server_entry(program, capture=not hooks, hooks=hooks)
     entries: list[Entry] = [Put(path=("mcpServers", SERVER), value=entry)]
     entries += [
         Item(path=("tools", "visible"), value=f"mcp__{SERVER}__{tool}")

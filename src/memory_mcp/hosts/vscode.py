@@ -12,7 +12,7 @@ EVENTS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "PreCompact", "Stop
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """The user's servers, and our hooks."""
-    entry = server_entry(program, capture=not hooks, type="stdio")
+    entry = server_entry(program, capture=not hooks, hooks=hooks, type="stdio")
     found = [
         HostFile(
             path=places.application_data("Code", "User", "mcp.json"),
