@@ -151,7 +151,9 @@ def servers_in(configuration: Any) -> Iterator[tuple[str, list[str]]]:
     """Command and arguments of each server a configuration names."""
     if isinstance(configuration, dict):
         if "command" in configuration:
-            yield configuration["command"], configuration.get("args", [])
+            told = configuration["command"]
+            command, *arguments = told if isinstance(told, list) else [told]
+            yield command, [*arguments, *configuration.get("args", [])]
         for value in configuration.values():
             yield from servers_in(value)
 
@@ -166,7 +168,7 @@ def loaded(path: Path) -> Any:
             return tomllib.loads(text)
         case ".yaml":
             # The two lines that matter; a YAML reader is not worth a dependency.
-            command = re.search(r"^    cmd: (.+)$", text, re.M)
+            command = re.search(r"^    (?:cmd|command): (.+)$", text, re.M)
             arguments = re.search(r"^    args: (.+)$", text, re.M)
             assert command
             assert arguments

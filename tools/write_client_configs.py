@@ -32,7 +32,7 @@ def files() -> dict[Path, str]:
         name = NAMES.get(host.name, f"{host.name}{servers.path.suffix}")
         found[FOLDER / name] = written_out(servers, host)
         for file in hooks:
-            found[FOLDER / "hooks" / f"{host.name}.json"] = written_out(file, host)
+            found[FOLDER / "hooks" / f"{host.name}{file.path.suffix}"] = written_out(file, host)
     found |= {FOLDER / name: as_text(value) for name, value in plugin(claude_code.HOST).items()}
     found[FOLDER / "mcpb" / "manifest.json"] = as_text(bundle())
     found[ROOT / "server.json"] = as_text(registry())
@@ -52,7 +52,9 @@ def plugin(host: Host) -> dict[str, Any]:
             "description": DESCRIPTION,
             "license": "MIT",
         },
-        f"{folder}/.mcp.json": {"mcpServers": {"memory": server_entry(ON_PATH, capture=False)}},
+        f"{folder}/.mcp.json": {
+            "mcpServers": {"memory": server_entry(ON_PATH, hooks="claude-code")}
+        },
         f"{folder}/hooks/hooks.json": {"hooks": hooks},
     }
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import ConfigurationRefused
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 
 SERVER = {"command": "/opt/ü x/memory-mcp", "args": ["--tools", "capture"]}
 
@@ -238,3 +238,61 @@ def test_a_yaml_entry_stands_in_its_section_and_is_replaced_whole() -> None:
 def test_yaml_of_another_style_is_left_alone(text: str) -> None:
     with pytest.raises(ConfigurationRefused):
         yaml_text.put(text, "extensions", "memory", SERVER)
+
+
+# A list of named items, as Continue's.
+
+CONTINUE = """\
+# mine
+name: Lab
+mcpServers:
+  - name: other # not ours
+    command: o
+    env:
+      name: memory
+  # before the last
+  - command: x
+    name: "memory2"
+models:
+  - name: memory
+"""
+ITEM = {"name": "memory", **SERVER}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        CONTINUE,
+        CONTINUE.replace("\n", "\r\n"),
+        CONTINUE.replace("\n  ", "\n"),
+        "name: x\nmcpServers:\nmodels: []\n",
+    ],
+)
+def test_a_named_item_comes_and_goes(text: str) -> None:
+    after = yaml_list.put(text, "mcpServers", ITEM)
+    assert yaml_list.put(after, "mcpServers", ITEM) == after
+    assert yaml_list.read_item(after, "mcpServers", "memory") == ITEM
+    gone = yaml_list.remove(after, "mcpServers", "memory")
+    assert gone in (text, text.replace("mcpServers:\n", ""))
+    assert after.count("\r\n") in (0, after.count("\n"))
+
+
+def test_a_named_item_is_replaced_whole_and_the_others_stay() -> None:
+    after = yaml_list.put(CONTINUE, "mcpServers", ITEM)
+    assert after.index("memory2") < after.index('- name: "memory"') < after.index("models:")
+    other = yaml_list.put(after, "mcpServers", {"name": "memory", "command": "c"})
+    assert '  - name: "memory"\n    command: "c"\nmodels:\n' in other
+    assert yaml_list.remove(other, "mcpServers", "memory") == CONTINUE
+
+
+def test_an_empty_list_on_one_line_becomes_a_block() -> None:
+    after = yaml_list.put("mcpServers: []\nname: x\n", "mcpServers", ITEM)
+    assert after.startswith('mcpServers:\n  - name: "memory"\n')
+    assert after.endswith("name: x\n")
+
+
+@pytest.mark.parametrize("text", ["mcpServers: [{name: a}]\n", "mcpServers:\n  a: 1\n", "{a: 1}\n"])
+def test_a_list_of_another_style_is_left_alone(text: str) -> None:
+    with pytest.raises(ConfigurationRefused):
+        yaml_list.put(text, "mcpServers", ITEM)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.processes import DEADLINE_SECONDS, LEGACY, command, environment
+from tests.capture.conftest import HOSTS as PAYLOADS_OF
 from tests.capture.conftest import payload, text_of
 from tests.hosts.test_formats import plain
 
@@ -27,7 +28,7 @@ PROMPT = "We use Postgres 17 for the harbour project, decided today."
 ANSWER = "Noted: Postgres 17 it is. The tide tests pass."
 
 FILES = {
-    # Where each host looks on Linux, by its documentation; then where its servers are in it.
+    # Where each host looks on Linux; then where its servers are in it.
     "claude-desktop": (".config/Claude/claude_desktop_config.json", "mcpServers"),
     "claude-code": (".claude.json", "mcpServers"),
     "cursor": (".cursor/mcp.json", "mcpServers"),
@@ -36,7 +37,14 @@ FILES = {
     "windsurf": (".codeium/windsurf/mcp_config.json", "mcpServers"),
     "codex": (".codex/config.toml", "mcp_servers"),
     "gemini": (".gemini/settings.json", "mcpServers"),
-    "cline": (".cline/mcp.json", "mcpServers"),
+    "copilot-cli": (".copilot/mcp-config.json", "mcpServers"),
+    "qwen": (".qwen/settings.json", "mcpServers"),
+    "opencode": (".config/opencode/opencode.json", "mcp"),
+    "kilo": (".config/kilo/kilo.json", "mcp"),
+    "continue": (".continue/config.yaml", "mcpServers"),
+    "cline": (".cline/data/settings/cline_mcp_settings.json", "mcpServers"),
+    "hermes": (".hermes/config.yaml", "mcp_servers"),
+    "openclaw": (".openclaw/openclaw.json", "mcp"),
     "junie": (".junie/mcp/mcp.json", "mcpServers"),
     "goose": (".config/goose/config.yaml", "extensions"),
 }
@@ -46,7 +54,16 @@ HOOK_FILES = {
     "vscode": ".copilot/hooks/memory-mcp.json",
     "codex": ".codex/hooks.json",
     "gemini": ".gemini/settings.json",
+    "copilot-cli": ".copilot/settings.json",
+    "qwen": ".qwen/settings.json",
 }
+PLUGINS = {
+    "opencode": ".config/opencode/plugin/memory-mcp.js",
+    "kilo": ".config/kilo/plugin/memory-mcp.js",
+    "cline": ".cline/plugins/memory-mcp.js",
+    "hermes": ".hermes/plugins/memory-mcp/__init__.py",
+}
+WITH_PAYLOADS = tuple(name for name in HOOK_FILES if name in PAYLOADS_OF)
 
 
 class Home:
@@ -91,9 +108,12 @@ class Home:
 
     def start_server(self, host: str) -> tuple[list[str], dict[str, str]]:
         """The command that the host would run, and its variables."""
-        entry = self.loaded(host)[FILES[host][1]]["memory"]
+        servers = self.loaded(host)[FILES[host][1]]
+        servers = servers.get("servers", servers)
+        entry = servers["memory_mcp" if host == "hermes" else "memory"]
         told = entry.get("command") or entry["cmd"]
-        return [told, *entry["args"]], entry.get("env") or entry.get("envs") or {}
+        words = told if isinstance(told, list) else [told, *entry["args"]]
+        return words, entry.get("env") or entry.get("envs") or {}
 
     def hooks(self, host: str) -> dict[str, list[str]]:
         """The command lines of a host's hooks, by event."""
@@ -138,7 +158,11 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def yaml(text: str) -> dict[str, Any]:
-    """As much YAML as goose writes: mappings by indentation, values in one line."""
+    """As much YAML as goose and Continue write: mappings by indentation, values in one line.
+
+    An item of a list counts as a member of that name.
+    """
+    text = re.sub(r'^(  )- name: "(\w+)"', r"\1\2:\n\1  name: \2", text, flags=re.MULTILINE)
     root: dict[str, Any] = {}
     open_at: list[tuple[int, dict[str, Any]]] = [(-1, root)]
     for line in text.splitlines():
@@ -151,7 +175,8 @@ def yaml(text: str) -> dict[str, Any]:
                 open_at[-1][1][key] = inner
                 open_at.append((indent, inner))
             else:
-                open_at[-1][1][key] = told if re.match(r"[a-zA-Z]", told) else json.loads(told)
+                plain_text = re.match(r"[a-zA-Z]|\d+\.\d+\.", told)
+                open_at[-1][1][key] = told if plain_text else json.loads(told)
     return root
 
 
@@ -208,7 +233,7 @@ def test_what_install_writes_starts_the_server_as_the_host_would(home: Home, hos
     assert ("conversation_append" in names) == (host not in HOOKED)
 
 
-@pytest.mark.parametrize("host", HOOKED)
+@pytest.mark.parametrize("host", WITH_PAYLOADS)
 def test_yesterdays_decision_is_in_the_next_days_context_without_a_tool_call(
     home: Home, host: str
 ) -> None:
@@ -327,7 +352,92 @@ def test_without_hooks_the_server_records_by_a_tool_and_old_hooks_go(home: Home,
     words, _ = home.start_server(host)
     assert words[-2:] == ["--tools", "capture"]
     texts = [data.decode() for name, data in home.files().items() if not name.endswith(BACKUP)]
-    assert not any(f"hook {host}" in text for text in texts)
+    assert not any("hook" in text and HOSTS[host].heard_as in text for text in texts)
+    assert not (home.folder / PLUGINS.get(host, "no plugin")).exists()
+
+
+def test_a_plugins_file_of_somebody_elses_is_left_as_it_is(home: Home) -> None:
+    path = home.folder / PLUGINS["opencode"]
+    path.parent.mkdir(parents=True)
+    path.write_text("export const Mine = async () => ({})\n")
+    done = home.run("install", "opencode")
+    assert done.returncode == 1
+    assert "it is a file of somebody else's" in done.stderr
+    assert path.read_text().startswith("export const Mine")
+
+
+def test_a_plugin_of_an_older_version_is_replaced_and_doctor_says_so_before(home: Home) -> None:
+    home.run("install", "opencode")
+    path = home.folder / PLUGINS["opencode"]
+    now = path.read_text()
+    path.write_text(now.replace(", version 1.", ", version 0.", 1))
+    assert "memory-mcp.js is of another version" in home.run("doctor").stdout
+    home.run("install", "opencode")
+    assert path.read_text() == now
+    assert "of another version" not in home.run("doctor").stdout
+
+
+def test_another_memory_of_hermes_is_not_taken_the_place_of(home: Home) -> None:
+    path = home.folder / FILES["hermes"][0]
+    path.parent.mkdir()
+    path.write_text("memory:\n  provider: honcho\n")
+    done = home.run("install", "hermes")
+    assert done.returncode == 1
+    assert "memory.provider is 'honcho'; take that out first" in done.stderr
+    assert path.read_text() == "memory:\n  provider: honcho\n"
+    path.write_text("memory:\n  provider: ''\n  memory_enabled: true\n")
+    assert home.run("install", "hermes").returncode == 0
+    assert 'provider: "memory-mcp"\n  memory_enabled: true\n' in path.read_text()
+
+
+def test_the_file_that_is_there_is_used_and_its_comments_stay(home: Home) -> None:
+    path = home.folder / ".config" / "opencode" / "opencode.jsonc"
+    path.parent.mkdir(parents=True)
+    theirs = '{\n  // mine\n  "model": "x/y",\n}\n'
+    path.write_text(theirs)
+    home.run("install", "opencode")
+    assert "// mine" in path.read_text()
+    assert '"memory"' in path.read_text()
+    assert not path.with_suffix(".json").exists()
+    path.with_suffix(".json").write_text("{}")  # since then
+    home.run("uninstall", "opencode")
+    assert path.read_text() == theirs
+
+
+def test_vs_codes_hooks_and_copilot_clis_come_and_go_apart(home: Home) -> None:
+    home.run("install", "vscode", "copilot-cli")
+    assert home.hooks("vscode").keys() < home.hooks("copilot-cli").keys()
+    home.run("uninstall", "vscode")
+    assert not (home.folder / HOOK_FILES["vscode"]).exists()
+    assert all("hook copilot" in line for (line,) in home.hooks("copilot-cli").values())
+    home.run("install", "vscode")
+    home.run("uninstall", "copilot-cli")
+    assert all("hook vscode" in line for (line,) in home.hooks("vscode").values())
+
+
+def test_qwens_tools_are_named_so_that_they_are_in_view(home: Home) -> None:
+    path = home.folder / ".qwen" / "settings.json"
+    path.parent.mkdir()
+    path.write_text('{"tools": {"visible": ["mcp__other__tool"]}}')
+    home.run("install", "qwen")
+    seen = json.loads(path.read_text())["tools"]["visible"]
+    words, more = home.start_server("qwen")
+    (listed,) = ask(words, home.variables | more, home.project, ("tools/list", {}))
+    ours = {f"mcp__memory__{tool['name']}" for tool in listed["tools"]}
+    assert set(seen) == ours | {"mcp__other__tool"}
+    told = json.loads(path.read_text()) | {"model": "x"}
+    path.write_text(json.dumps(told))
+    home.run("uninstall", "qwen")
+    after = json.loads(path.read_text())
+    assert after == {"tools": {"visible": ["mcp__other__tool"]}, "model": "x"}
+
+
+def test_codex_says_that_nothing_is_recorded_until_its_hooks_are_trusted(home: Home) -> None:
+    trust = "Nothing is recorded until you trust the hooks"
+    assert trust in home.run("install", "codex").stdout
+    assert trust not in home.run("install", "codex").stdout
+    assert trust in home.run("doctor").stdout
+    assert trust not in home.run("install", "codex", "--no-hooks").stdout
 
 
 def test_a_dry_run_shows_the_difference_and_writes_nothing(home: Home) -> None:
@@ -435,12 +545,16 @@ def test_a_windows_path_with_spaces_survives_every_format(tmp_path: Path, host: 
     places = Places(home=tmp_path, platform="win32", environment={})
     for file in HOSTS[host].files(places, program, True):
         text = written_out(file, HOSTS[host])
+        if file.format == "script":
+            words = json.dumps([exe, "hook", HOSTS[host].heard_as])
+            assert f"COMMAND = {words}\n" in text
+            continue
         written = tmp_path / f"written{file.path.suffix}"
         written.write_text(text, "utf-8")
         told = json.dumps(load(written))
         assert json.dumps(exe)[1:-1] in told
         if "hook " in text:
-            line = subprocess.list2cmdline([exe, "hook", host])
+            line = subprocess.list2cmdline([exe, "hook", HOSTS[host].heard_as])
             assert json.dumps(line)[1:-1] in told
 
 

@@ -1,7 +1,9 @@
 """GitHub Copilot CLI's hooks: Claude Code's names, shapes of its own (1.0.102).
 
 It takes a top-level `additionalContext` and nothing else, after a session's start, a prompt and a
-tool. Only Stop names the transcript, which has the answers.
+tool. Only Stop names the transcript, which has the answers. It runs the hooks that VS Code has in
+`~/.copilot/hooks`, too: what comes there is Copilot's, and of two hooks that are told the same
+event the first is answered.
 """
 
 from memory_mcp.capture import claude_code

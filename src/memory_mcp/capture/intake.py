@@ -20,7 +20,19 @@ from typing import Any, cast
 import anyio
 from anyio import to_thread
 
-from memory_mcp.capture import claude_code, codex, copilot, cursor, gemini, qwen, vscode
+from memory_mcp.capture import (
+    claude_code,
+    cline,
+    codex,
+    copilot,
+    cursor,
+    gemini,
+    hermes,
+    kilo,
+    opencode,
+    qwen,
+    vscode,
+)
 from memory_mcp.capture.host import Heard, Host, Payload
 from memory_mcp.capture.transcripts import BYTES_MAX, new_events, parent_of, size_of
 from memory_mcp.config import Settings, load_settings
@@ -34,7 +46,19 @@ logger = logging.getLogger(__name__)
 
 HOSTS = {
     module.HOST.name: module.HOST
-    for module in (claude_code, codex, gemini, cursor, vscode, copilot, qwen)
+    for module in (
+        claude_code,
+        codex,
+        gemini,
+        cursor,
+        vscode,
+        opencode,
+        kilo,
+        cline,
+        copilot,
+        qwen,
+        hermes,
+    )
 }
 LISTENING_BYTES_MAX = 1024 * 1024
 """While a host waits for an answer, no more of a transcript is read than that; a later hook reads

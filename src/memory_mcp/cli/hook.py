@@ -31,8 +31,29 @@ if TYPE_CHECKING:
 
     from memory_mcp.rendezvous import Told
 
-HOSTS = ("claude-code", "codex", "copilot", "cursor", "gemini", "qwen", "vscode")
-SPEAKING = ("SessionStart", "UserPromptSubmit", "BeforeAgent", "sessionStart")
+HOSTS = (
+    "claude-code",
+    "codex",
+    "cursor",
+    "gemini",
+    "vscode",
+    "opencode",
+    "kilo",
+    "cline",
+    "copilot",
+    "qwen",
+    "hermes",
+)
+SPEAKING = (
+    "SessionStart",
+    "UserPromptSubmit",
+    "BeforeAgent",
+    "sessionStart",
+    "chat.message",
+    "beforeRun",
+    "system_prompt_block",
+    "prefetch",
+)
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5
 """How long an answer is waited for; a store may be locked. What was told is safe by then."""
@@ -48,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and prints what the model should know. memory-mcp install sets it up."
     )
     parser.epilog = "example: memory-mcp hook claude-code < event.json"
-    parser.add_argument("host", choices=HOSTS, help="whose hooks")
+    parser.add_argument("host", metavar="HOST", help=", ".join(HOSTS))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +84,7 @@ def main(words: list[str]) -> int | None:
         name, equals, value = word.partition("=")
         if name in given:
             given[name] = value if equals else next(rest, "")
-        elif host or word not in HOSTS:
+        elif host or word.startswith("-"):
             return None
         else:
             host = word
@@ -75,6 +96,8 @@ def call(host: str, database: str | None, agent: str | None, project_by: str | N
     """Take one call of a hook in, and print what the host should know; always 0."""
     rendezvous = None
     try:
+        if host not in HOSTS:  # a newer memory-mcp's; exit code 2 blocks the prompt in Qwen Code
+            raise ValueError(f"there are no hooks of {host[:40]!r}; there are: {', '.join(HOSTS)}")
         path = database_path(database or os.environ.get("MEMORY_MCP_DATABASE"))
         if path is None:
             raise Unreachable("MEMORY_MCP_DATABASE is no path of a file")

@@ -44,10 +44,18 @@ def run(arguments: argparse.Namespace) -> int:
             changes = to_install(host, places, program, hooks=not arguments.no_hooks)
         done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
         failed = failed or not all(done)
-        wrote = any(change.is_needed for change in changes) and all(done)
-        if wrote and host.afterwards and arguments.command == "install" and not arguments.dry_run:
-            print(f"  {host.afterwards}")
+        if all(done) and arguments.command == "install" and not arguments.dry_run:
+            for told in _left_to_do(host, changes):
+                print(f"  {told}")
     return 1 if failed else 0
+
+
+def _left_to_do(host: Host, changes: Sequence[Change]) -> list[str]:
+    """What only the user can do, after what was written."""
+    wrote = [change for change in changes if change.is_needed]
+    hooked = any(change.after and f" hook {host.heard_as}" in change.after for change in wrote)
+    told = [host.afterwards if wrote else "", host.trust if hooked else ""]
+    return [text for text in told if text]
 
 
 def _chosen(arguments: argparse.Namespace, places: Places) -> Sequence[Host]:

@@ -30,7 +30,12 @@ def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     folder = places.own("CLAUDE_CONFIG_DIR", ".claude")
     moved = "CLAUDE_CONFIG_DIR" in places.environment
     servers = folder / ".claude.json" if moved else places.home / ".claude.json"
-    found = [servers_file(servers, server_entry(program, capture=not hooks, type="stdio"))]
+    found = [
+        servers_file(
+            servers,
+            server_entry(program, hooks="claude-code" if hooks else None, type="stdio"),
+        )
+    ]
     if hooks:
         entries = grouped_hooks(EVENTS, program.hook(HOST.name))
         found.append(HostFile(path=folder / "settings.json", format="json", entries=entries))

@@ -31,7 +31,7 @@ EVENTS = {
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its configuration, and its hooks."""
     folder = places.own("CODEX_HOME", ".codex")
-    server = server_entry(program, capture=not hooks)
+    server = server_entry(program, hooks="codex" if hooks else None)
     value = {**server, "env_vars": list(PASSED_ON)}
     entry = Put(path=("mcp_servers", SERVER), value=value, adds_to=("env_vars",))
     found = [HostFile(path=folder / "config.toml", format="toml", entries=(entry,))]
@@ -47,5 +47,8 @@ HOST = Host(
     signs=lambda places: [places.own("CODEX_HOME", ".codex")],
     files=files,
     has_hooks=True,
-    afterwards="Trust the hooks once with /hooks.",
+    trust=(
+        "Nothing is recorded until you trust the hooks: start codex, enter /hooks, and trust those "
+        "of memory-mcp. Codex asks again when they change."
+    ),
 )

@@ -26,7 +26,12 @@ EVENTS = (
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its servers, and its hooks."""
     folder = places.home / ".cursor"
-    found = [servers_file(folder / "mcp.json", server_entry(program, capture=not hooks))]
+    found = [
+        servers_file(
+            folder / "mcp.json",
+            server_entry(program, hooks="cursor" if hooks else None),
+        )
+    ]
     if hooks:
         item = {"command": program.hook(HOST.name), "timeout": 30}
         entries = (

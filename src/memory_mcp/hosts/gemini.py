@@ -27,7 +27,7 @@ EVENTS = {
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its settings."""
-    entry = server_entry(program, capture=not hooks)
+    entry = server_entry(program, hooks="gemini" if hooks else None)
     entries: list[Put | Hook] = [Put(path=("mcpServers", SERVER), value=entry)]
     if hooks:
         entries += grouped_hooks(EVENTS, program.hook(HOST.name), name="memory-mcp")

@@ -16,7 +16,7 @@ def folder(places: Places) -> Path:
 
 def files(places: Places, program: Program, _: bool) -> Sequence[HostFile]:
     """Its configuration."""
-    command, arguments = program.server(capture=True)
+    command, arguments = program.server()
     entry: dict[str, Any] = {
         "enabled": True,
         "type": "stdio",

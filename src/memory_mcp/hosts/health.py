@@ -1,17 +1,28 @@
 """Is a host set up right: what stands in its files, and whether it can be started."""
 
+import json
 import os
+import re
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from memory_mcp.domain.errors import ConfigurationRefused
 from memory_mcp.domain.texts import each
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
-from memory_mcp.hosts.host import SERVER, Hook, Host, HostFile, Places, Program, is_our_hook
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
+from memory_mcp.hosts.host import (
+    Hook,
+    Host,
+    HostFile,
+    Places,
+    Program,
+    Put,
+    Script,
+    is_our_hook,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +54,21 @@ def look_at(host: Host, places: Places) -> Health:
             problems.append(f"{file.path}: {error}")
             continue
         for entry in file.entries:
-            if isinstance(entry, Hook):
-                commands = _commands(_inside(found, entry.path), host.name)
+            if isinstance(entry, Script):
+                (hooked if found else unhooked).append(file.path.name)
+                problems += _script_problems(entry, file, found)
+            elif isinstance(entry, Hook):
+                commands = _commands(_inside(found, entry.path), host.heard_as)
                 (hooked if commands else unhooked).append(entry.path[-1])
                 problems += [_not_there(program) for program in map(_program_of, commands)]
-            elif entry.path[-1] == SERVER:
+            elif isinstance(entry, Put) and isinstance(entry.value, str):
+                named = _inside(found, entry.path) == entry.value
+                (hooked if named else unhooked).append(".".join(entry.path))
+            elif isinstance(entry, Put) and isinstance(entry.value, Mapping):
                 value = _inside(found, entry.path)
                 server = cast("dict[str, Any]", value) if isinstance(value, dict) else None
     if server is not None:
-        program = str(server.get("command") or server.get("cmd") or "")
+        program = _server_words(server)[0]
         problems.append(_not_there(program) if program else "its entry names no command")
     if hooked and unhooked:
         problems.append(f"there is no hook for {each(unhooked)}")
@@ -66,10 +83,27 @@ def look_at(host: Host, places: Places) -> Health:
     )
 
 
+def _server_words(server: dict[str, Any]) -> list[str]:
+    """The program of an entry and its arguments; one empty word where there is none."""
+    command = server.get("command") or server.get("cmd") or ""
+    words = cast("list[Any]", command) if isinstance(command, list) else [command]
+    return [str(word) for word in [*words, *(server.get("args") or ())]]
+
+
+def _script_problems(script: Script, file: HostFile, text: str | None) -> list[str]:
+    """What is wrong with a script of ours; nothing where there is none."""
+    if not text:
+        return []
+    if text.partition("\n")[0] != script.first_line:
+        return [f"{file.path} is of another version"]
+    found = re.search(r"^(?:const )?COMMAND = (\[.*\])$", text, re.MULTILINE)
+    return [_not_there(json.loads(found[1])[0])] if found else []
+
+
 def _tool_sets(server: dict[str, Any]) -> list[str]:
     """Every word of the entry that may name tool sets."""
-    variables = server.get("env") or server.get("envs")
-    told = [_inside(variables, ["MEMORY_MCP_TOOLS"]) or "", *(server.get("args") or ())]
+    variables = server.get("env") or server.get("envs") or server.get("environment")
+    told = [_inside(variables, ["MEMORY_MCP_TOOLS"]) or "", *_server_words(server)]
     return ",".join(map(str, told)).split(",")
 
 
@@ -77,11 +111,23 @@ def _value_at(file: HostFile, text: str) -> Any:
     """What a file says; of YAML our own entry alone."""
     if not text.lstrip("\ufeff").strip():
         return None
+    if file.format == "script":
+        return text
     if file.format == "toml":
         return toml_text.read(text)
     if file.format == "yaml":
-        section, name = file.entries[0].path
-        return {section: {name: yaml_text.read_entry(text, section, name)}}
+        found: dict[str, dict[str, Any]] = {}
+        for entry in file.entries:
+            assert isinstance(entry, Put)
+            section, name = entry.path
+            read = yaml_text.read_text if isinstance(entry.value, str) else yaml_text.read_entry
+            found.setdefault(section, {})[name] = read(text, section, name)
+        return found
+    if file.format == "yaml-list":
+        (entry,) = file.entries
+        assert isinstance(entry, Put)
+        section, name = entry.path
+        return {section: {name: yaml_list.read_item(text, section, name)}}
     return json_text.read(text, comments=file.format == "jsonc").value
 
 

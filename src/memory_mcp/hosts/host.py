@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +44,18 @@ class Places:
         root = Path(told) if os.path.isabs(told) else self.home / ".config"
         return root.joinpath(*parts)
 
+    def chosen(self, *paths: Path) -> Path:
+        """Of files that a host reads alike the one with our entry, else the first that is there.
+
+        Where none is there, the last.
+        """
+        there = [path for path in paths if path.is_file()]
+        for path in there:
+            with suppress(OSError):
+                if b"memory-mcp" in path.read_bytes():
+                    return path
+        return there[0] if there else paths[-1]
+
     def own(self, variable: str, *parts: str) -> Path:
         """The folder that a variable names, else one in the user's home."""
         told = self.environment.get(variable, "").strip()
@@ -68,14 +81,22 @@ class Program:
         words = (str(script),) if script.is_file() else (sys.executable, "-P", "-m", "memory_mcp")
         return cls(words=words, options=tuple(options))
 
-    def server(self, *, capture: bool) -> tuple[str, list[str]]:
-        """The command of the server and its arguments; `capture` where no hooks record for it."""
-        more = ["--tools", "capture"] if capture else []
+    def server(self, *, hooks: str | None = None) -> tuple[str, list[str]]:
+        """The command of the server and its arguments.
+
+        `hooks`: the host whose hooks record, and tell its model core memory, so that the
+        instructions need not; without any the model gets a tool to record with.
+        """
+        more = ["--hooks", hooks] if hooks else ["--tools", "capture"]
         return self.words[0], [*self.words[1:], *self.options, *more]
+
+    def hook_words(self, host: str) -> list[str]:
+        """The command of a hook and its arguments."""
+        return [*self.words, "hook", host, *self.options]
 
     def hook(self, host: str) -> str:
         """The command line of a hook, for the platform's shell."""
-        words = [*self.words, "hook", host, *self.options]
+        words = self.hook_words(host)
         return subprocess.list2cmdline(words) if self.platform == "win32" else shlex.join(words)
 
 
@@ -97,7 +118,29 @@ class Hook:
     item: Any
 
 
-Format = Literal["json", "jsonc", "toml", "yaml"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A value in a list, where others may stand."""
+
+    path: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A whole file of ours: a program that the host runs in its own process."""
+
+    text: str
+
+    @property
+    def first_line(self) -> str:
+        """What tells that it is ours, for which host, and of which version."""
+        return self.text.partition("\n")[0]
+
+
+Entry = Put | Hook | Item | Script
+Format = Literal["json", "jsonc", "toml", "yaml", "yaml-list", "script"]
+"""`yaml-list`: the servers are a list of named items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +149,9 @@ class HostFile:
 
     path: Path
     format: Format
-    entries: tuple[Put | Hook, ...]
+    entries: tuple[Entry, ...]
+    head: str = ""
+    """What else it must hold where there is none yet."""
     whole: bool = False
     """Whether nothing of anybody else's is in there, so that it goes when ours does."""
 
@@ -122,17 +167,26 @@ class Host:
     files: Callable[[Places, Program, bool], Sequence[HostFile]]
     """What to write where; the last argument says whether hooks are wanted."""
     has_hooks: bool = False
+    hook_name: str = ""
+    """What `memory-mcp hook` calls it, where that is not its name."""
     afterwards: str = ""
     """What is left for the user to do."""
+    trust: str = ""
+    """What is left to do before it runs the hooks that were written."""
+
+    @property
+    def heard_as(self) -> str:
+        """The name under which its hooks are heard."""
+        return self.hook_name or self.name
 
     def is_present(self, places: Places) -> bool:
         """Whether it seems to be installed."""
         return any(sign.exists() for sign in self.signs(places))
 
 
-def server_entry(program: Program, *, capture: bool, **more: Any) -> dict[str, Any]:
+def server_entry(program: Program, *, hooks: str | None = None, **more: Any) -> dict[str, Any]:
     """The shape nearly every host wants a server in."""
-    command, arguments = program.server(capture=capture)
+    command, arguments = program.server(hooks=hooks)
     return {**more, "command": command, "args": arguments}
 
 
@@ -152,6 +206,11 @@ def grouped_hooks(
         )
         for event, told in events.items()
     )
+
+
+def script_file(path: Path, text: str) -> HostFile:
+    """A file that is ours alone."""
+    return HostFile(path=path, format="script", entries=(Script(text=text),), whole=True)
 
 
 def is_our_hook(item: Any, host: str) -> bool:

@@ -14,22 +14,40 @@ from memory_mcp.hosts import (
     claude_desktop,
     cline,
     codex,
+    continue_cli,
+    copilot_cli,
     cursor,
     gemini,
     goose,
+    hermes,
     junie,
+    openclaw,
+    opencode,
+    qwen,
     vscode,
     windsurf,
     zed,
 )
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_text
-from memory_mcp.hosts.host import Hook, Host, HostFile, Places, Program, is_our_hook
+from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
+from memory_mcp.hosts.host import (
+    Hook,
+    Host,
+    HostFile,
+    Item,
+    Places,
+    Program,
+    Put,
+    Script,
+    is_our_hook,
+)
 
 HOSTS: dict[str, Host] = {
-    module.HOST.name: module.HOST
-    for module in (
-        claude_desktop, claude_code, cursor, vscode, zed, windsurf, codex, gemini, cline, junie,
-        goose,
+    host.name: host
+    for host in (
+        claude_desktop.HOST, claude_code.HOST, cursor.HOST, vscode.HOST, zed.HOST, windsurf.HOST,
+        codex.HOST, gemini.HOST, copilot_cli.HOST, qwen.HOST, opencode.HOST, opencode.KILO,
+        continue_cli.HOST, cline.HOST, hermes.HOST, openclaw.HOST,
+        junie.HOST, goose.HOST,
     )
 }  # fmt: skip
 BACKUP = ".before-memory-mcp"
@@ -177,14 +195,24 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
             if isinstance(entry, Hook):
                 if not _is_hooked(host, text, entry, comments):
                     text = json_text.add(text, entry.path, entry.item, comments=comments)
-            else:
+            elif isinstance(entry, Item):
+                if entry.value not in _items(text, entry.path, comments):
+                    text = json_text.add(text, entry.path, entry.value, comments=comments)
+            elif isinstance(entry, Put):
                 text = json_text.put(text, entry.path, entry.value, comments=comments)
         return text
+    if file.format == "yaml":
+        for entry in _puts(file):
+            text = yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
+        return text
     (entry,) = file.entries
-    assert not isinstance(entry, Hook)
+    if isinstance(entry, Script):
+        _require_ours(entry, text)
+        return entry.text
+    assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.put(text, entry.path, entry.value, adds_to=entry.adds_to)
-    return yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
+    return yaml_list.put(text or file.head, entry.path[0], entry.value)
 
 
 def _without_ours(host: Host, file: HostFile, text: str) -> str:
@@ -195,13 +223,44 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
         text = _without_hooks(host, file, text, but_wanted=False)
         for entry in file.entries:
             # A file's version is nobody's; it stays as long as anything else does.
-            if not isinstance(entry, Hook) and entry.path != ("version",):
+            if isinstance(entry, Put) and entry.path != ("version",):
                 text = json_text.remove(text, entry.path, comments=comments)
+            elif isinstance(entry, Item):
+                text = _without_item(text, entry, comments)
+        return text
+    if file.format == "yaml":
+        for entry in _puts(file):
+            place = entry.path[0], entry.path[1]
+            if isinstance(entry.value, str) and yaml_text.read_text(text, *place) != entry.value:
+                continue
+            text = yaml_text.remove(text, *place)
         return text
     (entry,) = file.entries
+    if isinstance(entry, Script):
+        _require_ours(entry, text)
+        return ""
+    assert isinstance(entry, Put)
     if file.format == "toml":
         return toml_text.remove(text, entry.path)
-    return yaml_text.remove(text, entry.path[0], entry.path[1])
+    return yaml_list.remove(text, entry.path[0], entry.path[1])
+
+
+def _puts(file: HostFile) -> list[Put]:
+    return [entry for entry in file.entries if isinstance(entry, Put)]
+
+
+def _without_item(text: str, entry: Item, comments: bool) -> str:
+    def ours(value: object) -> bool:
+        return value == entry.value
+
+    return json_text.remove_items(text, entry.path, ours, comments=comments)
+
+
+def _require_ours(script: Script, text: str) -> None:
+    """Whatever its version, a script of ours says so first."""
+    whose = script.first_line.partition(", version ")[0]
+    if text.strip() and not text.startswith(f"{whose}, version "):
+        raise ConfigurationRefused("it is a file of somebody else's; move it elsewhere first.")
 
 
 def _without_hooks(host: Host, file: HostFile, text: str, *, but_wanted: bool) -> str:
@@ -213,10 +272,10 @@ def _without_hooks(host: Host, file: HostFile, text: str, *, but_wanted: bool) -
         wanted = [entry.item, *entry.item.get("hooks", [])] if but_wanted else []
 
         def ours(item: object, wanted: Sequence[object] = wanted) -> bool:
-            return is_our_hook(item, host.name) and item not in wanted
+            return is_our_hook(item, host.heard_as) and item not in wanted
 
         for place, item in enumerate(_items(text, entry.path, comments)):
-            if not is_our_hook(item, host.name):  # one of ours in a group of somebody's
+            if not is_our_hook(item, host.heard_as):  # one of ours in a group of somebody's
                 inner = (*entry.path, str(place), "hooks")
                 text = json_text.remove_items(text, inner, ours, comments=comments)
         text = json_text.remove_items(text, entry.path, ours, comments=comments)
@@ -228,7 +287,7 @@ def _is_hooked(host: Host, text: str, entry: Hook, comments: bool) -> bool:
     items = _items(text, entry.path, comments)
     for place in range(len(items)):
         items += _items(text, (*entry.path, str(place), "hooks"), comments)
-    return any(is_our_hook(item, host.name) for item in items)
+    return any(is_our_hook(item, host.heard_as) for item in items)
 
 
 def _items(text: str, path: Sequence[str], comments: bool) -> list[object]:

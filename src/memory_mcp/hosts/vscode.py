@@ -1,4 +1,7 @@
-"""VS Code: its servers, and hooks in a file of their own, which Copilot CLI reads as well."""
+"""VS Code: its servers, and hooks in a file of their own.
+
+Copilot CLI runs that file's hooks too; `capture.vscode` knows them apart.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,7 @@ EVENTS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "PreCompact", "Stop
 
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """The user's servers, and our hooks."""
-    entry = server_entry(program, capture=not hooks, type="stdio")
+    entry = server_entry(program, hooks="vscode" if hooks else None, type="stdio")
     found = [
         HostFile(
             path=places.application_data("Code", "User", "mcp.json"),

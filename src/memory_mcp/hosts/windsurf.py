@@ -8,7 +8,7 @@ from memory_mcp.hosts.host import Host, HostFile, Places, Program, server_entry,
 def files(places: Places, program: Program, _: bool) -> Sequence[HostFile]:
     """Its one file."""
     path = places.home / ".codeium" / "windsurf" / "mcp_config.json"
-    return [servers_file(path, server_entry(program, capture=True))]
+    return [servers_file(path, server_entry(program))]
 
 
 HOST = Host(

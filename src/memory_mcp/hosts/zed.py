@@ -15,7 +15,7 @@ def folder(places: Places) -> Path:
 
 def files(places: Places, program: Program, _: bool) -> Sequence[HostFile]:
     """Its settings, which have comments."""
-    entry = Put(path=("context_servers", SERVER), value=server_entry(program, capture=True))
+    entry = Put(path=("context_servers", SERVER), value=server_entry(program))
     path = folder(places) / "settings.json"
     return [HostFile(path=path, format="jsonc", entries=(entry,))]
 

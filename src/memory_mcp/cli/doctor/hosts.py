@@ -45,7 +45,7 @@ def _of(health: Health, heard: Mapping[str, datetime] | None, now: datetime) -> 
         return Finding(host.name, "note", told, f"memory-mcp install {host.name}")
     if not health.has_hooks or heard is None:
         return Finding(host.name, "ok", told)
-    if at := heard.get(host.name):
+    if at := heard.get(host.heard_as):
         return Finding(host.name, "ok", f"{told}; last heard {age(at, now)}")
     told = f"{told}; no hook of it was heard on this store yet"
-    return Finding(host.name, "note", told, host.afterwards)
+    return Finding(host.name, "note", told, host.trust or host.afterwards)

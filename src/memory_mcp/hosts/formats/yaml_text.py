@@ -12,7 +12,7 @@ from typing import Any
 from memory_mcp.domain.errors import ConfigurationRefused
 
 _KEY = r"""(?:{0}|"{0}"|'{0}')[ ]*:"""
-_VALUE = re.compile(r"^\s+([\w-]+):[ \t]+(\S.*?)\s*$", re.MULTILINE)
+_VALUE = re.compile(r"^([ \t]+)([\w-]+):[ \t]+(\S.*?)\s*$", re.MULTILINE)
 
 
 def read_entry(text: str, section: str, name: str) -> dict[str, Any] | None:
@@ -21,27 +21,41 @@ def read_entry(text: str, section: str, name: str) -> dict[str, Any] | None:
     Raises:
         ConfigurationRefused: the file is of a kind that is not understood here.
     """
-    _require_block_style(text)
+    require_block_style(text)
     found = _section(text, section)
     span = _entry_span(text, *found, name) if found else None
     if span is None:
         return None
+    return values_in(text[slice(*span)])
+
+
+def values_in(block: str, *, deep: bool = True) -> dict[str, Any]:
+    """What stands on a line of its own in a block; not `deep`: on the block's own level alone."""
     values: dict[str, Any] = {}
-    for key, told in _VALUE.findall(text[slice(*span)]):
+    margin: str | None = None
+    for found in _VALUE.finditer(block):
+        margin = found[1] if margin is None else margin
+        if not deep and found[1] != margin:
+            continue
         try:
-            values[key] = json.loads(told)
+            values[found[2]] = json.loads(found[3])
         except ValueError:  # written in another of YAML's ways
-            values[key] = re.sub(r"\s+#.*", "", told).strip("'\"")
+            values[found[2]] = re.sub(r"\s+#.*", "", found[3]).strip("'\"")
     return values
 
 
-def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:
+def put(text: str, section: str, name: str, values: Mapping[str, Any] | str) -> str:
     """The text with that entry of a section; an entry that is there is written anew.
 
+    Where the entry is one text, another text than it is not taken the place of.
+
     Raises:
-        ConfigurationRefused: it is written in a way that cannot be changed safely.
+        ConfigurationRefused: it is written in a way that cannot be changed safely, or says
+            something else.
     """
-    _require_block_style(text)
+    require_block_style(text)
+    if isinstance(values, str) and (told := read_text(text, section, name)) not in ("", values):
+        raise ConfigurationRefused(f"{section}.{name} is {told!r}; take that out first.")
     line_end = "\r\n" if "\r\n" in text else "\n"
     if text and not text.endswith("\n"):
         text += line_end
@@ -56,13 +70,26 @@ def put(text: str, section: str, name: str, values: Mapping[str, Any]) -> str:
     return text[: found[0]] + entry + text[found[1] :]
 
 
+def read_text(text: str, section: str, name: str) -> str:
+    """An entry that is one text; empty where there is none.
+
+    Raises:
+        ConfigurationRefused: the file is of a kind that is not understood here.
+    """
+    require_block_style(text)
+    found = _section(text, section)
+    span = _entry_span(text, *found, name) if found else None
+    told = values_in(text[slice(*span)]).get(name) if span else None
+    return told if isinstance(told, str) else ""
+
+
 def remove(text: str, section: str, name: str) -> str:
     """The text without that entry, and without the section if nothing else is in it.
 
     Raises:
         ConfigurationRefused: as `put`.
     """
-    _require_block_style(text)
+    require_block_style(text)
     span = _section(text, section)
     if span is None:
         return text
@@ -76,7 +103,12 @@ def remove(text: str, section: str, name: str) -> str:
     return text[: found[0]] + text[found[1] :]
 
 
-def _require_block_style(text: str) -> None:
+def require_block_style(text: str) -> None:
+    """Refuse what cannot be changed line by line.
+
+    Raises:
+        ConfigurationRefused: it holds tabs or several documents, or is not valid.
+    """
     if "\t" in re.sub(r"#.*|\"[^\"\n]*\"|'[^'\n]*'", "", text):
         raise ConfigurationRefused("it holds tabs, which YAML does not allow for indentation.")
     if len(re.findall(r"^---", text, re.MULTILINE)) > 1:
@@ -132,7 +164,9 @@ def _entry_span(text: str, start: int, end: int, indent: str, name: str) -> tupl
     return found.start(), last
 
 
-def _entry(indent: str, name: str, values: Mapping[str, Any], line_end: str) -> str:
+def _entry(indent: str, name: str, values: Mapping[str, Any] | str, line_end: str) -> str:
+    if isinstance(values, str):
+        return f"{indent}{name}: {json.dumps(values, ensure_ascii=False)}{line_end}"
     lines = [f"{indent}{name}:"]
     # JSON's texts, lists and objects are YAML's too.
     lines += [
