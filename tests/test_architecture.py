@@ -19,9 +19,11 @@ INNER = {"domain", "ports", "services"}
 ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "rendezvous": set(),
-    "bridge": {"rendezvous"},
+    "projects": set(),
+    "snapshots": {"projects"},
+    "bridge": {"rendezvous", "snapshots"},
     "domain": set(),
-    "config": {"domain", "rendezvous"},
+    "config": {"domain", "projects", "rendezvous"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
@@ -30,9 +32,9 @@ ARROWS: dict[str, set[str]] = {
     "transfer": INNER | {"config"},
     "hosts": INNER | {"capture", "config"},
     "server": INNER | {"config"},
-    "app": INNER | ADAPTERS | {"config", "loop"},
+    "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
-    "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server"},
+    "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
     | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "rendezvous", "server"}
     | {"transfer"},
@@ -40,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "rendezvous"}
+PURE = {"bridge", "domain", "projects", "rendezvous", "snapshots"}
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from memory_mcp import rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.projects import project_of
 
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
@@ -152,33 +153,10 @@ def _database(chosen: str | None) -> Path:
 
 
 def _agent(name: str | None, given: Mapping[str, str], folder: Path | None) -> AgentChoice:
-    """The agent by name; else by project: the host's word for it, or the git root around us."""
+    """The agent by name; else by project."""
     if name:
         return AgentChoice(name=require_agent_name(name))
-    if told := given.get("CLAUDE_PROJECT_DIR"):
-        return AgentChoice(project=_as_project(Path(told)))
-    root = _git_root(folder) if folder else None
-    return AgentChoice(project=_as_project(root)) if root else AgentChoice()
-
-
-def _as_project(folder: Path) -> str | None:
-    """A folder as a project's name; a home folder or `/` is none."""
-    try:
-        resolved = folder.expanduser().resolve()
-        home = Path.home().resolve()
-    except (OSError, RuntimeError):
-        return None
-    if resolved == home or resolved == Path(resolved.anchor):
-        return None
-    # A folder's name may be no UTF-8; the store holds text.
-    return os.fsencode(resolved).decode("utf-8", "backslashreplace")
-
-
-def _git_root(folder: Path) -> Path | None:
-    try:
-        return next(each for each in (folder, *folder.parents) if (each / ".git").exists())
-    except (OSError, StopIteration):  # a folder that may not be looked into is no project
-        return None
+    return AgentChoice(project=project_of(given, str(folder) if folder else None))
 
 
 def _working_folder() -> Path | None:

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -127,6 +127,8 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
     try:
         settings = load_settings(database=arguments.database, environment=given)
         rendezvous = Rendezvous(str(settings.database))
+        with suppress(OSError):  # its starter's folder is not to be held on to
+            os.chdir(rendezvous.folder)
 
         def begin() -> None:
             log_to(rendezvous.log)

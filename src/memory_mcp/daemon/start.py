@@ -23,8 +23,11 @@ def detach() -> None:
 
     Hosts end a server by ending the whole tree of processes below it.
     """
-    if hasattr(os, "fork") and os.fork():
-        os._exit(0)
+    if hasattr(os, "fork"):
+        if os.fork():
+            os._exit(0)
+        with suppress(OSError):  # it has one of its own already, mostly
+            os.setsid()
 
 
 @contextmanager
@@ -64,6 +67,9 @@ async def serve_store(
                 if besides is not None:
                     tasks.start_soon(_besides, besides, daemon)
                 await daemon.serve(listening)
+        taken = await daemon.snapshots.take_last()
+    if taken is not None:  # the store is closed: it is as it was when they were taken, or was not
+        daemon.snapshots.write(taken)
 
 
 async def _besides(besides: Besides, daemon: Daemon) -> None:

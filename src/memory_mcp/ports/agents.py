@@ -18,6 +18,18 @@ class AgentStore(Protocol):
         """The agent a choice means, made with its blocks if it isn't there yet."""
         ...
 
+    async def find(self, choice: AgentChoice) -> Agent | None:
+        """The agent a choice means, if it is there.
+
+        Raises:
+            AgentNotFound: it was deleted.
+        """
+        ...
+
+    async def projects(self) -> list[str]:
+        """Every folder that an agent was made for, those of deleted agents too."""
+        ...
+
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
         ...

@@ -41,6 +41,7 @@ _BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
 _ALL = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NULL ORDER BY seq"
+_PROJECTS = "SELECT project FROM agents WHERE project IS NOT NULL ORDER BY seq"
 _DELETED = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NOT NULL ORDER BY seq"
 _INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?) RETURNING seq"
 _SET = {
@@ -100,17 +101,29 @@ class SqliteAgents:
 
     async def choose(self, choice: AgentChoice) -> Agent:
         """The agent a choice means, made with its blocks if it isn't there yet."""
-        name = require_agent_name(choice.name) if choice.name else None
-        project = as_key(choice.project) if choice.project else None
-        found = await self._database.read(lambda session: _find(session, name, project))
-        return found or await self._database.write(
+        name, project = _wanted(choice)
+        return await self.find(choice) or await self._database.write(
             lambda session: self._find_or_make(session, name, project)
         )
+
+    async def find(self, choice: AgentChoice) -> Agent | None:
+        """The agent a choice means, if it is there.
+
+        Raises:
+            AgentNotFound: it was deleted.
+        """
+        name, project = _wanted(choice)
+        return await self._database.read(lambda session: _find(session, name, project))
 
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
         rows = await self._database.read(lambda session: session.all(_ALL))
         return [_from_row(row) for row in rows]
+
+    async def projects(self) -> list[str]:
+        """Every folder that an agent was made for, those of deleted agents too."""
+        rows = await self._database.read(lambda session: session.all(_PROJECTS))
+        return [project for (project,) in rows]
 
     async def get(self, agent_id: AgentId) -> Agent:
         """One agent.
@@ -371,6 +384,11 @@ def _was_deleted(agent: Agent) -> str:
         f"`memory-mcp agents restore {agent.name}` brings it back with all it had; or use another "
         "name."
     )
+
+
+def _wanted(choice: AgentChoice) -> tuple[str | None, str | None]:
+    name = require_agent_name(choice.name) if choice.name else None
+    return name, as_key(choice.project) if choice.project else None
 
 
 def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
