@@ -335,7 +335,7 @@ class Rendezvous:
                 if lock is not None:
                     starts += 1
                     try:
-                        self.start(lock)
+                        self.start(lock, said)
                     except Died:
                         if starts == STARTS:
                             raise
@@ -358,10 +358,11 @@ class Rendezvous:
                 raise Unreachable(f"the daemon did not begin to serve within {seconds:.0f} s")
             time.sleep(0.01)
 
-    def start(self, lock: int) -> None:
+    def start(self, lock: int, said: Told | None = None) -> None:
         """Start the daemon, detached from this process, and wait until its door is open.
 
-        It takes over the lock, which is closed here.
+        It takes over the lock, which is closed here, and is told whose hello is to come: who has
+        to go before that finds an answer the next time.
 
         Raises:
             Refused: it says why it cannot serve.
@@ -374,7 +375,7 @@ class Rendezvous:
         else:
             command += ["--lock", str(lock)]
         try:
-            pid, pipe = _started(command, self.folder, lock)
+            pid, pipe = _started(command, self.folder, lock, json.dumps(said or {}).encode())
         except OSError as error:
             raise Unreachable(f"the daemon cannot be started: {error.strerror or error}") from error
         finally:
@@ -443,8 +444,12 @@ class Rendezvous:
             os.close(here)
 
 
-def _started(command: list[str], folder: str, lock: int) -> tuple[int | None, BinaryIO]:
+def _started(
+    command: list[str], folder: str, lock: int, told: bytes
+) -> tuple[int | None, BinaryIO]:
     """Start a process of a session of its own, which takes the lock along and nothing else.
+
+    It finds `told` on its standard input.
 
     Returns the number of the process to wait for, if any, and what it says on standard output.
 
@@ -455,18 +460,21 @@ def _started(command: list[str], folder: str, lock: int) -> tuple[int | None, Bi
         import subprocess  # noqa: PLC0415 - needed there alone, and slow to import
 
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-        quiet, pipe = subprocess.DEVNULL, subprocess.PIPE
+        pipe = subprocess.PIPE
         process = subprocess.Popen(
-            command, stdin=quiet, stdout=pipe, cwd=folder, creationflags=flags
+            command, stdin=pipe, stdout=pipe, cwd=folder, creationflags=flags
         )
+        assert process.stdin
         assert process.stdout
+        _tell(process.stdin, told)
         return None, process.stdout
     read, write = os.pipe()
+    its_input, our_output = os.pipe()
     try:
         # A host may have left us descriptors that must not live as long as a daemon does.
         others = [each for each in _inherited() if each > 2 and each != lock]
         actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, its_input, 0),
             (os.POSIX_SPAWN_DUP2, write, 1),
             *((os.POSIX_SPAWN_CLOSE, each) for each in others),
         ]
@@ -474,10 +482,21 @@ def _started(command: list[str], folder: str, lock: int) -> tuple[int | None, Bi
         pid = _spawn(command, actions)
     except BaseException:
         os.close(read)
+        os.close(our_output)
         raise
     finally:
         os.close(write)
+        os.close(its_input)
+    _tell(os.fdopen(our_output, "wb"), told)
     return pid, os.fdopen(read, "rb")
+
+
+def _tell(pipe: BinaryIO, told: bytes) -> None:
+    try:
+        with pipe:
+            pipe.write(told)
+    except OSError:  # it has ended already
+        pass
 
 
 def _spawn(command: list[str], actions: Any) -> int:

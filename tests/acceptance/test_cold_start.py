@@ -161,7 +161,7 @@ def test_what_a_host_sends_all_at_once_is_answered_as_in_one_process(database: P
     ]
     lines = b"".join(json.dumps(each).encode() + b"\n" for each in asked)
     lines += b'no json\nno json\n{"id": "\\ud800", "method": "ping"}\n[1]\n{"id": true}\n'
-    answers: list[list[str]] = []
+    answers: list[list[Answer]] = []
     for form in ("serve", "--in-process"):
         copy = database.parent / form
         copy.mkdir()
@@ -234,6 +234,23 @@ def test_a_host_that_only_says_hello_needs_no_daemon(database: Path) -> None:
             stdin=json.dumps(line).encode() + b"\n",
         )
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Name: Ana." in json.loads(ended.stdout)["result"]["instructions"]
+
+
+def test_a_host_that_leaves_before_there_is_a_daemon_is_answered_at_once_the_next_time(
+    database: Path,
+) -> None:
+    line = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": GREETING}
+    words = ("--database", database, "--agent", "default", "--tools", "capture")
+    with Server(database, *words[2:], daemon=True) as server:
+        server.send(line)
+        wait_until(lambda: Rendezvous(str(database)).is_held())
+        server.kill()
+    wait_until(lambda: Rendezvous(str(database)).ask("status"))
+    Rendezvous(str(database)).end()
+    with none_can_start(database):
+        data = json.dumps(line).encode() + b"\n"
+        ended = run(*words, folder=database.parent, stdin=data)
     assert "Name: Ana." in json.loads(ended.stdout)["result"]["instructions"]
 
 

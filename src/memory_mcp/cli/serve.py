@@ -17,6 +17,7 @@ from memory_mcp.capture.intake import Intake
 from memory_mcp.cli.asking import answer_in_daemon
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.daemon.door import NoDoor
+from memory_mcp.daemon.hello import heard
 from memory_mcp.daemon.life import Daemon
 from memory_mcp.daemon.log import log_to
 from memory_mcp.daemon.start import Ready, alone, detach, serve_store
@@ -117,6 +118,7 @@ def _server(settings: Settings, services: Services, announcements: Announcements
 
 def _serve_detached(arguments: argparse.Namespace) -> int:
     """The daemon, as a bridge starts it."""
+    told = sys.stdin.buffer.read() if sys.stdin else b""
     detach()
     ready = Ready()
     # Whose memory, and which tools, each session says for itself: what our starter's environment
@@ -138,7 +140,8 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
             if not ours:
                 ready.say("taken")
                 return 0
-            anyio.run(partial(serve_store, ready=begin), settings, rendezvous, answer_in_daemon)
+            serve = partial(serve_store, ready=begin, expected=heard(told))
+            anyio.run(serve, settings, rendezvous, answer_in_daemon)
     except NoDoor as error:  # whoever started us can do without
         ready.say(f"failed {error}")
         return 1

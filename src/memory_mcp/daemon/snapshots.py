@@ -152,10 +152,10 @@ class SnapshotMaker:
         except OSError as error:
             logger.debug("no snapshot can be kept: %s", error)
             return None
-        if state is None or not self._hellos:
+        if state is None:
             return None
         told: dict[str, tuple[Key, Mapping[str, Any]]] = {}
-        ways: dict[str, Hello] = {}
+        ways = {"{}": Hello.model_validate(_NOBODY)}  # where nothing is set, whoever comes
         for kept in reversed(self._hellos.values()):  # those that came last first
             key = await to_thread.run_sync(key_of, kept)
             try:
