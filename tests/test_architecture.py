@@ -18,10 +18,10 @@ ADAPTERS = {"embedding", "llm", "storage"}
 INNER = {"domain", "ports", "services"}
 ARROWS: dict[str, set[str]] = {
     "__init__": set(),
-    "rendezvous": set(),
     "projects": set(),
+    "rendezvous": {"projects"},
     "snapshots": {"projects"},
-    "bridge": {"rendezvous", "snapshots"},
+    "bridge": {"projects", "rendezvous", "snapshots"},
     "domain": set(),
     "config": {"domain", "projects", "rendezvous"},
     "ports": {"domain"},
@@ -36,8 +36,8 @@ ARROWS: dict[str, set[str]] = {
     "testing": INNER | {"app", "config"},
     "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "rendezvous", "server"}
-    | {"transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
+    | {"server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 

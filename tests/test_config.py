@@ -1,5 +1,6 @@
 """Settings: which store, which agent, which limits; and what cannot be meant."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from platformdirs.api import PlatformDirsABC
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 
-from memory_mcp.config import HttpToken, Settings, load_settings
+from memory_mcp.config import VARIABLES, HttpToken, Settings, agent_of_folder, load_settings
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.rendezvous import default_database
@@ -76,21 +77,35 @@ def test_the_command_line_names_the_agent_before_all_else(project: Path) -> None
     assert by_flag == AgentChoice(name="flag")
 
 
-def test_then_comes_the_environment_then_the_hosts_project_then_the_git_root(
-    project: Path,
+def test_then_comes_the_environment_then_the_repository_around_the_folder(
+    project: Path, tmp_path: Path
 ) -> None:
     told = {"MEMORY_MCP_AGENT": "variable", "CLAUDE_PROJECT_DIR": str(project / "src")}
 
-    assert chosen(project, **told) == AgentChoice(name="variable")
+    assert chosen(tmp_path, **told) == AgentChoice(name="variable")
     del told["MEMORY_MCP_AGENT"]
-    assert chosen(project, **told) == AgentChoice(project=str(project / "src"))
+    assert chosen(tmp_path, **told) == AgentChoice(project=str(project))
     assert chosen(project / "src" / "deep") == AgentChoice(project=str(project))
 
 
-def test_a_git_worktree_or_submodule_is_a_project_too(project: Path) -> None:
-    (project / "src" / ".git").write_text("gitdir: ../.git/modules/src")
+def test_folders_are_projects_where_that_is_wanted(project: Path, tmp_path: Path) -> None:
+    by_flag = load_settings(project_by="folder", environment={}, folder=project / "src").agent
+    by_variable = chosen(project / "src", MEMORY_MCP_PROJECT_BY="folder")
 
-    assert chosen(project / "src" / "deep") == AgentChoice(project=str(project / "src"))
+    assert by_flag == by_variable == AgentChoice(project=str(project / "src"))
+
+
+def test_what_was_said_in_a_folder_that_is_gone_stays_together(
+    project: Path, tmp_path: Path
+) -> None:
+    inside, outside = project / "old" / "part", tmp_path / "old"
+
+    assert agent_of_folder(str(inside)).project == str(project)
+    assert agent_of_folder(str(inside)).formerly == (str(inside), str(project / "old"))
+    assert agent_of_folder(str(outside)) == AgentChoice(
+        project=str(outside), formerly=(str(outside),)
+    )
+    assert agent_of_folder(str(tmp_path)) == AgentChoice()
 
 
 def test_a_folder_outside_any_project_means_the_default_agent(home: Path) -> None:
@@ -126,12 +141,14 @@ def test_one_project_is_one_agent_by_whatever_way_its_folder_is_told(
 
 def test_a_project_folder_whose_name_is_not_utf_8_is_told_as_text(home: Path) -> None:
     project = home / "caf\udce9"  # as Python names the bytes b"caf\xe9"
+    by_folder = {"MEMORY_MCP_PROJECT_BY": "folder"}
 
-    told = chosen(home, CLAUDE_PROJECT_DIR=str(project)).project
+    told = chosen(home, CLAUDE_PROJECT_DIR=str(project), **by_folder).project
 
     assert told is not None
     assert told.encode()
-    assert told != chosen(home, CLAUDE_PROJECT_DIR=str(home / "caf\udce8")).project
+    other = str(home / "caf\udce8")
+    assert told != chosen(home, CLAUDE_PROJECT_DIR=other, **by_folder).project
 
 
 def test_a_working_folder_that_was_removed_means_the_default_agent(
@@ -255,6 +272,11 @@ def test_a_token_whose_agents_are_left_blank_does_not_open_all() -> None:
         ("MEMORY_MCP_RESULT_TOKENS", "१५००", "whole number"),
         ("MEMORY_MCP_EMBEDDER", "openai", "'openai'; it may be static or none"),
         (
+            "MEMORY_MCP_PROJECT_BY",
+            "worktree",
+            "'worktree'; it may be repository or folder",
+        ),
+        (
             "MEMORY_MCP_TOOLS",
             "core,admin",
             "there is no tool set 'admin'; there are: core, capture",
@@ -269,6 +291,13 @@ def test_a_setting_that_cannot_be_meant_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         load_settings(environment={name: value}, folder=tmp_path)
+
+
+def test_every_variable_of_ours_stands_in_the_documents() -> None:
+    page = Path(__file__).parents[1] / "docs" / "configuration.md"
+    table = page.read_text("utf-8").partition("## Commands")[0]
+
+    assert set(re.findall(r"`(MEMORY_MCP_\w+|TIKTOKEN_\w+)` \|", table)) == set(VARIABLES)
 
 
 def test_numbers_and_choices_are_read(tmp_path: Path) -> None:

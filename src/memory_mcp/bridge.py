@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Options = dict[str, str]
     Said = dict[str, Any]
 
-OPTIONS = ("--database", "--agent", "--tools")
+OPTIONS = ("--database", "--agent", "--tools", "--project-by")
 TRIES = 3
 """How often a request is asked at most: one that ends every daemon it meets must not go on."""
 YIELD_SECONDS = 0.5
@@ -78,6 +78,7 @@ def serve(options: Options) -> int | None:
             options,
             agent=options.get("--agent"),
             tools=options.get("--tools"),
+            project_by=options.get("--project-by"),
             session=os.urandom(16).hex(),
         )
     except Refused as refusal:

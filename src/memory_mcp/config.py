@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memory_mcp import rendezvous
+from memory_mcp import projects, rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.projects import project_of
 
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
@@ -22,6 +21,28 @@ DAY_USD_DEFAULT = 1.0
 REFLECT_TURNS_DEFAULT = 5
 WORKER_IDLE_S_DEFAULT = 60
 EMBEDDERS = ("static", "none")
+VARIABLES = (
+    "MEMORY_MCP_DATABASE",
+    "MEMORY_MCP_AGENT",
+    "MEMORY_MCP_PROJECT_BY",
+    "MEMORY_MCP_TOOLS",
+    "MEMORY_MCP_EMBEDDER",
+    "MEMORY_MCP_RESULT_TOKENS",
+    "MEMORY_MCP_CONTEXT_TOKENS",
+    "MEMORY_MCP_MODEL",
+    "MEMORY_MCP_MODEL_BASE_URL",
+    "MEMORY_MCP_RUN_TOKENS",
+    "MEMORY_MCP_DAY_TOKENS",
+    "MEMORY_MCP_DAY_USD",
+    "MEMORY_MCP_REFLECT_TURNS",
+    "MEMORY_MCP_WORKER_IDLE_SECONDS",
+    "MEMORY_MCP_DAEMON_IDLE_SECONDS",
+    "MEMORY_MCP_SOCKET",
+    "MEMORY_MCP_HTTP_TOKENS",
+    "MEMORY_MCP_LOG_LEVEL",
+    "TIKTOKEN_CACHE_DIR",
+)
+"""Every variable that a user may set for us (docs/configuration.md)."""
 TOOL_SETS = ("core", "capture")
 
 
@@ -69,6 +90,8 @@ class Settings:
     tool_sets: tuple[str, ...] = ("core",)
     context_tokens: int = CONTEXT_TOKENS_DEFAULT
     """How many tokens an agent's view may take, unless it has a limit of its own."""
+    project_by: str = "repository"
+    """What counts as a project (`projects.PROJECTS`)."""
     daemon_idle_s: int = DAEMON_IDLE_S_DEFAULT
     """How long the daemon stays after its last session."""
     model: ModelSettings | None = None
@@ -82,6 +105,7 @@ def load_settings(
     database: str | None = None,
     agent: str | None = None,
     tools: str | None = None,
+    project_by: str | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
@@ -91,9 +115,13 @@ def load_settings(
         InvalidInput: a setting cannot be meant; the text names its variable.
     """
     given = os.environ if environment is None else environment
+    by = project_by or _one_of(given, "MEMORY_MCP_PROJECT_BY", projects.PROJECTS, "repository")
+    if by not in projects.PROJECTS:
+        raise InvalidInput(f"--project-by is {by!r}; it may be {' or '.join(projects.PROJECTS)}.")
     return Settings(
         database=_database(database or given.get("MEMORY_MCP_DATABASE")),
-        agent=_agent(agent or given.get("MEMORY_MCP_AGENT"), given, folder or _working_folder()),
+        agent=_agent(agent, given, str(folder) if folder else _working_folder(), by),
+        project_by=by,
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
         context_tokens=_number(
@@ -152,16 +180,26 @@ def _database(chosen: str | None) -> Path:
     )
 
 
-def _agent(name: str | None, given: Mapping[str, str], folder: Path | None) -> AgentChoice:
-    """The agent by name; else by project."""
-    if name:
-        return AgentChoice(name=require_agent_name(name))
-    return AgentChoice(project=project_of(given, str(folder) if folder else None))
+def _agent(name: str | None, given: Mapping[str, str], folder: str | None, by: str) -> AgentChoice:
+    name, project = projects.chosen(name, given, folder, by)
+    return AgentChoice(name=require_agent_name(name) if name else None, project=project)
 
 
-def _working_folder() -> Path | None:
+def agent_of_folder(folder: str, by: str = "repository") -> AgentChoice:
+    """The agent that a session held in a folder has, if nobody named one.
+
+    The folder may be gone. Then it is the repository around it that is still there, else the folder
+    itself: what was said in different places is not thrown together. Agents that were made for it
+    while it was there go before both.
+    """
+    missing = projects.gone(folder)
+    project = projects.project_of(folder, by=by)
+    return AgentChoice(project=project or (missing[0] if missing else None), formerly=missing)
+
+
+def _working_folder() -> str | None:
     try:
-        return Path.cwd()
+        return os.getcwd()
     except OSError:  # it was removed under us
         return None
 

@@ -37,6 +37,7 @@ import time
 import zlib
 
 from memory_mcp import __version__
+from memory_mcp.projects import HOME, STARTED_IN, home_in
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ PROTOCOL = 1
 """What the lines between bridge and daemon mean. Another number is another language."""
 
 ENVIRONMENT = (
-    "CLAUDE_PROJECT_DIR",
+    *STARTED_IN,
+    HOME,
     "MEMORY_MCP_AGENT",
     "MEMORY_MCP_EMBEDDER",
     "MEMORY_MCP_MODEL",
     "MEMORY_MCP_MODEL_BASE_URL",
+    "MEMORY_MCP_PROJECT_BY",
     "MEMORY_MCP_RESULT_TOKENS",
     "MEMORY_MCP_TOOLS",
 )
@@ -120,10 +123,12 @@ def hello(role: str, **more: object) -> Told:
         Unreachable: they cannot be said in text.
     """
     told = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
+    told[HOME] = home_in(os.environ)
     try:
         folder = os.getcwd()
-        if project := told.get("CLAUDE_PROJECT_DIR"):  # relative to us, not to the daemon
-            told["CLAUDE_PROJECT_DIR"] = os.path.abspath(os.path.expanduser(project))
+        for name in STARTED_IN:
+            if name in told:  # relative to us, not to the daemon
+                told[name] = os.path.abspath(os.path.expanduser(told[name]))
     except OSError:  # it was removed under us
         folder = None
     try:

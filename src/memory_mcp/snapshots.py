@@ -24,7 +24,7 @@ import time
 import zlib
 
 from memory_mcp import __version__
-from memory_mcp.projects import project_of
+from memory_mcp.projects import HOME, STARTED_IN, chosen
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def libraries_of(paths: Sequence[str]) -> list[list[Any]]:
 
 def way_of(said: Said) -> Key:
     """What of a hello decides how it is answered, besides the agent."""
-    environment = dict(said.get("environment") or {})
-    for name in ("CLAUDE_PROJECT_DIR", "MEMORY_MCP_AGENT"):
+    environment: dict[str, str] = dict(said.get("environment") or {})
+    for name in (*STARTED_IN, HOME, "MEMORY_MCP_AGENT"):
         environment.pop(name, None)
     told = {name: value for name, value in said.items() if name not in _NOT_OF_THE_ANSWERS}
     told |= {"environment": environment, "agent": None}
@@ -110,13 +110,13 @@ def way_of(said: Said) -> Key:
 def key_of(said: Said) -> Key:
     """Whose answers a hello wants, and in which way it wants to be served."""
     environment: Mapping[str, str] = said.get("environment") or {}
-    name = said.get("agent") or environment.get("MEMORY_MCP_AGENT")
-    project = None if name else project_of(environment, said.get("folder") or os.sep)
+    folder, by = said.get("folder") or os.sep, said.get("project_by")
+    name, project = chosen(said.get("agent"), environment, folder, by)
     return {"name": name, "project": project, "way": way_of(said)}
 
 
 def key_of_new(way: Key) -> Key:
-    """Stands for every project that has no agent yet."""
+    """Stands for every agent that is not there yet, but those chosen by name."""
     return {"new": True, "way": way}
 
 
@@ -133,7 +133,7 @@ class Snapshots:
             return None
         key = key_of(said)
         found = self._load(key)
-        if found is None and key["project"]:
+        if found is None and not key["name"]:
             found = self._load(key_of_new(key["way"]))
             # Deleted agents and those of other sessions have none, and yet are there.
             if found is not None and key["project"] in found.told["projects"]:

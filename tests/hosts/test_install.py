@@ -17,6 +17,7 @@ from tests.acceptance.processes import DEADLINE_SECONDS, LEGACY, command, enviro
 from tests.capture.conftest import payload, text_of
 from tests.hosts.test_formats import plain
 
+from memory_mcp.config import VARIABLES
 from memory_mcp.hosts.host import Places, Program
 from memory_mcp.hosts.install import BACKUP, HOSTS, to_install, written_out
 
@@ -447,3 +448,33 @@ def test_this_environments_program_is_found() -> None:
     words = Program.here().words
     assert os.path.isabs(words[0])
     assert shutil.which(words[0]) or words[0] == sys.executable
+
+
+def test_codex_passes_our_variables_to_the_server_and_keeps_what_was_added(home: Home) -> None:
+    home.run("install", "codex")
+    path = home.folder / ".codex" / "config.toml"
+    entry = tomllib.loads(path.read_text())["mcp_servers"]["memory"]
+    assert {"XDG_DATA_HOME", *VARIABLES} <= set(entry["env_vars"])
+
+    added = (
+        'env_vars = [\n    "PROVIDER_KEY",  # for the shadow agent\n    {name = "B", source = "x"},'
+    )
+    path.write_text(path.read_text().replace("env_vars = [", added) + "startup_timeout_sec = 20\n")
+    home.run("install", "codex")
+
+    again = tomllib.loads(path.read_text())["mcp_servers"]["memory"]
+    more = ["PROVIDER_KEY", {"name": "B", "source": "x"}]
+    assert again == {**entry, "env_vars": [*entry["env_vars"], *more], "startup_timeout_sec": 20}
+    assert "as it should be" in home.run("install", "codex").stdout
+    home.run("uninstall", "codex")
+    assert not path.exists() or "memory" not in path.read_text()
+
+
+@pytest.mark.parametrize("host", ["claude-code", "codex"])
+def test_what_counts_as_a_project_is_passed_on_to_server_and_hooks(home: Home, host: str) -> None:
+    home.run("--project-by", "folder", "install", host)
+
+    words, _ = home.start_server(host)
+    told = "".join(data.decode() for data in home.files().values())
+    assert words[-2:] == ["--project-by", "folder"]
+    assert f"hook {host} --project-by folder" in told

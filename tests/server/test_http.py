@@ -56,6 +56,9 @@ META = {
 ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
 
+WRITES: dict[str, Any] = {"tool": "archival_insert", "arguments": {"content": "The tides."}}
+
+
 def post(
     server: HttpServer,
     path: str = "/mcp",
@@ -210,6 +213,8 @@ def test_an_address_that_is_no_agents_is_not_found(http: HttpServer, path: str) 
 @pytest.mark.parametrize("name", ["Ana's", "ünïcode", "東京", "two words", "agent-1", "a.b"])
 def test_an_agent_may_have_any_name_that_fits_an_address(http: HttpServer, name: str) -> None:
     assert post(http, f"/agents/{name}/mcp").status_code == 200
+    assert name not in [agent["name"] for agent in agents_of(http)]  # it was only read for
+    assert post(http, f"/agents/{name}/mcp", **WRITES).status_code == 200
     assert name in [agent["name"] for agent in agents_of(http)]
 
 
@@ -270,9 +275,9 @@ def test_a_token_opens_its_agents_and_no_other(
 
 
 def test_a_refused_request_makes_no_agent(guarded: HttpServer) -> None:
-    post(guarded, "/agents/intruder/mcp", headers={"Authorization": f"Bearer {WORK}"})
-    post(guarded, "/agents/intruder/mcp")
-    post(guarded, "/agents/office/mcp", headers={"Authorization": f"Bearer {WORK}"})
+    post(guarded, "/agents/intruder/mcp", headers={"Authorization": f"Bearer {WORK}"}, **WRITES)
+    post(guarded, "/agents/intruder/mcp", **WRITES)
+    post(guarded, "/agents/office/mcp", headers={"Authorization": f"Bearer {WORK}"}, **WRITES)
     names = [agent["name"] for agent in agents_of(guarded)]
     assert "office" in names
     assert "intruder" not in names

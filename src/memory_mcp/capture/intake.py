@@ -202,8 +202,7 @@ class Intake:
         if host is claude_code.HOST and told_here.text("sessionId"):
             host = vscode.HOST  # it runs Claude Code's hooks too
         heard = host.hear(told_here)
-        settings = await to_thread.run_sync(self._settings_of, call, heard)
-        agent_id = (await self._services.agents.choose(settings.agent)).id
+        agent_id = await self._agent_of(call, host, heard)
         heard_at = parse_moment(call.text("at"), "at")
         capture = self._services.capture
         await capture.take_in(agent_id, host.name, heard.events, heard_at)
@@ -226,14 +225,28 @@ class Intake:
         await capture.take_in(agent_id, host.name, events, heard_at)
         await capture.read_to(agent_id, heard.session, path, offset)
 
+    async def _agent_of(self, call: Payload, host: Host, heard: Heard) -> AgentId:
+        """Whose memory a call goes to: a session stays with the agent it began with."""
+        choice = (await to_thread.run_sync(self._settings_of, call, heard)).agent
+        if choice.name is None and heard.session:
+            if known := await self._services.capture.owner(host.name, heard.session):
+                return known
+        agents = self._services.agents
+        look = agents.choose if heard.events or heard.transcript else agents.find
+        return (await look(choice)).id
+
     def _settings_of(self, call: Payload, heard: Heard) -> Settings:
-        """As whoever called the hook wants to be served."""
+        """As whoever called the hook wants to be served.
+
+        Where its host says that a session was started goes before where its model is by now.
+        """
         environment = {
             name: value for name, value in _texts(call.any("environment")).items() if value
         }
         return load_settings(
             database=str(self._database),
             agent=call.text("agent") or None,
+            project_by=call.text("project_by") or None,
             environment=environment,
             folder=Path(heard.folder or call.text("folder") or os.sep),
         )

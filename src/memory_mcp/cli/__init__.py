@@ -160,7 +160,8 @@ def _command_in(argv: list[str]) -> str:
     """The command, found without importing any: an agent may have a command's name."""
     import argparse
 
-    scout = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    # A command's own option may be the beginning of one of these.
+    scout = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     _add_common(scout, defaults=True)
     try:
         rest = scout.parse_known_args(argv)[1]
@@ -172,6 +173,8 @@ def _command_in(argv: list[str]) -> str:
 def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     """Options every command takes, before or after its name."""
     import argparse
+
+    from memory_mcp.projects import PROJECTS
 
     unset = None if defaults else argparse.SUPPRESS
     parser.add_argument(
@@ -185,6 +188,13 @@ def _add_common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
         metavar="SETS",
         default=unset,
         help="tool sets to serve: core, capture (or MEMORY_MCP_TOOLS)",
+    )
+    parser.add_argument(
+        "--project-by",
+        choices=PROJECTS,
+        default=unset,
+        help="what has a memory of its own where no agent is named: the repository (the default), "
+        "or each folder (or MEMORY_MCP_PROJECT_BY)",
     )
     parser.add_argument(
         "--in-process",

@@ -20,6 +20,7 @@ EPILOG = """examples:
   memory-mcp agents create ada --description "Reads papers" --tag research
   memory-mcp agents set work --context-tokens 16000
   memory-mcp agents tag bob research                joins the group, and gets its shared block
+  memory-mcp agents move work --project ~/src/work  its repository lies there now
   memory-mcp agents delete ada                      says what would go; --yes deletes
   memory-mcp agents restore ada                     within 30 days
 
@@ -32,8 +33,8 @@ Told = list[dict[str, Any]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.description = (
-        "List the agents of a store, make one, set what holds for one, put it into groups, or "
-        "delete it."
+        "List the agents of a store, make one, set what holds for one, put it into groups, give it "
+        "another project, or delete it."
     )
     parser.epilog = EPILOG
     parser.add_argument("what", nargs="?", choices=tuple(ACTIONS), default="list")
@@ -69,8 +70,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="create, set: which tools may be called when, like init:archival_search; may be given "
         "more than once; none: no rules (docs/configuration.md has them all)",
     )
+    parser.add_argument(
+        "--project",
+        metavar="FOLDER",
+        help="move: where its repository lies now; sessions there have its memory from then on",
+    )
     parser.add_argument("--yes", action="store_true", help="delete: do it")
     parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Find here which project is meant: a folder may be told from where this process is."""
+    if arguments.what != "move":
+        if arguments.project:
+            raise InvalidInput(
+                f"agents {arguments.what} takes no --project; agents move gives an agent another "
+                "one, and a session makes one for the repository it is held in."
+            )
+        return
+    if not arguments.name or not arguments.project:
+        raise InvalidInput(
+            "agents move wants the agent's name, and with --project the folder where its "
+            "repository lies now: see --help."
+        )
+    arguments.project = _project(arguments.project, arguments)
+
+
+def _project(told: str, arguments: argparse.Namespace) -> str:
+    import os
+
+    from memory_mcp.config import load_settings
+    from memory_mcp.projects import project_of
+
+    by = load_settings(database=arguments.database, project_by=arguments.project_by).project_by
+    folder = os.path.abspath(os.path.expanduser(told))
+    if not os.path.isdir(folder):
+        raise InvalidInput(f"there is no folder {folder}. Give the one it lies in now.")
+    if project := project_of(folder, by=by):
+        return project
+    if by == "folder":
+        raise InvalidInput(f"a home folder and / are no projects; give another than {folder}.")
+    raise InvalidInput(
+        f"{folder} lies in no repository, or is a home folder's, so sessions there have the memory "
+        "of 'default'. Make it one (git init); or give each folder a memory of its own: "
+        "--project-by folder here, MEMORY_MCP_PROJECT_BY=folder where hosts start memory-mcp."
+    )
+
+
+def reads(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is changed by it."""
+    return arguments.what in ("list", "show", "payload")
 
 
 async def ask(services: "Services", _: "Settings", arguments: argparse.Namespace) -> Told:
@@ -90,6 +139,8 @@ def show(agents: Told, arguments: argparse.Namespace) -> None:
         print_json(agents)
     elif arguments.what == "delete":
         _show_deletion(agents[0], arguments)
+    elif arguments.what == "move":
+        _show_move(agents[0])
     elif arguments.what == "show":
         rows = [(name.replace("_", " "), _shown(value)) for name, value in agents[0].items()]
         print_table(f"Agent {agents[0]['name']!r}", ("what", ""), rows)
@@ -135,6 +186,15 @@ def _show_deletion(agent: dict[str, Any], arguments: argparse.Namespace) -> None
         )
 
 
+def _show_move(agent: dict[str, Any]) -> None:
+    print(f"Sessions in {agent['project']} have the memory of agent {agent['name']!r} now.")
+    if gone := agent["gave_way"]:
+        print(
+            f"Agent {gone!r}, which had that project and was empty, was deleted. Sessions that are "
+            "open there have to be started anew."
+        )
+
+
 def _shown(value: Any) -> str:
     return "\n".join(cast("list[str]", value)) if isinstance(value, list) else str(value or "")
 
@@ -170,6 +230,13 @@ async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
     agent = await services.agents.set(agent.id, settings)
     services.eviction.noticed(agent.id)
     return [await _told(services, agent)]
+
+
+async def _move(services: "Services", arguments: argparse.Namespace) -> Told:
+    agent = await services.agents.named(arguments.name)
+    moved = await services.agents.move(agent.id, arguments.project)
+    told = await _told(services, moved.agent)
+    return [{**told, "gave_way": moved.gave_way.name if moved.gave_way else None}]
 
 
 async def _tag(services: "Services", arguments: argparse.Namespace) -> Told:
@@ -296,6 +363,7 @@ ACTIONS: dict[str, Callable[..., Awaitable[Told]]] = {
     "show": _show,
     "create": _create,
     "set": _set,
+    "move": _move,
     "tag": _tag,
     "untag": _untag,
     "payload": _payload,

@@ -2,7 +2,9 @@
 
 A command that asks has two functions besides `add_arguments`. `ask(services, settings, arguments)`
 finds the answer, a JSON value, in whichever process has the store open; `show(answer, arguments)`
-prints it. One that reads standard input has `prepare(arguments)`, which runs before.
+prints it. One that needs this process (its standard input, its working folder) has
+`prepare(arguments)`, which runs before. One that may change something has `reads(arguments)`, which
+says whether it doesn't this time.
 """
 
 import argparse
@@ -70,6 +72,7 @@ def _asked_of_daemon(module: str, arguments: argparse.Namespace) -> dict[str, An
             "command",
             seconds=ANSWER_SECONDS,
             agent=arguments.agent,
+            project_by=arguments.project_by,
             command=module,
             arguments=vars(arguments),
         )
@@ -81,15 +84,30 @@ def _asked_of_daemon(module: str, arguments: argparse.Namespace) -> dict[str, An
 
 
 def _asked_of_store(module: str, arguments: argparse.Namespace) -> Any:
+    import tempfile
+    from dataclasses import replace
+    from pathlib import Path
+
     import anyio
 
     from memory_mcp.app import open_services
     from memory_mcp.config import load_settings
 
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
+    settings = load_settings(
+        database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
+    )
 
-    async def ask() -> Any:
-        async with open_services(settings) as services:
+    async def ask(opened: "Settings") -> Any:
+        async with open_services(opened) as services:
             return await answer_in_daemon(module, vars(arguments), services, settings)
 
-    return anyio.run(ask)
+    if settings.database.exists() or not _only_reads(module, arguments):
+        return anyio.run(ask, settings)
+    # Who only looks leaves no store behind: an empty one answers, and goes.
+    with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
+        return anyio.run(ask, replace(settings, database=Path(folder, "memory.db")))
+
+
+def _only_reads(module: str, arguments: argparse.Namespace) -> bool:
+    command = importlib.import_module(f"memory_mcp.cli.{module}")
+    return not hasattr(command, "reads") or command.reads(arguments)

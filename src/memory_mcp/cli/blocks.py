@@ -77,8 +77,14 @@ async def ask(services: "Services", settings: "Settings", arguments: argparse.Na
     """Do it, and say what it came to."""
     if arguments.what != "list" and not arguments.label:
         raise InvalidInput(f"blocks {arguments.what} wants a block's label: see --help.")
-    agent = await services.agents.choose(settings.agent)
+    look = services.agents.find if reads(arguments) else services.agents.choose
+    agent = await look(settings.agent)
     return await ACTIONS[arguments.what](services, agent.id, arguments)
+
+
+def reads(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is changed by it."""
+    return arguments.what in ("list", "show", "history")
 
 
 def show(told: Told, arguments: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def ask(services: "Services", settings: "Settings", arguments: argparse.Namespace) -> str:
     """Find it."""
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     if arguments.instructions:
         return await services.view.instructions(agent.id)
     return await services.view.context(agent.id)

@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
+    settings = load_settings(
+        database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
+    )
     if arguments.all and arguments.agent:
         raise InvalidInput("--all is every agent, and --agent one of them; give one of the two.")
     if arguments.format == "markdown" and arguments.path == "-":

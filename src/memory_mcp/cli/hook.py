@@ -53,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Take one call in."""
-    return call(arguments.host, arguments.database, arguments.agent)
+    return call(arguments.host, arguments.database, arguments.agent, arguments.project_by)
 
 
 def main(words: list[str]) -> int | None:
     """The same without the command line's parser; `None` for words that need it."""
-    host, rest, given = "", iter(words), {"--database": "", "--agent": ""}
+    host, rest, given = "", iter(words), {"--database": "", "--agent": "", "--project-by": ""}
     for word in rest:
         name, equals, value = word.partition("=")
         if name in given:
@@ -67,10 +67,11 @@ def main(words: list[str]) -> int | None:
             return None
         else:
             host = word
-    return call(host, given["--database"], given["--agent"]) if host else None
+    told = (given["--database"], given["--agent"], given["--project-by"])
+    return call(host, *told) if host else None
 
 
-def call(host: str, database: str | None, agent: str | None) -> int:
+def call(host: str, database: str | None, agent: str | None, project_by: str | None = None) -> int:
     """Take one call of a hook in, and print what the host should know; always 0."""
     rendezvous = None
     try:
@@ -79,7 +80,8 @@ def call(host: str, database: str | None, agent: str | None) -> int:
             raise Unreachable("MEMORY_MCP_DATABASE is no path of a file")
         rendezvous = Rendezvous(path)
         payload = sys.stdin.buffer.read(BYTES_MAX + 1)
-        text = _taken_in(rendezvous, host, agent, payload)
+        whose = {"agent": agent or "", "project_by": project_by or ""}
+        text = _taken_in(rendezvous, host, whose, payload)
         if text:
             sys.stdout.buffer.write(text.encode("utf-8", "replace"))
             sys.stdout.buffer.flush()
@@ -88,9 +90,9 @@ def call(host: str, database: str | None, agent: str | None) -> int:
     return 0
 
 
-def _taken_in(rendezvous: Rendezvous, host: str, agent: str | None, payload: bytes) -> str:
+def _taken_in(rendezvous: Rendezvous, host: str, whose: dict[str, str], payload: bytes) -> str:
     hook = _hook_of(payload)
-    name, path = _spooled(rendezvous, host, agent, payload)
+    name, path = _spooled(rendezvous, host, whose, payload)
     try:
         return _answer(rendezvous, name, speaks=hook in SPEAKING)
     except BaseException:
@@ -114,7 +116,7 @@ def _hook_of(payload: bytes) -> str:
 
 
 def _spooled(
-    rendezvous: Rendezvous, host: str, agent: str | None, payload: bytes
+    rendezvous: Rendezvous, host: str, whose: dict[str, str], payload: bytes
 ) -> tuple[str, str]:
     """Write down what was told; the name of the file, and its path."""
     told = hello("hook")
@@ -124,7 +126,7 @@ def _spooled(
     head = {
         "version": __version__,
         "host": host,
-        "agent": agent or "",
+        **whose,
         "at": f"{at}.{nanoseconds // 1_000_000:03d}Z",
         "folder": told["folder"],
         "environment": told["environment"],

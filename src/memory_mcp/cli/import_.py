@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     from memory_mcp.transfer.report import Report
     from memory_mcp.transfer.source import Source
 
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
+    settings = load_settings(
+        database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
+    )
     report = Report()
     source = Source(arguments.file, report, settings.agent.name)
     try:
@@ -87,7 +89,13 @@ def _import(
         host = FORMATS[arguments.format].host or "import"
         async with open_services(settings) as services:
             await import_items(
-                items, services, settings.agent, source.report, host=host, advance=advance
+                items,
+                services,
+                settings.agent,
+                source.report,
+                host=host,
+                project_by=settings.project_by,
+                advance=advance,
             )
 
     anyio.run(store)

@@ -78,6 +78,8 @@ def _options(arguments: argparse.Namespace) -> list[str]:
     if arguments.agent:
         load_settings(agent=arguments.agent)  # refuses what is no name
         options += ["--agent", arguments.agent]
+    if arguments.project_by:
+        options += ["--project-by", arguments.project_by]
     return options
 
 

@@ -58,7 +58,7 @@ async def ask(
     agents: dict[str, str] = {agent.id: agent.name for agent in await services.agents.all()}
     agent_id = None
     if not arguments.all:
-        agent_id = (await services.agents.choose(settings.agent)).id
+        agent_id = (await services.agents.find(settings.agent)).id
     if arguments.after is None:
         found = await services.outbox.latest(agent_id, arguments.limit)
     else:

@@ -40,7 +40,7 @@ async def ask(
     """Find them."""
     from memory_mcp.domain.ids import ConversationId
 
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     if arguments.conversation is not None:
         if arguments.query or arguments.role or arguments.start_date or arguments.end_date:
             raise InvalidInput("--conversation prints a whole one; leave query and filters out.")

@@ -40,7 +40,7 @@ async def ask(
     }
     query, now = arguments.query, services.clock.now()
     answers: dict[str, Any] = {}
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     budget = Budget(settings.result_tokens, services.tokens)
     if arguments.where != "recall":
         passages = await services.archival.search(agent.id, query, tags=arguments.tag, **asked)

@@ -62,12 +62,16 @@ def run(arguments: argparse.Namespace) -> int | None:
         and not arguments.in_process
         and not (sys.stdin and sys.stdin.isatty())
     ):
-        given = {name: getattr(arguments, name.removeprefix("--")) for name in bridge.OPTIONS}
+        attribute = {name: name.removeprefix("--").replace("-", "_") for name in bridge.OPTIONS}
+        given = {name: getattr(arguments, attribute[name]) for name in bridge.OPTIONS}
         ended = bridge.serve({name: value for name, value in given.items() if value})
         if ended is not None:
             return ended
     settings = load_settings(
-        database=arguments.database, agent=arguments.agent, tools=arguments.tools
+        database=arguments.database,
+        agent=arguments.agent,
+        tools=arguments.tools,
+        project_by=arguments.project_by,
     )
     if arguments.http is not None:
         return _serve_http(settings, arguments.http, in_process=arguments.in_process)

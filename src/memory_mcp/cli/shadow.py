@@ -73,6 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     return _show(answer_to("shadow", arguments), arguments)
 
 
+def reads(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is changed by it."""
+    return arguments.what in ("status", "runs")
+
+
 async def ask(
     services: "Services", settings: "Settings", arguments: argparse.Namespace
 ) -> dict[str, Any]:
@@ -80,7 +85,8 @@ async def ask(
     from memory_mcp.domain.ids import RunId
     from memory_mcp.domain.plain import as_json
 
-    agent = await services.agents.choose(settings.agent)
+    look = services.agents.choose if arguments.what == "ask" else services.agents.find
+    agent = await look(settings.agent)
     which = RunId(arguments.words[0]) if arguments.words else None
     ledger = services.ledger
     match arguments.what:
@@ -160,7 +166,9 @@ def _run_here(arguments: argparse.Namespace) -> int:
 
     from memory_mcp.config import load_settings
 
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
+    settings = load_settings(
+        database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
+    )
     told = anyio.run(_pass, settings, arguments.all, not arguments.json)
     if arguments.json:
         print_json(told)
@@ -177,7 +185,7 @@ async def _pass(settings: "Settings", every_agent: bool, show: bool) -> dict[str
     done: list[str] = []
     with _progress(show) as tell:
         async with open_services(settings) as services:
-            own = await services.agents.choose(settings.agent)
+            own = await services.agents.find(settings.agent)
             agents = await services.agents.all() if every_agent else [own]
             for agent in agents:
                 tell(f"{agent.name}: what has to leave the view")

@@ -25,8 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def ask(services: "Services", settings: "Settings", _: argparse.Namespace) -> dict[str, Any]:
     """Find the numbers."""
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     told = asdict(await services.view.statistics(agent.id))
+    if not settings.database.exists():  # nothing was written yet: no file had to answer this
+        told |= {"database": str(settings.database), "database_bytes": 0}
     return json.loads(as_json({**told, "shadow": asdict(await services.ledger.state())}))
 
 

@@ -46,6 +46,7 @@ class Hello(BaseModel):
     environment: dict[str, str] = {}
     agent: str | None = None
     tools: str | None = None
+    project_by: str | None = None
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
     command: str = ""
@@ -62,6 +63,7 @@ class Hello(BaseModel):
             database=str(database),
             agent=self.agent,
             tools=self.tools,
+            project_by=self.project_by,
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )

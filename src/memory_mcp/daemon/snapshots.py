@@ -1,8 +1,7 @@
 """The daemon's snapshots: its server is asked what hosts ask first, and its answers are kept.
 
 Nothing is composed here that a server could say differently: each answer is one of the server's
-own, for the agent and in the way that a session wanted. A project that has no agent yet is greeted
-as the default agent, with the instructions of a new one.
+own, for the agent and in the way that a session wanted, or for an agent that is not there yet.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ from pydantic import ValidationError
 from memory_mcp import __version__
 from memory_mcp.config import Settings
 from memory_mcp.daemon.hello import Hello
-from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.blocks import SHARED_TEMPLATES
+from memory_mcp.domain.agents import Agent, AgentChoice, unmade, unmade_name
 from memory_mcp.domain.errors import AgentNotFound, InvalidInput, MemoryMCPError, StoreError
 from memory_mcp.rendezvous import PROTOCOL
 from memory_mcp.server.announcements import Announcements
@@ -167,9 +165,7 @@ class SnapshotMaker:
             except (ValidationError, InvalidInput, AgentNotFound) as error:
                 logger.debug("a session's snapshot is left out: %s", type(error).__name__)
         for way, hello in ways.items():
-            key = key_of_new(json.loads(way))
-            if (answers := await self._of_new(hello)) is not None:
-                told[way] = key, answers
+            told[way] = key_of_new(json.loads(way)), await self._of_new(hello)
         return Taken(state, list(told.values()))
 
     async def take_last(self) -> Taken | None:
@@ -202,33 +198,40 @@ class SnapshotMaker:
     async def _of_session(self, hello: Hello) -> Mapping[str, Any] | None:
         """What a session is answered; `None` where its agent is not there."""
         settings = await to_thread.run_sync(hello.settings, self._settings.database)
-        if await self._services.agents.find(settings.agent) is None:
+        agent = await self._services.agents.find(settings.agent)
+        if unmade_name(agent.id) is not None:
             return None
-        server = self._server_for(settings)
-        answers, seen = await self._greetings(server, settings.agent)
-        return _told(_merged(await self._lists_of(server, settings.agent), answers), seen)
+        return await self._told(settings, agent)
 
-    async def _of_new(self, hello: Hello) -> Mapping[str, Any] | None:
-        """What the first session of a new project is answered."""
-        choice = AgentChoice()
-        default = await self._services.agents.find(choice)
-        if default is None:
-            return None
+    async def _of_new(self, hello: Hello) -> Mapping[str, Any]:
+        """What the first session of a project is answered, and who is no longer new."""
         settings = await to_thread.run_sync(hello.settings, self._settings.database)
+        known: list[str | None] = [*await self._services.agents.projects()]
+        default = await self._services.agents.find(AgentChoice())
+        if unmade_name(default.id) is None:
+            known.append(None)  # no project
+        return {**await self._told(settings, unmade("new")), "projects": known}
+
+    async def _told(self, settings: Settings, agent: Agent) -> Mapping[str, Any]:
+        """The body of a snapshot: each text once, however many versions have it."""
         server = self._server_for(settings)
-        labels = {template.label for template in SHARED_TEMPLATES}
-        blocks = await self._services.core_memory.blocks(default.id)
-        shared = [block for block in blocks if block.label in labels]
-        instructions = await self._services.view.instructions_of_new(shared)
-        answers, _ = await self._greetings(server, choice)
-        for methods in answers.values():
-            for method, result in methods.items():
-                told = json.loads(result) | {"instructions": instructions}
-                methods[method] = _compact(told)
-        seen = {str(block.id): block.version for block in shared}
-        projects = await self._services.agents.projects()
-        lists = await self._lists_of(server, choice)
-        return _told(_merged(lists, answers), seen) | {"projects": projects}
+        greetings, seen = await self._greetings(server, agent)
+        lists = await self._lists_of(server, agent)
+        texts: dict[str, int] = {}
+        places = {
+            version: {
+                method: texts.setdefault(text, len(texts))
+                for method, text in {**lists[version], **greetings[version]}.items()
+            }
+            for version in lists
+        }
+        return {
+            "program": program(),
+            "libraries": libraries_of(_LIBRARIES),
+            "texts": list(texts),
+            "answers": places,
+            "seen": seen,
+        }
 
     def _server_for(self, settings: Settings) -> MCPServer[Any]:
         way = settings.tool_sets, settings.result_tokens
@@ -242,29 +245,29 @@ class SnapshotMaker:
         return self._servers[way]
 
     async def _greetings(
-        self, server: MCPServer[Any], choice: AgentChoice
+        self, server: MCPServer[Any], agent: Agent
     ) -> tuple[Answers, dict[str, int]]:
         answers: Answers = {}
-        connection = Connection(choice)
+        connection = _connection(agent)
         for version in HANDSHAKE_PROTOCOL_VERSIONS:
-            connection = Connection(choice)
+            connection = _connection(agent)
             answers[version] = await _asked(server, connection, [_greeting(version)])
         for version in MODERN_PROTOCOL_VERSIONS:
             answers[version] = await _asked(
-                server, Connection(choice), [("server/discover", _envelope(version))]
+                server, _connection(agent), [("server/discover", _envelope(version))]
             )
         return answers, json.loads(connection.memo())["seen"]
 
-    async def _lists_of(self, server: MCPServer[Any], choice: AgentChoice) -> Answers:
+    async def _lists_of(self, server: MCPServer[Any], agent: Agent) -> Answers:
         """The lists, which are the same for every agent and for as long as the process lives."""
         if server not in self._lists:
             lists: Answers = {}
             for version in HANDSHAKE_PROTOCOL_VERSIONS:
                 asked = [_greeting(version), *((method, dict[str, Any]()) for method in LISTS)]
-                lists[version] = await _asked(server, Connection(choice), asked)
+                lists[version] = await _asked(server, _connection(agent), asked)
             for version in MODERN_PROTOCOL_VERSIONS:
                 asked = [(method, _envelope(version)) for method in LISTS]
-                lists[version] = await _asked(server, Connection(choice), asked)
+                lists[version] = await _asked(server, _connection(agent), asked)
             self._lists[server] = lists
         return self._lists[server]
 
@@ -278,24 +281,8 @@ _NOBODY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _told(answers: Answers, seen: Mapping[str, int]) -> dict[str, Any]:
-    """The body of a snapshot: each text once, however many versions have it."""
-    texts: dict[str, int] = {}
-    places = {
-        version: {method: texts.setdefault(text, len(texts)) for method, text in methods.items()}
-        for version, methods in answers.items()
-    }
-    return {
-        "program": program(),
-        "libraries": libraries_of(_LIBRARIES),
-        "texts": list(texts),
-        "answers": places,
-        "seen": dict(seen),
-    }
-
-
-def _merged(lists: Answers, greetings: Answers) -> Answers:
-    return {version: {**lists[version], **greetings[version]} for version in lists}
+def _connection(agent: Agent) -> Connection:
+    return Connection(AgentChoice(), agent=agent)
 
 
 def _greeting(version: str) -> tuple[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 
 from memory_mcp.domain.errors import InvalidInput
@@ -17,6 +17,8 @@ MODEL_CHARS_MAX = 200
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted agent can be restored."""
 _RESERVED = "/\\?#%"
+_UNMADE = "none-yet:"
+"""How the ids of agents begin that aren't there yet; their names follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,27 @@ class Agent:
     model: str | None = None
     """The model it runs on by itself; `None`: only a host's model speaks for it."""
     deleted_at: datetime | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is there; else it is what an agent would be that nobody wrote for yet."""
+        return unmade_name(self.id) is None
+
+
+def unmade(name: str, project: str | None = None) -> Agent:
+    """An agent to read for that isn't there yet: it has nothing but what all agents share."""
+    return Agent(
+        id=AgentId(f"{_UNMADE}{name}"),
+        name=name,
+        description="",
+        project=project,
+        created_at=datetime.fromtimestamp(0, UTC),
+    )
+
+
+def unmade_name(agent_id: str) -> str | None:
+    """The name that an agent will get that isn't there yet; `None` for one that is."""
+    return agent_id.removeprefix(_UNMADE) if agent_id.startswith(_UNMADE) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +112,17 @@ class AgentChoice:
 
     name: str | None = None
     project: str | None = None
+    formerly: tuple[str, ...] = ()
+    """Folders that aren't there any more: an agent made for one of them goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An agent that has another project now."""
+
+    agent: Agent
+    gave_way: Agent | None = None
+    """The agent that had it, which was empty and was deleted."""
 
 
 def require_agent_name(name: str) -> str:

@@ -81,22 +81,3 @@ class Statistics:
     """What the last check found wrong with the store, in words."""
     database: str
     database_bytes: int
-
-
-NO_STATISTICS = Statistics(
-    agent="",
-    messages=0,
-    conversations=0,
-    first_message_at=None,
-    last_message_at=None,
-    passages=0,
-    first_passage_at=None,
-    last_passage_at=None,
-    tags=(),
-    blocks=(),
-    agents=0,
-    index=IndexState(embedder=None, store_embedder=None, vectors_scored_by=None, waiting=0),
-    database="",
-    database_bytes=0,
-)
-"""Those of an agent that is not there yet."""

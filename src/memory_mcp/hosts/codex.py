@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from memory_mcp.config import VARIABLES
 from memory_mcp.hosts.host import (
     SERVER,
     Host,
@@ -13,6 +14,9 @@ from memory_mcp.hosts.host import (
     server_entry,
 )
 
+PASSED_ON = (*VARIABLES, "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+"""It gives a server few variables that aren't named in its entry, and hooks all: both must work on
+the same memory."""
 # Seconds; it gives a session's end three at most.
 EVENTS = {
     "SessionStart": {"timeout": 30},
@@ -27,7 +31,9 @@ EVENTS = {
 def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
     """Its configuration, and its hooks."""
     folder = places.own("CODEX_HOME", ".codex")
-    entry = Put(path=("mcp_servers", SERVER), value=server_entry(program, capture=not hooks))
+    server = server_entry(program, capture=not hooks)
+    value = {**server, "env_vars": list(PASSED_ON)}
+    entry = Put(path=("mcp_servers", SERVER), value=value, adds_to=("env_vars",))
     found = [HostFile(path=folder / "config.toml", format="toml", entries=(entry,))]
     if hooks:
         entries = grouped_hooks(EVENTS, program.hook(HOST.name))

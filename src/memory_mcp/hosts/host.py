@@ -56,7 +56,7 @@ class Program:
     words: tuple[str, ...]
     """The program, and what must stand before any argument of ours."""
     options: tuple[str, ...] = ()
-    """`--database` and `--agent`, as the user gave them."""
+    """`--database`, `--agent` and `--project-by`, as the user gave them."""
     platform: str = sys.platform
 
     @classmethod
@@ -85,6 +85,8 @@ class Put:
 
     path: tuple[str, ...]
     value: Any
+    adds_to: tuple[str, ...] = ()
+    """Keys of it with lists in which what others put there stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,7 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
     (entry,) = file.entries
     assert not isinstance(entry, Hook)
     if file.format == "toml":
-        return toml_text.put(text, entry.path, entry.value)
+        return toml_text.put(text, entry.path, entry.value, adds_to=entry.adds_to)
     return yaml_text.put(text, entry.path[0], entry.path[1], entry.value)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings
+from memory_mcp.domain.agents import Agent, AgentChoice, AgentSettings, Holdings, Moved
 from memory_mcp.domain.ids import (
     AgentId,
 )
@@ -18,12 +18,8 @@ class AgentStore(Protocol):
         """The agent a choice means, made with its blocks if it isn't there yet."""
         ...
 
-    async def find(self, choice: AgentChoice) -> Agent | None:
-        """The agent a choice means, if it is there.
-
-        Raises:
-            AgentNotFound: it was deleted.
-        """
+    async def find(self, choice: AgentChoice) -> Agent:
+        """The same to read for: one that isn't there yet is not made, and has nothing."""
         ...
 
     async def projects(self) -> list[str]:
@@ -65,6 +61,16 @@ class AgentStore(Protocol):
             AgentNotFound: there is none with that id.
             Taken: a block of a group has a label that is in use; nothing was changed.
             BlockLimitExceeded: the persona is too long; nothing was changed.
+        """
+        ...
+
+    async def move(self, agent_id: AgentId, project: str) -> Moved:
+        """Give an agent another project; an empty agent that has it gives way, and is deleted.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+            InvalidInput: it is the default agent.
+            Taken: an agent with memory of its own has that project; nothing was changed.
         """
         ...
 

@@ -118,6 +118,10 @@ class HostSessionStore(Protocol):
         """A session started, or was taken up again: its conversation is open."""
         ...
 
+    async def owner(self, host: str, conversation: str) -> AgentId | None:
+        """Whose memory a host's session went to first; `None` for one that is not known."""
+        ...
+
     async def end(self, agent_id: AgentId, conversation: str, at: datetime) -> None:
         """A session ended; one that nobody heard of before leaves nothing."""
         ...

@@ -9,6 +9,7 @@ says. The changes table says what.
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -23,7 +24,10 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
+from memory_mcp.domain.agents import DEFAULT_AGENT
+from memory_mcp.domain.blocks import SHARED_TEMPLATES
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server.connections import CURRENT, Connection
 
@@ -37,6 +41,7 @@ IDLE_POLLS = 40
 SUBSCRIPTIONS_MAX = 10_000
 SUBSCRIPTIONS_EACH_MAX = 200
 NOTIFY_SECONDS = 1
+SHARED = {template.label for template in SHARED_TEMPLATES}
 
 Listener = Callable[[ServerEvent], None]
 
@@ -132,6 +137,9 @@ class Announcements:
         self._pulse = pulse
 
     async def _announce(self, change: Change) -> None:
+        if change.noun == "agent" and change.operation == "made":
+            for connection in self._all_listening():
+                _meet(change, connection)
         for uri in uris_of(change):
             event = ResourceUpdated(uri=uri)
             for connection, listener in list(self._listeners.values()):
@@ -140,6 +148,9 @@ class Announcements:
             for (connection, wanted), session in list(self._subscribed.items()):
                 if wanted == uri and _concerns(change, connection):
                     await self._notify(connection, uri, session)
+
+    def _all_listening(self) -> set[Connection]:
+        return {connection for connection, _ in (*self._listeners.values(), *self._subscribed)}
 
     async def _notify(self, connection: Connection, uri: str, session: Any) -> None:
         try:
@@ -184,7 +195,21 @@ def uris_of(change: Change) -> Iterable[str]:
             return ()
 
 
+def _meet(change: Change, connection: Connection) -> None:
+    """Somebody made the agent whose memory a connection hears of, and which wasn't there yet."""
+    agent, choice = connection.agent, connection.choice
+    if agent is None or agent.is_made:
+        return
+    name, project = change.details.get("name", ""), change.details.get("project")
+    wanted = (choice.name or DEFAULT_AGENT).casefold()
+    by_project = choice.name is None and choice.project is not None
+    if project == choice.project if by_project else name.casefold() == wanted:
+        connection.agent = replace(agent, id=AgentId(change.noun_id), name=name)
+
+
 def _concerns(change: Change, connection: Connection) -> bool:
-    """Whether its agent's memory changed; every connection that listens has its agent by then."""
+    """Whether its agent's memory changed; whose memory a listener hears of is known by then."""
     agent = connection.agent
+    if agent is not None and not agent.is_made and change.noun == "block":
+        return change.details.get("label") in SHARED  # all that it has yet
     return change.noun == "agent" or (agent is not None and agent.id in change.agent_ids)

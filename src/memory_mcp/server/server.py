@@ -77,13 +77,13 @@ def _client_name(ctx: ServerRequestContext[Any, Any]) -> str | None:
 
 
 def _prepare_to_listen(surface: Surface, announcements: Announcements) -> Any:
-    """Middleware: who listens must have its agent, and be heard, before something changes."""
+    """Middleware: whose memory a listener hears of must be known before something changes."""
 
     async def prepare(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method in ("resources/subscribe", "subscriptions/listen"):
             try:
+                await announcements.expect()  # first: it may be made from now on
                 await surface.agent_of(CURRENT.get())
-                await announcements.expect()
             except (StoreError, AgentNotFound) as error:
                 raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
         return await call_next(ctx)
@@ -119,7 +119,9 @@ def _instructions(surface: Surface) -> Any:
         connection = CURRENT.get()
         connection.host = _client_name(ctx)
         try:
-            agent_id = await surface.agent_of(connection)
+            # One that was named is there as soon as its session is: others may write to it.
+            named = connection.choice.name is not None
+            agent_id = await surface.agent_of(connection, writes=named)
             blocks = await surface.services.core_memory.blocks(agent_id)
             instructions = await surface.services.view.instructions(agent_id)
         except (StoreError, AgentNotFound) as error:

@@ -54,6 +54,10 @@ class Capture:
         """A session as its hooks left it."""
         return await self._sessions.get(agent_id, session_key(session))
 
+    async def owner(self, host: str, session: str) -> AgentId | None:
+        """Whose a host's session is: whose memory it went to first; `None` for an unknown one."""
+        return await self._sessions.owner(host, session_key(session))
+
     async def last_heard(self) -> dict[str, datetime]:
         """When hooks of each host last told something, whoever's memory it went to."""
         return await self._sessions.last_heard()

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from anyio import to_thread
 
-from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.compile import (
     Context,
     compile_context,
@@ -18,7 +17,7 @@ from memory_mcp.domain.compile import (
 from memory_mcp.domain.eviction import ContextWindow, InView, fit
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.statistics import NO_STATISTICS, Statistics, WindowState
+from memory_mcp.domain.statistics import Statistics, WindowState
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip
 from memory_mcp.ports import (
@@ -120,12 +119,6 @@ class View:
     async def instructions(self, agent_id: AgentId) -> str:
         """The server's instructions, at most 2,000 characters."""
         return compile_instructions(await self._gather(agent_id))
-
-    async def instructions_of_new(self, shared: Sequence[Block]) -> str:
-        """The same for an agent that is made when it first speaks, with these shared blocks."""
-        return compile_instructions(
-            Context(agent_id="", blocks=shared, statistics=NO_STATISTICS, now=self._clock.now())
-        )
 
     async def _gather(self, agent_id: AgentId) -> Context:
         standing = await self._blocks.standing(agent_id)

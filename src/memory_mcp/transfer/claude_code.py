@@ -5,13 +5,11 @@ under which the hooks store the same events, as far as a transcript tells them.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from memory_mcp.config import load_settings
-from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.transfer.report import (
+    HeldIn,
     Item,
     Report,
     as_object,
@@ -52,7 +50,7 @@ class _Session:
 
     def __init__(self, key: str) -> None:
         self._key = key
-        self._owner: AgentChoice | None = None
+        self._owner: HeldIn | None = None
         self._calls: dict[str, tuple[str, str]] = {}
 
     def items(
@@ -60,7 +58,7 @@ class _Session:
     ) -> Iterator[Item]:
         kind = as_text(told.get("type"))
         if self._owner is None and (folder := as_text(told.get("cwd"))):
-            self._owner = project_agent(folder)
+            self._owner = HeldIn(folder)
         if kind not in SAID:
             report.left_out[f"lines of the type {kind[:40] or 'none'!r}"] += 1
             return
@@ -119,11 +117,3 @@ class _Session:
             yield f"prompt:{as_text(told.get('promptId')) or line}", "user", None, said
         elif said:
             yield f"answer:{line}", "assistant", None, said
-
-
-def project_agent(folder: str) -> AgentChoice:
-    """The agent that a session in that folder has."""
-    return load_settings(
-        environment={"CLAUDE_PROJECT_DIR": folder, "MEMORY_MCP_DATABASE": "memory.db"},
-        folder=Path(folder),
-    ).agent

@@ -1,13 +1,11 @@
 """Codex's sessions: a `rollout-….jsonl`, or the folder `~/.codex/sessions`."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from memory_mcp.config import load_settings
-from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.transfer.report import (
+    HeldIn,
     Item,
     Report,
     as_object,
@@ -45,7 +43,7 @@ class _Session:
     def __init__(self, key: str) -> None:
         self._key = key
         self._at: Any = None
-        self._owner: AgentChoice | None = None
+        self._owner: HeldIn | None = None
         self._calls: dict[str, tuple[str, str]] = {}
 
     def items(
@@ -58,7 +56,7 @@ class _Session:
         if kind == "session_meta" or (number == 1 and not kind):
             self._key = as_text(item.get("id")) or self._key
             if folder := as_text(item.get("cwd")):
-                self._owner = folder_agent(folder)
+                self._owner = HeldIn(folder)
             return
         if "payload" in told and kind != "response_item":
             # What event_msg tells stands in the file as response_item too.
@@ -107,10 +105,3 @@ class _Session:
         else:
             report.left_out[f"items of the type {kind[:40] or 'none'!r}"] += 1
         return None
-
-
-def folder_agent(folder: str) -> AgentChoice:
-    """The agent that a session in that folder has."""
-    return load_settings(
-        environment={"MEMORY_MCP_DATABASE": "memory.db"}, folder=Path(folder)
-    ).agent

@@ -15,6 +15,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
+from memory_mcp.config import agent_of_folder
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import Copy, kind_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
@@ -25,7 +26,7 @@ from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
 from memory_mcp.services.copies import checked_copy
 from memory_mcp.services.recall import Prepared, checked_message
-from memory_mcp.transfer.report import Item, Report
+from memory_mcp.transfer.report import HeldIn, Item, Report
 
 BATCH_ROWS = 500
 BATCH_CHARS = 4_000_000
@@ -37,7 +38,7 @@ Advance = Callable[[Report], None]
 class _Batch:
     """Things of one kind and one owner, checked."""
 
-    owner: AgentChoice | None
+    owner: AgentChoice | HeldIn | None
     items: Sequence[Item]
     prepared: Prepared | None
 
@@ -49,14 +50,18 @@ async def import_items(
     report: Report,
     *,
     host: str | None = None,
+    project_by: str = "repository",
     advance: Advance = lambda _: None,
 ) -> None:
     """Store items; those without an owner are `agent`'s. `advance` is called after each batch.
 
+    A session held in a folder is that folder's agent's; one that its host's hooks recorded is whose
+    it was then, wherever the folder is by now.
+
     Raises:
         ImportRefused: what is read is not what it should be; what came before is stored.
     """
-    importing = _Import(services, agent, report, host)
+    importing = _Import(services, agent, report, host, project_by)
     # Room for one: the next batch waits ready while the last is being stored.
     sending, receiving = anyio.create_memory_object_stream[_Batch | Exception](1)
     failed: Exception | None = None
@@ -92,13 +97,21 @@ class _Import:
     """One import, under way."""
 
     def __init__(
-        self, services: Services, agent: AgentChoice, report: Report, host: str | None
+        self,
+        services: Services,
+        agent: AgentChoice,
+        report: Report,
+        host: str | None,
+        project_by: str,
     ) -> None:
         self._services = services
         self._agent = agent
         self._report = report
         self._host = host
-        self._ids: dict[AgentChoice, AgentId] = {}
+        self._project_by = project_by
+        self._ids: dict[AgentChoice | HeldIn, AgentId] = {}
+        self._recorded: dict[str, AgentId | None] = {}
+        """Sessions by their host's ids, and whose they are as far as that is known."""
 
     async def prepare(
         self, items: Iterator[Item], sending: MemoryObjectSendStream[_Batch | Exception]
@@ -121,12 +134,13 @@ class _Import:
                     return
 
     async def _prepared(
-        self, owner: AgentChoice | None, messages: Sequence[NewMessage]
+        self, owner: AgentChoice | HeldIn | None, messages: Sequence[NewMessage]
     ) -> Prepared:
         """Messages with their vectors, without those that an earlier import brought."""
         recall = self._services.recall
         with self._timed("reading"):
-            new = await recall.unknown(await self._agent_id(owner), messages)
+            agent_id = await self._agent_id(owner, messages[0].conversation)
+            new = await recall.unknown(agent_id, messages)
             self._count("message", 0, len(messages) - len(new))
         with self._timed("embedding"):
             return await recall.prepare(new)
@@ -137,7 +151,8 @@ class _Import:
             if batch.prepared is not None:
                 if not batch.prepared.messages:
                     return
-                agent_id = await self._agent_id(batch.owner)
+                conversation = batch.prepared.messages[0].conversation
+                agent_id = await self._agent_id(batch.owner, conversation)
                 appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
                 self._count("message", len(appended.stored), len(appended.known))
                 return
@@ -163,17 +178,35 @@ class _Import:
         with self._timed("summarising"):
             # The user's shared blocks are the default agent's, whoever came first.
             await self._services.agents.choose(AgentChoice())
-            for agent_id in self._ids.values():
+            recorded = (agent_id for agent_id in self._recorded.values() if agent_id)
+            for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
         with self._timed("embedding"):
             await self._services.indexing.catch_up()
 
-    async def _agent_id(self, owner: AgentChoice | None) -> AgentId:
-        choice = owner or self._agent
-        if choice not in self._ids:
-            self._ids[choice] = (await self._services.agents.choose(choice)).id
-        return self._ids[choice]
+    async def _agent_id(
+        self, owner: AgentChoice | HeldIn | None, conversation: str | None = None
+    ) -> AgentId:
+        if isinstance(owner, HeldIn) and (known := await self._recorded_for(conversation)):
+            return known
+        owner = owner or self._agent
+        if owner not in self._ids:
+            choice = owner
+            if isinstance(owner, HeldIn):
+                choice = await to_thread.run_sync(agent_of_folder, owner.folder, self._project_by)
+            assert isinstance(choice, AgentChoice)
+            self._ids[owner] = (await self._services.agents.choose(choice)).id
+        return self._ids[owner]
+
+    async def _recorded_for(self, conversation: str | None) -> AgentId | None:
+        """Whose a session is that is known already."""
+        if conversation is None or self._host is None:
+            return None
+        if conversation not in self._recorded:
+            capture = self._services.capture
+            self._recorded[conversation] = await capture.owner(self._host, conversation)
+        return self._recorded[conversation]
 
     def _count(self, noun: str, stored: int, known: int) -> None:
         self._report.stored += stored
@@ -192,7 +225,7 @@ class _Import:
 
 def _batches(
     items: Iterator[Item], report: Report
-) -> Iterator[tuple[AgentChoice | None, list[Item]]]:
+) -> Iterator[tuple[AgentChoice | HeldIn | None, list[Item]]]:
     """Items that can be stored together. What stops the reading comes after what was read."""
     batch: list[Item] = []
     chars, group = 0, None
@@ -201,7 +234,7 @@ def _batches(
             checked = None if item is None else _checked(item, report)
             if item is not None and checked is None:
                 continue
-            now = None if checked is None else (_group(checked.what), checked.owner)
+            now = None if checked is None else _group(checked)
             if batch and (now != group or len(batch) >= BATCH_ROWS or chars >= BATCH_CHARS):
                 yield batch[0].owner, batch
                 batch, chars = [], 0
@@ -215,9 +248,12 @@ def _batches(
         raise
 
 
-def _group(what: NewMessage | NewPassage | Copy) -> str:
-    noun = _noun(what)
-    return noun if noun in ("message", "passage") else "copy"
+def _group(item: Item) -> tuple[str, AgentChoice | HeldIn | None, str | None]:
+    """What all items of a batch have in common."""
+    noun, session = _noun(item.what), None
+    if isinstance(item.what, NewMessage) and isinstance(item.owner, HeldIn):
+        session = item.what.conversation
+    return noun if noun in ("message", "passage") else "copy", item.owner, session
 
 
 def _noun(what: NewMessage | NewPassage | Copy) -> str:

@@ -20,12 +20,19 @@ TOOL_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
+class HeldIn:
+    """The folder that a session was held in: it belongs to that folder's agent."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One thing to be stored, and where in the source it stands."""
 
     what: NewMessage | NewPassage | Copy
     place: str
-    owner: AgentChoice | None = None
+    owner: AgentChoice | HeldIn | None = None
     """Whose it is, where the source says so."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import anyio
 
 from memory_mcp.app import SystemClock, open_services
-from memory_mcp.cli.doctor import hosts, machine, model, store
+from memory_mcp.cli.doctor import agents, hosts, machine, model, store
 from memory_mcp.cli.doctor.finding import Finding
 from memory_mcp.cli.printing import print_json
 from memory_mcp.config import Settings, load_settings
@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; 1 if something is wrong."""
-    settings = load_settings(database=arguments.database, agent=arguments.agent)
+    settings = load_settings(
+        database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
+    )
     findings = anyio.run(_examine, settings, arguments)
     wrong = any(finding.verdict == "wrong" for finding in findings)
     if arguments.json:
@@ -56,13 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
 async def _examine(settings: Settings, arguments: argparse.Namespace) -> list[Finding]:
     findings = list(machine.look(settings))
     now, heard = None, None
-    try:
-        async with open_services(settings) as services:
-            how = {"rebuild": arguments.rebuild, "repair": arguments.repair}
-            findings += [each async for each in store.look(services, settings, **how)]
-            now, heard = services.clock.now(), await services.capture.last_heard()
-    except StoreError as error:
-        findings.append(Finding("store", "wrong", str(error)))
+    how = {"rebuild": arguments.rebuild, "repair": arguments.repair}
+    if not settings.database.exists() and not any(how.values()):
+        findings.append(store.not_there(settings))
+    else:
+        try:
+            async with open_services(settings) as services:
+                findings += [each async for each in store.look(services, settings, **how)]
+                findings += agents.look(await services.agents.all(), settings.project_by)
+                now, heard = services.clock.now(), await services.capture.last_heard()
+        except StoreError as error:
+            findings.append(Finding("store", "wrong", str(error)))
     if found := await model.look(settings, ask=arguments.ask_model):
         findings.append(found)
     findings += hosts.look(heard, now or SystemClock().now())

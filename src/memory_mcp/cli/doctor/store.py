@@ -1,5 +1,6 @@
 """The store: can it be used, do its indexes fit, what waits for a worker, what hooks left."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,6 +19,16 @@ from memory_mcp.services import Services
 REPAIR = "memory-mcp doctor --repair"
 
 
+def not_there(settings: Settings) -> Finding:
+    """A store that nobody needed yet; looking makes none."""
+    path = settings.database
+    around = next((each for each in path.parents if each.exists()), path.parent)
+    if not (around.is_dir() and os.access(around, os.W_OK | os.X_OK)):
+        cure = "choose another place, with --database or MEMORY_MCP_DATABASE"
+        return Finding("store", "wrong", f"the store {path} cannot be made in {around}", cure)
+    return Finding("store", "ok", f"there is no store {path} yet; the first session makes it")
+
+
 async def look(
     services: Services, settings: Settings, *, rebuild: bool, repair: bool
 ) -> AsyncIterator[Finding]:
@@ -31,7 +42,7 @@ async def look(
         made = await services.indexing.rebuild()
         yield Finding("indexes", "ok", f"the indexes were made anew, with {made:,} vectors")
         problems = await check_store(settings)
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     state = (await services.view.statistics(agent.id)).index
     if state.note is None:
         told = f"search runs on {state.embedder}, {state.waiting:,} rows waiting"
@@ -58,7 +69,7 @@ def _is_damaged(problems: list[str]) -> bool:
 
 
 async def _index_note(services: Services, settings: Settings) -> str | None:
-    agent = await services.agents.choose(settings.agent)
+    agent = await services.agents.find(settings.agent)
     return (await services.view.statistics(agent.id)).index.note
 
 

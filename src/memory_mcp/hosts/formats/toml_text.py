@@ -2,11 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from memory_mcp.domain.errors import ConfigurationRefused
 
+LINE_CHARS = 100
+"""A longer list gets a line for each of its values."""
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
@@ -22,30 +24,35 @@ def read(text: str) -> dict[str, Any]:
         raise ConfigurationRefused(f"it is not valid: {error}.") from error
 
 
-def put(text: str, path: Sequence[str], values: Mapping[str, Any]) -> str:
+def put(
+    text: str, path: Sequence[str], values: Mapping[str, Any], adds_to: Sequence[str] = ()
+) -> str:
     """The text with a table of these values; other keys of the table stay, and so does the rest.
+
+    What is in the lists of `adds_to` stays too, behind ours.
 
     Raises:
         ConfigurationRefused: it is not valid, or written in a way that cannot be changed safely.
     """
     told = read(text)
+    there = _at(told, path)
+    for name in adds_to:
+        if isinstance(before := there.get(name), list):
+            ours = values[name]
+            values = {**values, name: [*ours, *(each for each in before if each not in ours)]}  # pyright: ignore[reportUnknownVariableType] - JSON-like
     wanted = _with(told, path, values)
     if wanted == told:
         return text
     line_end = "\r\n" if "\r\n" in text else "\n"
-    lines = [f"{name} = {_value(value)}" for name, value in values.items()]
+    lines = [line for told in values.items() for line in _lines(*told)]
     span = _span(text, path)
     if span is None:
         gap = "" if not text.strip() else line_end if text.endswith("\n") else 2 * line_end
         table = line_end.join([f"[{'.'.join(path)}]", *lines]) + line_end
         return _checked(text + gap + table, wanted)
     start, end = span
-    kept = [
-        line
-        for line in text[start:end].splitlines()[1:]
-        if not re.match(rf"\s*(?:{'|'.join(map(re.escape, values))})\s*=", line)
-    ]
-    header = text[start:end].splitlines()[0]
+    header, *inside = text[start:end].splitlines()
+    kept = _without_keys(inside, values)
     table = line_end.join([header, *lines, *kept]) + line_end
     return _checked(text[:start] + table + text[end:], wanted)
 
@@ -77,6 +84,36 @@ def _span(text: str, path: Sequence[str], *, below: bool = False) -> tuple[int, 
     return found.start(), following.start() if following else len(text)
 
 
+def _without_keys(lines: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The lines of a table without these keys, whose values may go over several lines."""
+    ours = re.compile(rf"\s*(?:{'|'.join(map(re.escape, names))})\s*=")
+    kept: list[str] = []
+    rest = list(lines)
+    while rest:
+        if not ours.match(rest[0]):
+            kept.append(rest.pop(0))
+            continue
+        said = rest.pop(0)
+        while rest and not _is_whole(said):
+            said += f"\n{rest.pop(0)}"
+    return kept
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    line = f"{name} = {_value(value)}"
+    if len(line) <= LINE_CHARS or not isinstance(value, list):
+        return [line]
+    return [f"{name} = [", *(f"    {_value(each)}," for each in value), "]"]  # pyright: ignore[reportUnknownVariableType] - JSON-like
+
+
 def _checked(text: str, wanted: Mapping[str, Any]) -> str:
     try:
         if read(text) == wanted:
@@ -84,6 +121,13 @@ def _checked(text: str, wanted: Mapping[str, Any]) -> str:
     except ConfigurationRefused:
         pass
     raise ConfigurationRefused("it is written in a way that cannot be changed safely.")
+
+
+def _at(told: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    for name in path:
+        inner = told.get(name)
+        told = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
+    return told
 
 
 def _with(
@@ -109,9 +153,16 @@ def _without(told: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
     return rest
 
 
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
+
+
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"  # pyright: ignore[reportUnknownArgumentType] - JSON-like
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value).items()
+        return f"{{ {', '.join(f'{_key(name)} = {_value(each)}' for name, each in inner)} }}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -36,16 +36,18 @@ class Surface:
     tools: tuple[str, ...] = ()
     """The tools that are served."""
 
-    async def agent_of(self, connection: Connection) -> AgentId:
-        """The agent the connection speaks for, made on first use."""
-        return (await self.agent(connection)).id
+    async def agent_of(self, connection: Connection, *, writes: bool = False) -> AgentId:
+        """The agent the connection speaks for; made by the first request that `writes`."""
+        return (await self.agent(connection, writes=writes)).id
 
-    async def agent(self, connection: Connection) -> Agent:
+    async def agent(self, connection: Connection, *, writes: bool = False) -> Agent:
         """The same, with what held for it when it was last looked at."""
-        if connection.agent is None:
-            connection.agent = await self.services.agents.choose(connection.choice)
-        agent = connection.agent
-        self.services.presence.seen(connection.conversation, agent.id, held=connection.held)
+        agent, agents = connection.agent, self.services.agents
+        if agent is None or not agent.is_made:
+            look = agents.choose if writes else agents.find
+            agent = connection.agent = await look(connection.choice)
+        if agent.is_made:
+            self.services.presence.seen(connection.conversation, agent.id, held=connection.held)
         return agent
 
     @property
@@ -182,7 +184,8 @@ class MemoryTool(Tool):
 
     async def _answer(self, given: Mapping[str, Any], context: Context[Any, Any]) -> Answer:
         surface, connection = self._surface, CURRENT.get()
-        agent_id = await surface.agent_of(connection)
+        reads = self.annotations is not None and self.annotations.read_only_hint
+        agent_id = await surface.agent_of(connection, writes=not reads)
         connection.host = host_of(context.request_context.session)
         request = context.request_context.request_id
         call = Call(

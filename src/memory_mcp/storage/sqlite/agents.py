@@ -12,8 +12,11 @@ from memory_mcp.domain.agents import (
     AgentChoice,
     AgentSettings,
     Holdings,
+    Moved,
     project_agent_names,
     require_agent_name,
+    unmade,
+    unmade_name,
 )
 from memory_mcp.domain.blocks import OWN_TEMPLATES, PERSONA, SHARED_TEMPLATES
 from memory_mcp.domain.errors import AgentNotFound, BlockLimitExceeded, InvalidInput, Taken
@@ -47,7 +50,8 @@ _INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?
 _SET = {
     column: f"UPDATE agents SET {column} = ? WHERE id = ?"
     for column in (
-        "context_limit", "deleted_at", "description", "model", "system_prompt", "tags", "tool_rules"
+        "context_limit", "deleted_at", "description", "model", "project", "system_prompt", "tags",
+        "tool_rules",
     )
 }  # fmt: skip
 _PERSONA = """
@@ -71,6 +75,17 @@ SELECT (SELECT count(*) FROM agent_blocks ab WHERE ab.agent_seq = ?1 AND NOT EXI
     (SELECT count(*) FROM passages WHERE agent_seq = ?1),
     (SELECT count(*) FROM mail WHERE recipient_seq = ?1 AND state = 'queued')
 """
+# Whether anybody has put anything into an agent, beyond what it was made with.
+_USED = """
+SELECT description <> '' OR tags <> '[]' OR system_prompt <> '' OR tool_rules <> '[]'
+    OR EXISTS (SELECT 1 FROM messages WHERE agent_seq = a.seq)
+    OR EXISTS (SELECT 1 FROM passages WHERE agent_seq = a.seq)
+    OR EXISTS (SELECT 1 FROM mail WHERE a.seq IN (sender_seq, recipient_seq))
+    OR EXISTS (SELECT 1 FROM agent_blocks ab JOIN blocks b ON b.seq = ab.block_seq
+        WHERE ab.agent_seq = a.seq AND (b.version > 1 OR b.value <> '') AND NOT EXISTS (
+            SELECT 1 FROM agent_blocks o WHERE o.block_seq = b.seq AND o.agent_seq <> a.seq))
+FROM agents a WHERE id = ?
+"""
 # The user's shared blocks are those the default agent has: it is made with the store.
 _SHARED = """
 SELECT block_seq FROM agent_blocks JOIN agents ON agents.seq = agent_seq
@@ -81,9 +96,13 @@ WHERE agents.name = ? AND label = ?
 def seq_of(session: Session, agent_id: AgentId) -> int:
     """The row of an agent.
 
+    One that isn't there yet has row 0, to which nothing belongs.
+
     Raises:
         AgentNotFound: there is none with that id, or it was deleted.
     """
+    if unmade_name(agent_id) is not None:
+        return 0
     row = session.one("SELECT seq, deleted_at FROM agents WHERE id = ?", (agent_id,))
     if row is None:
         raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
@@ -101,29 +120,30 @@ class SqliteAgents:
 
     async def choose(self, choice: AgentChoice) -> Agent:
         """The agent a choice means, made with its blocks if it isn't there yet."""
-        name, project = _wanted(choice)
-        return await self.find(choice) or await self._database.write(
-            lambda session: self._find_or_make(session, name, project)
+        choice = _checked(choice)
+        found = await self._database.read(lambda session: _find(session, choice))
+        return found or await self._database.write(
+            lambda session: self._find_or_make(session, choice)
         )
 
-    async def find(self, choice: AgentChoice) -> Agent | None:
-        """The agent a choice means, if it is there.
+    async def find(self, choice: AgentChoice) -> Agent:
+        """The same to read for: one that isn't there yet is not made, and has nothing."""
+        choice = _checked(choice)
 
-        Raises:
-            AgentNotFound: it was deleted.
-        """
-        name, project = _wanted(choice)
-        return await self._database.read(lambda session: _find(session, name, project))
+        def find(session: Session) -> Agent:
+            return _find(session, choice) or unmade(_new_name(session, choice), choice.project)
 
-    async def all(self) -> list[Agent]:
-        """Every agent, oldest first."""
-        rows = await self._database.read(lambda session: session.all(_ALL))
-        return [_from_row(row) for row in rows]
+        return await self._database.read(find)
 
     async def projects(self) -> list[str]:
         """Every folder that an agent was made for, those of deleted agents too."""
         rows = await self._database.read(lambda session: session.all(_PROJECTS))
         return [project for (project,) in rows]
+
+    async def all(self) -> list[Agent]:
+        """Every agent, oldest first."""
+        rows = await self._database.read(lambda session: session.all(_ALL))
+        return [_from_row(row) for row in rows]
 
     async def get(self, agent_id: AgentId) -> Agent:
         """One agent.
@@ -159,7 +179,7 @@ class SqliteAgents:
                     f"{agent.name}` changes what holds for it."
                 )
             # The default agent is made with the store; its blocks are the shared ones.
-            made = self._find_or_make(session, wanted, None)
+            made = self._find_or_make(session, AgentChoice(name=wanted))
             return self._change(session, made, settings)
 
         return await self._database.write(create)
@@ -178,6 +198,53 @@ class SqliteAgents:
             return self._change(session, agent_of(session, agent_id), settings)
 
         return await self._database.write(change)
+
+    async def move(self, agent_id: AgentId, project: str) -> Moved:
+        """Give an agent another project; an empty agent that has it gives way, and is deleted.
+
+        Raises:
+            AgentNotFound: there is none with that id.
+            InvalidInput: it is the default agent.
+            Taken: an agent with memory of its own has that project; nothing was changed.
+        """
+        wanted = as_key(project)
+
+        def move(session: Session) -> Moved:
+            seq_of(session, agent_id)
+            agent = agent_of(session, agent_id)
+            if agent.name == DEFAULT_AGENT:
+                raise InvalidInput(
+                    "the default agent is for what belongs to no project, so it gets none. Nothing "
+                    "was changed."
+                )
+            if agent.project == wanted:
+                return Moved(agent)
+            row = session.one(_BY_PROJECT, (wanted,))
+            holder = _from_row(row) if row else None
+            gave_way = None
+            if holder is not None:
+                if holder.deleted_at is None:
+                    self._give_way(session, holder, agent)
+                    gave_way = holder
+                session.run(_SET["project"], (None, holder.id))
+            session.run(_SET["project"], (wanted, agent_id))
+            self._record(session, agent, "changed")
+            return Moved(agent_of(session, agent_id), gave_way)
+
+        return await self._database.write(move)
+
+    def _give_way(self, session: Session, holder: Agent, to: Agent) -> None:
+        """Delete an agent that nothing was put into yet."""
+        if session.value(_USED, (holder.id,)):
+            raise Taken(
+                f"{clip(holder.project or '', 200)} is the project of agent {holder.name!r}, which "
+                "has a memory of its own; nothing was changed. To bring that over first: "
+                f"memory-mcp --agent {holder.name} export jsonl - | "
+                f"memory-mcp --agent {to.name} import jsonl -; then memory-mcp agents delete "
+                f"{holder.name} --yes, and this again."
+            )
+        session.run(_SET["deleted_at"], (to_iso(self._clock.now()), holder.id))
+        self._record(session, holder, "deleted")
 
     async def holdings(self, agent_id: AgentId) -> Holdings:
         """What would go with the agent."""
@@ -316,20 +383,15 @@ class SqliteAgents:
         now = to_iso(self._clock.now())
         record_change(session, now, "agent", agent.id, operation, [agent.id], name=agent.name)
 
-    def _find_or_make(self, session: Session, name: str | None, project: str | None) -> Agent:
+    def _find_or_make(self, session: Session, choice: AgentChoice) -> Agent:
         # Looked up again inside the lock: another process may have made it meanwhile.
-        if found := _find(session, name, project):
+        if found := _find(session, choice):
             return found
         if session.value("SELECT count(*) FROM agents") == 0:
             default = self._make(session, DEFAULT_AGENT, None)
-            asked = name.casefold() if name else None
-            if asked == DEFAULT_AGENT or (asked is None and project is None):
+            if _new_name(session, choice).casefold() == DEFAULT_AGENT:
                 return default
-        if name is None and project is not None:
-            plain, distinct = project_agent_names(project)
-            taken = session.value("SELECT 1 FROM agents WHERE name = ?", (plain,))
-            return self._make(session, distinct if taken else plain, project)
-        return self._make(session, name or DEFAULT_AGENT, None)
+        return self._make(session, _new_name(session, choice), choice.project)
 
     def _make(self, session: Session, name: str, project: str | None) -> Agent:
         now = to_iso(self._clock.now())
@@ -341,7 +403,8 @@ class SqliteAgents:
             attach(session, agent_seq, block_seq, template.label, now)
         for template in OWN_TEMPLATES:
             attach(session, agent_seq, make_block(session, template, now), template.label, now)
-        record_change(session, now, "agent", agent_id, "made", [agent_id], name=name)
+        more = {"project": project} if project else {}
+        record_change(session, now, "agent", agent_id, "made", [agent_id], name=name, **more)
         return agent_of(session, AgentId(agent_id))
 
 
@@ -351,6 +414,8 @@ def agent_of(session: Session, agent_id: AgentId) -> Agent:
     Raises:
         AgentNotFound: there is none.
     """
+    if (name := unmade_name(agent_id)) is not None:
+        return unmade(name)
     if (row := session.one(_BY_ID, (agent_id,))) is None:
         raise AgentNotFound(f"there is no agent {agent_id!r} in this store.")
     return _from_row(row)
@@ -386,16 +451,34 @@ def _was_deleted(agent: Agent) -> str:
     )
 
 
-def _wanted(choice: AgentChoice) -> tuple[str | None, str | None]:
-    name = require_agent_name(choice.name) if choice.name else None
-    return name, as_key(choice.project) if choice.project else None
+def _checked(choice: AgentChoice) -> AgentChoice:
+    """The choice as it can be looked up.
+
+    Raises:
+        InvalidInput: it names an agent, and that is no name.
+    """
+    return AgentChoice(
+        name=require_agent_name(choice.name) if choice.name else None,
+        project=as_key(choice.project) if choice.project and not choice.name else None,
+        formerly=tuple(map(as_key, choice.formerly)),
+    )
 
 
-def _find(session: Session, name: str | None, project: str | None) -> Agent | None:
-    if name is not None:
-        row = session.one(_BY_NAME, (name, name))
-    elif project is not None:
-        row = session.one(_BY_PROJECT, (project,))
+def _new_name(session: Session, choice: AgentChoice) -> str:
+    """What the agent is called that is made for a choice."""
+    if choice.name is not None or choice.project is None:
+        return choice.name or DEFAULT_AGENT
+    plain, distinct = project_agent_names(choice.project)
+    return distinct if session.value("SELECT 1 FROM agents WHERE name = ?", (plain,)) else plain
+
+
+def _find(session: Session, choice: AgentChoice) -> Agent | None:
+    row = None
+    if choice.name is not None:
+        row = session.one(_BY_NAME, (choice.name, choice.name))
+    elif choice.project is not None:
+        found = (session.one(_BY_PROJECT, (each,)) for each in (*choice.formerly, choice.project))
+        row = next((each for each in found if each), None)
     else:
         row = session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
     agent = _from_row(row) if row else None

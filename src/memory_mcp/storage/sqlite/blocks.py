@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from memory_mcp.domain.agents import unmade_name
 from memory_mcp.domain.blocks import (
     Block,
     BlockSettings,
@@ -34,6 +35,7 @@ from memory_mcp.storage.sqlite.mail import HAS_NEWS
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.passages import file_passages, filed_texts
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
+from memory_mcp.storage.sqlite.unmade import blocks_to_be
 
 _OF_AGENT = """
 SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,
@@ -96,7 +98,7 @@ class SqliteBlocks:
 
         def read(session: Session) -> list[Block]:
             seq_of(session, agent_id)
-            return blocks_of(session, agent_id)
+            return self._in_view(session, agent_id)
 
         return await self._database.read(read)
 
@@ -105,17 +107,23 @@ class SqliteBlocks:
 
         def stand(session: Session) -> Standing:
             seq = seq_of(session, agent_id)
-            rules = rules_from_json(json.loads(session.value(_RULES, (seq,))))
+            rules = rules_from_json(json.loads(session.value(_RULES, (seq,)) or "[]"))
             news = session.value(f"SELECT {HAS_NEWS}", (seq, to_iso(self._clock.now())))
-            return Standing(blocks_of(session, agent_id), rules, bool(news))
+            return Standing(self._in_view(session, agent_id), rules, bool(news))
 
         return await self._database.read(stand)
+
+    def _in_view(self, session: Session, agent_id: AgentId) -> list[Block]:
+        if unmade_name(agent_id) is not None:
+            return blocks_to_be(session, self._clock.now())
+        return blocks_of(session, agent_id)
 
     async def as_of(self, agent_id: AgentId, versions: Mapping[BlockId, int]) -> list[Block]:
         """The agent's blocks as they were at those versions; unknown ones are missing."""
 
         def then(session: Session) -> list[Block]:
-            wanted = [block for block in blocks_of(session, agent_id) if block.id in versions]
+            there = self._in_view(session, agent_id)
+            wanted = [block for block in there if block.id in versions]
             found = [_at_version(session, block, versions[block.id]) for block in wanted]
             return [block for block in found if block is not None]
 
@@ -280,7 +288,7 @@ class SqliteBlocks:
         """
 
         def read(session: Session) -> list[Row]:
-            block = _labelled(blocks_of(session, agent_id), label)
+            block = _labelled(self._in_view(session, agent_id), label)
             return session.all(_HISTORY, (block.id,))
 
         return [

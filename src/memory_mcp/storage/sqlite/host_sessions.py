@@ -11,7 +11,7 @@ from memory_mcp.ports import Clock, SessionEdit
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.session import Session
+from memory_mcp.storage.sqlite.session import Session, as_key
 
 _FIND = "SELECT seq, id FROM conversations WHERE agent_seq = ? AND external_id = ?"
 _MAKE = """
@@ -23,6 +23,11 @@ UPDATE conversations SET ended_at = NULL, host = coalesce(host, ?), project = co
 WHERE seq = ?
 """
 _END = "UPDATE conversations SET ended_at = ? WHERE seq = ? AND ended_at IS NULL"
+# Agents are few, and each finds its conversation by an index.
+_OWNER = """
+SELECT a.id FROM agents a CROSS JOIN conversations c ON c.agent_seq = a.seq AND c.external_id = ?
+WHERE c.host = ? AND a.deleted_at IS NULL ORDER BY c.seq LIMIT 1
+"""
 _GET = "SELECT seen, transcript, offset FROM host_sessions WHERE conversation_seq = ?"
 _PUT = """
 INSERT INTO host_sessions (conversation_seq, seen, transcript, offset) VALUES (?, ?, ?, ?)
@@ -61,6 +66,13 @@ class SqliteHostSessions:
             self._changed(session, agent_id, conversation_id, "started")
 
         await self._database.write(begin)
+
+    async def owner(self, host: str, conversation: str) -> AgentId | None:
+        """Whose memory a host's session went to first; `None` for one that is not known."""
+        found = await self._database.read(
+            lambda session: session.value(_OWNER, (as_key(conversation), host))
+        )
+        return AgentId(found) if found else None
 
     async def end(self, agent_id: AgentId, conversation: str, at: datetime) -> None:
         """A session ended; one that nobody heard of before leaves nothing."""

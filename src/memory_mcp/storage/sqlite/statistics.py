@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from memory_mcp.domain.agents import unmade_name
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.statistics import BlockFill, IndexState, Statistics, TagCount, Unread
 from memory_mcp.domain.times import from_iso, to_iso
@@ -10,12 +11,12 @@ from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.soundness import known_problems
+from memory_mcp.storage.sqlite.unmade import blocks_to_be
 
 TAGS_SHOWN = 20
 
-_AGENT = """
-SELECT seq, name, (SELECT count(*) FROM agents WHERE deleted_at IS NULL) FROM agents WHERE id = ?
-"""
+_AGENT = "SELECT seq, name FROM agents WHERE id = ?"
+_AGENTS = "SELECT count(*) FROM agents WHERE deleted_at IS NULL"
 _MESSAGES = """
 SELECT (SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ?1 AND noun = 'message'),
     (SELECT count(*) FROM conversations WHERE agent_seq = ?1 AND messages > 0),
@@ -56,13 +57,17 @@ class SqliteStatistics:
         return await self._database.read(lambda session: self._gather(session, agent_id))
 
     def _gather(self, session: Session, agent_id: AgentId) -> Statistics:
-        agent = session.one(_AGENT, (agent_id,))
+        to_be = unmade_name(agent_id)
+        agent = (0, to_be) if to_be is not None else session.one(_AGENT, (agent_id,))
         assert agent is not None, "statistics are asked for agents that were chosen"
-        seq, name, agents = agent
+        seq, name = agent
         messages = session.one(_MESSAGES, (seq,)) or (0, 0, None, None)
         passages = session.one(_PASSAGES, (seq,)) or (0, None, None)
         tags = session.all(_TAGS, (seq, TAGS_SHOWN))
         blocks = session.all(_BLOCKS, (seq,))
+        if to_be is not None:
+            there = blocks_to_be(session, self._clock.now())
+            blocks = [(block.label, len(block.value), block.limit_chars) for block in there]
         unread = session.all(_UNREAD, (seq, to_iso(self._clock.now())))
         state: IndexState = self._indexes.state(session)
         path = self._database.path
@@ -77,7 +82,7 @@ class SqliteStatistics:
             last_passage_at=from_iso(passages[2]) if passages[2] else None,
             tags=tuple(TagCount(tag, count) for tag, count in tags),
             blocks=tuple(BlockFill(label, chars, limit) for label, chars, limit in blocks),
-            agents=agents,
+            agents=session.value(_AGENTS),
             near_duplicates=session.value(_NEAR, (seq,)),
             unread=tuple(Unread(sender, mails) for sender, mails in unread),
             index=state,
