@@ -1,10 +1,12 @@
 """How soon a host has its memory, and what it weighs then."""
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -16,13 +18,24 @@ from bench.processes import tree_memory
 from bench.report import Bar, Report, p50, print_table
 
 PASSAGES = 10_000
+_ENVELOPE = "io.modelcontextprotocol/"
+MODERN = {
+    "_meta": {
+        f"{_ENVELOPE}protocolVersion": "2026-07-28",
+        f"{_ENVELOPE}clientInfo": {"name": "memory-mcp-bench", "version": "1"},
+        f"{_ENVELOPE}clientCapabilities": {},
+    }
+}
 PYTHON = "python -c pass"
 EMPTY = "empty MCPServer"
 NEW_STORE = "memory-mcp, new store"
 FULL_STORE = "memory-mcp, 10,000 passages"
 BRIDGE = "memory-mcp, bridge to a running daemon"
-NO_DAEMON = "memory-mcp, no daemon running (the bridge starts one)"
-BRIDGES = (BRIDGE, NO_DAEMON)
+NO_DAEMON = "memory-mcp, no daemon running"
+NO_DAEMON_2026 = "memory-mcp, no daemon running, 2026-07-28"
+NO_SNAPSHOT = "memory-mcp, no daemon running and no snapshot"
+BEFORE = "the build before, no daemon running"
+BRIDGES = (BRIDGE, NO_DAEMON, NO_DAEMON_2026, NO_SNAPSHOT, BEFORE)
 NODE = "server-memory, 10,000 entities"
 
 
@@ -30,8 +43,9 @@ NODE = "server-memory, 10,000 entities"
 class Start:
     """One start of one contender. Times are since the spawn; None where there is no such moment."""
 
-    #: Until `initialize` was answered; for `python -c pass`, until it ended.
+    #: Until `initialize`, or `server/discover`, was answered; for `python -c pass`, until it ended.
     initialize_ms: float
+    tools_list_ms: float | None = None
     first_answer_ms: float | None = None
     rss_mb: float | None = None
     pss_mb: float | None = None
@@ -47,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bridge",
         action="store_true",
         help="also without --in-process: with the daemon running, and with none",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="COMMAND",
+        help="with --bridge: another build, started with no daemon running in the same rounds",
     )
 
 
@@ -64,30 +83,45 @@ def run(options: argparse.Namespace, scratch: Path) -> Report:
     return Report(figures={"runs": options.runs, "medians": figures}, bars=list(bars(medians)))
 
 
-def start_once(contender: Contender) -> Start:
-    """Start it, shake hands, search once, weigh it, end it."""
+def start_once(contender: Contender, *, modern: bool = False) -> Start:
+    """Start it, greet it, list its tools, search once, weigh it, end it."""
     query = Corpus().query(PASSAGES // 2)
+    more = MODERN if modern else {}
     spawned = perf_counter()
     with contender.start() as client:
-        client.initialize()
+        if modern:
+            client.request("server/discover", more)
+        else:
+            client.initialize()
         initialized = perf_counter()
-        client.call(*contender.search(query))
+        client.request("tools/list", more)
+        listed = perf_counter()
+        tool, arguments = contender.search(query)
+        client.request("tools/call", {"name": tool, "arguments": arguments, **more})
         answered = perf_counter()
         memory = tree_memory(client.process.pid)
     return Start(
         initialize_ms=(initialized - spawned) * 1e3,
+        tools_list_ms=(listed - spawned) * 1e3,
         first_answer_ms=(answered - spawned) * 1e3,
         rss_mb=memory.rss if memory else None,
         pss_mb=memory.pss if memory else None,
     )
 
 
-def start_without_daemon(contender: Contender, daemon: Daemon) -> Start:
-    """Start a bridge that finds no daemon; the one it starts is ended before anyone else starts."""
+def start_without_daemon(
+    contender: Contender, daemon: Daemon, *, modern: bool = False, snapshots: Path | None = None
+) -> Start:
+    """Start a bridge that finds no daemon; the one it starts is ended before anyone else starts.
+
+    What lies in `snapshots` is removed before.
+    """
     if daemon.status()["running"]:
         sys.exit("a daemon runs already on the store that is to have none")
+    if snapshots is not None:
+        shutil.rmtree(snapshots, ignore_errors=True)
     try:
-        return start_once(contender)
+        return start_once(contender, modern=modern)
     finally:
         daemon.stop()
 
@@ -108,6 +142,7 @@ def median_start(starts: Sequence[Start]) -> Start:
 
     return Start(
         initialize_ms=p50([start.initialize_ms for start in starts]),
+        tools_list_ms=median([start.tools_list_ms for start in starts]),
         first_answer_ms=median([start.first_answer_ms for start in starts]),
         rss_mb=median([start.rss_mb for start in starts]),
         pss_mb=median([start.pss_mb for start in starts]),
@@ -128,9 +163,28 @@ def bars(medians: Medians) -> Iterator[Bar]:
         yield _times("initialize, bridge", bridge.initialize_ms, floor, 4, PYTHON)
         if node := medians.get(NODE):
             yield _times("initialize, bridge", bridge.initialize_ms, node.initialize_ms, 1, NODE)
-    if alone := medians.get(NO_DAEMON):
-        what = "initialize, no daemon running"
-        yield _times(what, alone.initialize_ms, empty.initialize_ms, 1.5, EMPTY)
+    yield from _cold_bars(medians)
+
+
+def _cold_bars(medians: Medians) -> Iterator[Bar]:
+    """What holds where no daemon runs."""
+    floor = medians[PYTHON].initialize_ms
+    for name, what in ((NO_DAEMON, "initialize"), (NO_DAEMON_2026, "server/discover")):
+        if (start := medians.get(name)) is None or start.tools_list_ms is None:
+            continue
+        yield _times(f"{what}, no daemon running", start.initialize_ms, floor, 5, PYTHON)
+        yield _times("tools/list after it", start.tools_list_ms, floor, 5, PYTHON)
+        if (node := medians.get(NODE)) and node.tools_list_ms:
+            yield _times(
+                f"{what}, no daemon running", start.initialize_ms, node.initialize_ms, 0.5, NODE
+            )
+            yield _times("tools/list after it", start.tools_list_ms, node.tools_list_ms, 0.5, NODE)
+    before = medians.get(BEFORE)
+    for name, limit in ((NO_DAEMON, 1), (NO_SNAPSHOT, 1.1)):
+        start = medians.get(name)
+        if before and start and before.first_answer_ms and start.first_answer_ms:
+            what = f"first answer: {name}"
+            yield _times(what, start.first_answer_ms, before.first_answer_ms, limit, BEFORE)
 
 
 def _starters(options: argparse.Namespace, scratch: Path) -> dict[str, Starter]:
@@ -151,11 +205,31 @@ def _starters(options: argparse.Namespace, scratch: Path) -> dict[str, Starter]:
         name: _starter(contender) for name, contender in contenders.items()
     }
     if options.bridge:
-        # On a store of its own: ending its daemon must not end the one that is to run.
-        database = scratch / "alone.db"
+        starters |= _without_daemon(server, scratch)
+        if options.before:
+            database = scratch / "before.db"
+            before = ours.find(options.before)
+            _filled(before, database)
+            old, daemon = before.contender(database, in_process=False), before.daemon(database)
+            starters[BEFORE] = lambda: start_without_daemon(old, daemon)
+    return starters
+
+
+def _without_daemon(server: MemoryMCP, scratch: Path) -> dict[str, Starter]:
+    """Starts on stores of their own: ending their daemon must not end the one that is to run."""
+    starters: dict[str, Starter] = {}
+    for number, (name, modern, snapshot) in enumerate(
+        ((NO_DAEMON, False, True), (NO_DAEMON_2026, True, True), (NO_SNAPSHOT, False, False))
+    ):
+        database = scratch / f"alone{number}.db"
         _filled(server, database)
-        bridge, daemon = server.contender(database, in_process=False), server.daemon(database)
-        starters[NO_DAEMON] = lambda: start_without_daemon(bridge, daemon)
+        starters[name] = partial(
+            start_without_daemon,
+            server.contender(database, in_process=False),
+            server.daemon(database),
+            modern=modern,
+            snapshots=None if snapshot else Path(f"{database}.snapshots"),
+        )
     return starters
 
 
@@ -174,7 +248,7 @@ def _times(what: str, measured: float, floor: float, limit: float, floor_name: s
 
 
 def _print(medians: Medians) -> None:
-    heads = ("medians", "initialize ms", "× empty", "× python", "first answer ms", "× empty")
+    heads = ("medians", "initialize ms", "× empty", "× python", "tools/list ms", "× python")
     empty, python = medians[EMPTY], medians[PYTHON]
     rows = [
         (
@@ -182,6 +256,8 @@ def _print(medians: Medians) -> None:
             start.initialize_ms,
             start.initialize_ms / empty.initialize_ms,
             start.initialize_ms / python.initialize_ms,
+            start.tools_list_ms,
+            _ratio(start.tools_list_ms, python.initialize_ms),
             start.first_answer_ms,
             _ratio(start.first_answer_ms, empty.first_answer_ms),
             start.rss_mb,
@@ -190,7 +266,7 @@ def _print(medians: Medians) -> None:
         for name, start in medians.items()
     ]
     print()
-    print_table((*heads, "RSS MB", "PSS MB"), rows)
+    print_table((*heads, "first answer ms", "× empty", "RSS MB", "PSS MB"), rows)
     if medians.keys() & set(BRIDGES):
         print(
             "RSS and PSS of a bridge are its own alone; `bench sessions` weighs the daemon too.\n"

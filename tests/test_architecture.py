@@ -20,7 +20,8 @@ ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "projects": set(),
     "rendezvous": {"projects"},
-    "bridge": {"projects", "rendezvous"},
+    "snapshots": {"projects"},
+    "bridge": {"projects", "rendezvous", "snapshots"},
     "domain": set(),
     "config": {"domain", "projects", "rendezvous"},
     "ports": {"domain"},
@@ -32,9 +33,9 @@ ARROWS: dict[str, set[str]] = {
     "transfer": INNER | {"config", "transcripts"},
     "hosts": INNER | {"capture", "config"},
     "server": INNER | {"config"},
-    "app": INNER | ADAPTERS | {"config", "loop"},
+    "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
-    "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server"},
+    "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
     | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
     | {"server", "transfer"},
@@ -42,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "projects", "rendezvous"}
+PURE = {"bridge", "domain", "projects", "rendezvous", "snapshots"}
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

@@ -5,6 +5,10 @@ session needs to survive its daemon is kept here: the lines of its handshake, wh
 the requests that wait for an answer, and the daemon's own note (`memo`) of what this session has
 seen. When the connection breaks, the daemon is started anew, told all of that, and asked again what
 it had not answered: a write that was committed before the break is recognised and not made twice.
+
+Where no daemon runs, a snapshot of what it would say answers the host's first questions, and the
+daemon is started behind that. It is told the handshake as after a break, and what the host has seen
+by then.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import sys
 import time
 
 from memory_mcp.rendezvous import Refused, Rendezvous, Unreachable, database_path, hello
+from memory_mcp.snapshots import LISTS, Snapshot, Snapshots
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
@@ -36,6 +41,11 @@ TRIES = 3
 YIELD_SECONDS = 0.5
 """After a daemon has said bye: whoever ended it may want to start the next one."""
 LOOK_SECONDS = 1
+FIRST_WORD_SECONDS = 0.05
+"""How long a daemon's start waits for the host's first question to be answered."""
+GREETINGS = ("initialize", "server/discover")
+ENVELOPE = b'"io.modelcontextprotocol/protocolVersion"'
+"""What a request of the era without a handshake brings."""
 _CHUNK_BYTES = 65_536
 _INTERNAL_ERROR = -32603
 
@@ -60,7 +70,7 @@ def session_options(words: list[str]) -> Options | None:
 def serve(options: Options) -> int | None:
     """Serve the host until it leaves; `None` when there is no daemon to be had.
 
-    Nothing was read from standard input then.
+    Nothing was read from standard input then: where something was, a process of its own serves.
     """
     try:
         path = database_path(options.get("--database") or os.environ.get("MEMORY_MCP_DATABASE"))
@@ -71,6 +81,7 @@ def serve(options: Options) -> int | None:
     try:
         bridge = Bridge(
             Rendezvous(path),
+            options,
             agent=options.get("--agent"),
             tools=options.get("--tools"),
             structured="--structured" in options,
@@ -93,8 +104,9 @@ def serve(options: Options) -> int | None:
 class Bridge:
     """One session of a host, over as many lives of the daemon as it takes."""
 
-    def __init__(self, rendezvous: Rendezvous, **told: str | bool | None) -> None:
+    def __init__(self, rendezvous: Rendezvous, options: Options, **told: str | bool | None) -> None:
         self._rendezvous = rendezvous
+        self._options = options
         self._told = told
         self._handshake: list[bytes] = []
         self._waiting: dict[str, tuple[Any, bytes, int]] = {}
@@ -102,6 +114,12 @@ class Bridge:
         self._listening: dict[str, bytes] = {}
         """Requests that are answered only when what they ask to be told of ends."""
         self._subscribed: dict[str, bytes] = {}
+        self._unsent: list[bytes] = []
+        """What came while there was no connection, and is none of the above."""
+        self._answered: dict[str, tuple[str, bytes, str]] = {}
+        """What the snapshot has answered, by the id under which the daemon is asked as well:
+        method, line, result."""
+        self._ids = 0
         self._memo: str | None = None
         self._input_ended = False
         self._may_wait = False
@@ -112,11 +130,23 @@ class Bridge:
         """Held while a line goes out, or the connection is replaced."""
         self._silence = _thread.allocate_lock()
         """Let go by each line of the host; who waits for one takes it twice."""
-        self._connection: socket.socket | None = self._join()
+        self._snapshot: Snapshot | None = None
+        self._connection: socket.socket | None = None
+        said = hello("session", **told, memo=None)
+        met = rendezvous.join_running(said)
+        if met is None and (snapshot := Snapshots(rendezvous.database).find(said)):
+            self._snapshot = snapshot
+        else:
+            self._connection = self._heard(*(met or rendezvous.join(said)))
 
     def run(self) -> int:
         """Pass on what both sides say until both have ended."""
+        if self._snapshot is not None:
+            self._silence.acquire()
         _thread.start_new_thread(self._from_host, ())
+        if self._snapshot is not None:
+            self._silence.acquire(timeout=FIRST_WORD_SECONDS)
+            self._begin()
         while True:
             self._from_daemon()
             if self._input_ended and not self._waiting:
@@ -128,35 +158,70 @@ class Bridge:
     def _from_host(self) -> None:
         for line in lines(_read_input):
             with self._sending:
-                self._note(line)
-                self._send(line)
+                if not self._answer(line):
+                    self._pass_on(line)
             self._break_silence()
         with self._sending:
             self._input_ended = True
+            if self._snapshot is not None and not self._waiting:
+                os._exit(0)  # it asked nothing that a daemon is needed for
             self._end_input()
         self._break_silence()
 
-    def _note(self, line: bytes) -> None:
+    def _pass_on(self, line: bytes) -> None:
+        noted = self._note(line)
+        if self._connection is not None:
+            self._send(line)
+        elif not noted:
+            self._unsent.append(line)
+
+    def _note(self, line: bytes) -> bool:
+        """Keep what the next connection must know of; whether it will be told."""
         said = _parsed(line)
         method, request = said.get("method"), said.get("id")
         if method == "notifications/initialized":
             self._handshake.append(line)
-        elif method == "notifications/cancelled":
+            return True
+        if method == "notifications/cancelled":
             key = _key(_params(said).get("requestId"))
             self._waiting.pop(key, None)
             self._listening.pop(key, None)
+            return True
         if not _may_be_answered(said):
-            return
+            return False
         if method == "subscriptions/listen":
             self._listening[_key(request)] = line
-            return
-        self._waiting[_key(request)] = (request, line, 1)
+            return True
+        self._waiting[_key(request)] = (request, line, int(self._connection is not None))
         if method == "initialize":
             self._handshake = [line]
         elif method == "resources/subscribe":
             self._subscribed[str(_params(said).get("uri"))] = line
         elif method == "resources/unsubscribe":
             self._subscribed.pop(str(_params(said).get("uri")), None)
+        return True
+
+    def _answer(self, line: bytes) -> bool:
+        """Whether the snapshot has the answer to a line; it was given then."""
+        if self._snapshot is None:
+            return False
+        said = _parsed(line)
+        method, key = said.get("method"), _key(said.get("id"))
+        if not _may_be_answered(said) or key in self._waiting:
+            return False
+        if method in GREETINGS and self._waiting:  # which may change what it is told
+            return False
+        if (result := self._snapshot.answer(said)) is None:
+            return False
+        if method in GREETINGS:
+            conversation = f"session-{self._told['session']}"
+            self._memo = json.dumps({"conversation": conversation, "seen": self._snapshot.seen})
+        if method == "initialize":
+            self._handshake = [line]
+        if method != "ping":
+            self._answered[self._own_id()] = (str(method), line, result)
+        _write(f'{{"jsonrpc":"2.0","id":{key},"result":{result}}}\n'.encode())
+        return True
 
     def _send(self, line: bytes) -> None:
         """Send, if the connection stands; if not, what waits is sent on the next one."""
@@ -178,6 +243,11 @@ class Bridge:
             self._silence.release()
 
     # From the daemon to the host.
+
+    def _own_id(self) -> str:
+        """For what we ask the daemon: hosts use no such id, and may use theirs again."""
+        self._ids += 1
+        return _key(f"{self._told['session']}-{self._ids}")
 
     def _from_daemon(self) -> None:
         connection = self._connection
@@ -210,8 +280,67 @@ class Bridge:
         if "method" in said or said.get("id") is None:
             return True
         key = _key(said["id"])
+        if key in self._answered:
+            self._compare(*self._answered.pop(key), said)
+            return False
         waited = self._waiting.pop(key, None) or self._listening.pop(key, None)
         return waited is not None
+
+    def _compare(self, method: str, line: bytes, told: str, said: Said) -> None:
+        """Say so if the host was told something else than the daemon says: none of it is memory."""
+        result: Said = said.get("result") or {}
+        before: Said = json.loads(told)
+        # What was committed a moment ago is told by the next tool answer.
+        before.pop("instructions", None)
+        if before == {name: value for name, value in result.items() if name != "instructions"}:
+            return
+        _say(f"the daemon answers {method} otherwise than its snapshot did; start a new session.")
+        if method in LISTS and ENVELOPE not in line:
+            noun = method.split("/")[0]
+            changed = {"jsonrpc": "2.0", "method": f"notifications/{noun}/list_changed"}
+            _write(json.dumps(changed).encode() + b"\n")
+
+    # When there is no daemon yet.
+
+    def _begin(self) -> None:
+        """Have a daemon go on where the snapshot ends."""
+        try:
+            self._meet()
+        except Refused as refusal:
+            self._without(str(refusal))
+        except Unreachable as reason:
+            _say(f"{reason}. Serving in a process of its own instead.")
+            try:
+                connection = self._served_alone()
+            except OSError as error:
+                self._without(f"no process can be started: {error.strerror or error}")
+            else:
+                with self._sending:
+                    self._take(connection)
+
+    def _without(self, reason: str) -> None:
+        """Answer what waits that there is no memory; what is asked next tries again."""
+        _say(reason)
+        with self._sending:
+            self._snapshot = None
+            self._give_up(0, reason)
+            self._may_wait = True
+
+    def _served_alone(self) -> socket.socket:
+        """The near end of a pair of sockets to a server of this session alone.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        import subprocess  # noqa: PLC0415 - seldom needed, and slow to import
+
+        command = [sys.executable, "-P", "-m", "memory_mcp"]
+        command += [word for option in self._options.items() for word in option]
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command.append("--in-process")
+            self._alone = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
+        return ours
 
     # When the daemon has ended.
 
@@ -232,21 +361,57 @@ class Bridge:
                     break
             if self._input_ended and not self._waiting:
                 return
-        with self._sending:
-            try:
-                self._connection = self._join()
-            except Unreachable as reason:
+        try:
+            self._meet()
+        except Unreachable as reason:
+            with self._sending:
                 self._give_up(0, str(reason))
                 self._may_wait = True
-                return
-            for key, (request, line, tries) in list(self._waiting.items()):
-                self._waiting[key] = (request, line, tries + 1)
-            asked = [line for _, line, _ in self._waiting.values()]
-            first = [*self._handshake, *self._subscribed.values(), *self._listening.values()]
-            for line in dict.fromkeys([*first, *asked]):
+
+    def _meet(self) -> None:
+        """Connect, and say what a daemon must know of this session.
+
+        Raises:
+            Refused, Unreachable: as `Rendezvous.join`.
+        """
+        while True:
+            memo = self._memo
+            met = self._rendezvous.join(hello("session", **self._told, memo=memo))
+            with self._sending:
+                if self._memo == memo:
+                    self._take(self._heard(*met))
+                    return
+            met[0].close()  # the host was greeted meanwhile: the daemon must know what it has seen
+
+    def _take(self, connection: socket.socket) -> None:
+        """Have a new connection know what the last one knew, and ask it what waits."""
+        self._connection, self._snapshot = connection, None
+        for key, (request, line, tries) in list(self._waiting.items()):
+            self._waiting[key] = (request, line, tries + 1)
+        asked = [line for _, line, _ in self._waiting.values()]
+
+        def again(line: bytes, own: str | None = None) -> None:
+            if line in asked:
+                asked.remove(line)
                 self._send(line)
-            if self._input_ended:
-                self._end_input()
+            else:  # the host has its answer
+                self._send(_under(own or self._own_id(), line))
+
+        compared = {method: own for own, (method, _, _) in self._answered.items()}
+        for line in self._handshake:
+            again(line, compared.get("initialize"))
+        for own, (method, line, _) in self._answered.items():
+            if method != "initialize":
+                again(line, own)
+        for line in self._subscribed.values():
+            again(line)
+        for line in dict.fromkeys([*self._listening.values(), *asked]):
+            self._send(line)
+        for line in self._unsent:
+            self._send(line)
+        self._unsent.clear()
+        if self._input_ended:
+            self._end_input()
 
     def _give_up(self, tries: int, reason: str) -> None:
         """Answer what was asked that often, or more, ourselves."""
@@ -254,9 +419,8 @@ class Bridge:
             if asked >= tries and self._waiting.pop(key, None):
                 _write(_failure(request, line, reason))
 
-    def _join(self) -> socket.socket:
-        said = hello("session", **self._told, memo=self._memo)
-        connection, answer = self._rendezvous.join(said)
+    @staticmethod
+    def _heard(connection: socket.socket, answer: Said) -> socket.socket:
         for note in answer.get("notes") or ():
             _say(note)
         return connection
@@ -322,7 +486,15 @@ def _encodable(text: str) -> bool:
 
 
 def _key(request: Any) -> str:
-    return json.dumps(request)  # 1 and "1" are two ids
+    return json.dumps(request, ensure_ascii=False)  # 1 and "1" are two ids
+
+
+def _under(key: str, line: bytes) -> bytes:
+    """The same request under another id; a notification has none."""
+    said = _parsed(line)
+    if "id" not in said:
+        return line
+    return json.dumps({**said, "id": json.loads(key)}).encode() + b"\n"
 
 
 def _failure(request: Any, line: bytes, reason: str) -> bytes:

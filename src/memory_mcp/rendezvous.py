@@ -13,6 +13,7 @@ Beside the store `memory.db` lie, while a daemon runs:
 
 and whether one runs or not
 
+    memory.db.snapshots        a folder with what a daemon would answer first (snapshots.py)
     memory.db.hooks            a folder with what hosts' hooks told and nobody took in yet
     memory.db.hooks.log        why something came of a hook's call later, or nothing
 
@@ -41,7 +42,7 @@ from memory_mcp.projects import HOME, STARTED_IN, home_in
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, BinaryIO
 
     Told = dict[str, Any]
     """A hello or an answer to one."""
@@ -317,17 +318,31 @@ class Rendezvous:
             Refused: it cannot serve, and nobody else could.
             Unreachable: it cannot be started, or not be talked to.
         """
+        met = self.join_running(said, seconds, start=True)
+        assert met is not None
+        return met
+
+    def join_running(
+        self, said: Told, seconds: float = START_SECONDS, *, start: bool = False
+    ) -> tuple[socket.socket, Told] | None:
+        """The same with the daemon that runs; `None` where none does, unless one is to `start`.
+
+        Raises:
+            Refused, Unreachable: as `join`.
+        """
         deadline = time.monotonic() + seconds
         starts = 0
         asked_to_end = False
         while True:
             met = self.connect(said)
             if met is None:
+                if not start and not asked_to_end:
+                    return None
                 lock = self._lock_if_free()
                 if lock is not None:
                     starts += 1
                     try:
-                        self.start(lock)
+                        self.start(lock, said)
                     except Died:
                         if starts == STARTS:
                             raise
@@ -350,17 +365,16 @@ class Rendezvous:
                 raise Unreachable(f"the daemon did not begin to serve within {seconds:.0f} s")
             time.sleep(0.01)
 
-    def start(self, lock: int) -> None:
+    def start(self, lock: int, said: Told | None = None) -> None:
         """Start the daemon, detached from this process, and wait until its door is open.
 
-        It takes over the lock, which is closed here.
+        It takes over the lock, which is closed here, and is told whose hello is to come: who has
+        to go before that finds an answer the next time.
 
         Raises:
             Refused: it says why it cannot serve.
             Unreachable: it ended without a word.
         """
-        import subprocess  # noqa: PLC0415 - seldom needed, and slow to import
-
         command = [sys.executable, "-P", "-m", "memory_mcp", "--database", self.database]
         command += ["serve", "--detached"]
         if sys.platform == "win32":  # there a lock cannot be passed on: the daemon takes its own
@@ -368,25 +382,21 @@ class Rendezvous:
         else:
             command += ["--lock", str(lock)]
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                cwd=self.folder,
-                **_apart(lock),
-            )
+            pid, pipe = _started(command, self.folder, lock, json.dumps(said or {}).encode())
         except OSError as error:
             raise Unreachable(f"the daemon cannot be started: {error.strerror or error}") from error
         finally:
             if sys.platform != "win32":
                 os.close(lock)
-        assert process.stdout
-        with process.stdout as pipe:
+        with pipe:
             if sys.platform != "win32" and not select.select([pipe], [], [], START_SECONDS)[0]:
                 raise Unreachable(f"the daemon was not ready within {START_SECONDS} s")
             told = pipe.readline().decode(errors="replace").rstrip("\n")
-        if sys.platform != "win32":
-            process.wait()  # the one that detached it
+        if pid is not None:
+            try:
+                os.waitpid(pid, 0)  # the one that detached it
+            except ChildProcessError:  # our host has children's ends ignored
+                pass
         if told.startswith("refused "):
             raise Refused(told.removeprefix("refused "))
         if told.startswith("failed "):
@@ -441,13 +451,79 @@ class Rendezvous:
             os.close(here)
 
 
-def _apart(lock: int) -> Told:
-    """Arguments for `Popen`: a process of its own session, which takes the lock along."""
-    if sys.platform == "win32":
-        import subprocess  # noqa: PLC0415 - as above
+def _started(
+    command: list[str], folder: str, lock: int, told: bytes
+) -> tuple[int | None, BinaryIO]:
+    """Start a process of a session of its own, which takes the lock along and nothing else.
 
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-    return {"start_new_session": True, "pass_fds": (lock,)}
+    It finds `told` on its standard input.
+
+    Returns the number of the process to wait for, if any, and what it says on standard output.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    if sys.platform == "win32":
+        import subprocess  # noqa: PLC0415 - needed there alone, and slow to import
+
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, cwd=folder, creationflags=flags
+        )
+        assert process.stdin
+        assert process.stdout
+        _tell(process.stdin, told)
+        return None, process.stdout
+    read, write = os.pipe()
+    its_input, our_output = os.pipe()
+    try:
+        # A host may have left us descriptors that must not live as long as a daemon does.
+        others = [each for each in _inherited() if each > 2 and each != lock]
+        actions = [
+            (os.POSIX_SPAWN_DUP2, its_input, 0),
+            (os.POSIX_SPAWN_DUP2, write, 1),
+            *((os.POSIX_SPAWN_CLOSE, each) for each in others),
+        ]
+        os.set_inheritable(lock, True)
+        pid = _spawn(command, actions)
+    except BaseException:
+        os.close(read)
+        os.close(our_output)
+        raise
+    finally:
+        os.close(write)
+        os.close(its_input)
+    _tell(os.fdopen(our_output, "wb"), told)
+    return pid, os.fdopen(read, "rb")
+
+
+def _tell(pipe: BinaryIO, told: bytes) -> None:
+    try:
+        with pipe:
+            pipe.write(told)
+    except OSError:  # it has ended already
+        pass
+
+
+def _spawn(command: list[str], actions: Any) -> int:
+    program = command[0]
+    try:
+        return os.posix_spawn(program, command, os.environ, file_actions=actions, setsid=True)
+    except NotImplementedError:  # an older macOS; it begins a session itself soon after
+        return os.posix_spawn(program, command, os.environ, file_actions=actions)
+
+
+def _inherited() -> list[int]:
+    """The descriptors that a process started now would get."""
+    found: list[int] = []
+    for name in os.listdir("/dev/fd"):
+        try:
+            if os.get_inheritable(int(name)):
+                found.append(int(name))
+        except OSError:  # that of the listing itself
+            pass
+    return found
 
 
 def _locked(descriptor: int) -> bool:

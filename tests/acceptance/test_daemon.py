@@ -527,6 +527,7 @@ def test_it_ends_by_itself_after_its_last_session(database: Path) -> None:
     assert sorted(path.name for path in database.parent.glob("memory.db*")) == [
         "memory.db",
         "memory.db.daemon.log",
+        "memory.db.snapshots",
     ]
     assert "ending: idle" in log(database)
 

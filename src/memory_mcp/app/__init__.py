@@ -26,6 +26,7 @@ from memory_mcp.services.recall import Recall
 from memory_mcp.services.requests import Requests
 from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.view import View
+from memory_mcp.snapshots import Snapshots
 from memory_mcp.storage.sqlite.agents import SqliteAgents
 from memory_mcp.storage.sqlite.blocks import SqliteBlocks
 from memory_mcp.storage.sqlite.copies import SqliteCopies
@@ -90,7 +91,10 @@ async def open_all(
     clock = clock or SystemClock()
     if embedder is None and settings.embedder == "static":
         embedder = StaticEmbedder()
+    snapshots = Snapshots(str(settings.database))
+    snapshots.clear(stale=True)  # of a process that was killed
     database = await Database.open(settings.database)
+    database.after_commit = snapshots.clear
     try:
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from memory_mcp.capture.intake import Intake
 from memory_mcp.cli.asking import answer_in_daemon
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.daemon.door import NoDoor
+from memory_mcp.daemon.hello import heard
 from memory_mcp.daemon.life import Daemon
 from memory_mcp.daemon.log import log_to
 from memory_mcp.daemon.start import Ready, alone, detach, serve_store
@@ -135,6 +136,7 @@ def _server(settings: Settings, services: Services, announcements: Announcements
 
 def _serve_detached(arguments: argparse.Namespace) -> int:
     """The daemon, as a bridge starts it."""
+    told = sys.stdin.buffer.read() if sys.stdin else b""
     detach()
     ready = Ready()
     # Whose memory, and which tools, each session says for itself: what our starter's environment
@@ -145,6 +147,8 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
     try:
         settings = load_settings(database=arguments.database, environment=given)
         rendezvous = Rendezvous(str(settings.database))
+        with suppress(OSError):  # its starter's folder is not to be held on to
+            os.chdir(rendezvous.folder)
 
         def begin() -> None:
             log_to(rendezvous.log)
@@ -154,7 +158,8 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
             if not ours:
                 ready.say("taken")
                 return 0
-            anyio.run(partial(serve_store, ready=begin), settings, rendezvous, answer_in_daemon)
+            serve = partial(serve_store, ready=begin, expected=heard(told))
+            anyio.run(serve, settings, rendezvous, answer_in_daemon)
     except NoDoor as error:  # whoever started us can do without
         ready.say(f"failed {error}")
         return 1

@@ -1,7 +1,8 @@
 """The daemon's life: it opens its door, serves whoever comes, and ends when it is told to or idle.
 
 It ends by finishing: the door is closed first, so that newcomers start the next one; then every
-session's requests are answered; then the store is closed and the lock let go.
+session's requests are answered; then snapshots are made, the store is closed, what holds of them is
+written down, and the lock let go.
 """
 
 import json
@@ -25,6 +26,7 @@ from memory_mcp.config import ModelSettings, Settings
 from memory_mcp.daemon.door import Door
 from memory_mcp.daemon.hello import Hello, heard
 from memory_mcp.daemon.sessions import Session
+from memory_mcp.daemon.snapshots import SnapshotMaker
 from memory_mcp.daemon.worker import WorkerStarter
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
 from memory_mcp.domain.ids import new_id
@@ -38,6 +40,7 @@ from memory_mcp.server.server import build_server
 from memory_mcp.server.tools.tool import Surface
 from memory_mcp.server.visits import end_visit
 from memory_mcp.services import Services
+from memory_mcp.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class Daemon:
     ) -> None:
         """`address`: where it also serves HTTP; such a daemon stands until it is told to end."""
         self.announcements = Announcements(services.outbox)
+        self.snapshots = SnapshotMaker(services, settings, Snapshots(rendezvous.database))
         self.services = services
         self._settings = settings
         self._door = Door(rendezvous)
@@ -101,6 +105,7 @@ class Daemon:
             tasks.start_soon(self.services.upkeep.keep_up)
             tasks.start_soon(self.services.presence.keep_up)
             tasks.start_soon(self.services.housekeeping.keep_up)
+            tasks.start_soon(self.snapshots.keep_up)
             tasks.start_soon(self._end_when_idle)
             async with anyio.create_task_group() as guests:
                 guests.start_soon(self._accept, listener, guests)
@@ -218,6 +223,7 @@ class Daemon:
             notes.append(note)
         self._sessions.add(session)
         self._tell_watch()
+        self.snapshots.came(hello)
         try:
             await self._answer(stream, notes=notes)
             await session.serve(server)

@@ -9,6 +9,7 @@ import anyio
 
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
+from memory_mcp.daemon.hello import Hello
 from memory_mcp.daemon.life import Command, Daemon
 from memory_mcp.rendezvous import Rendezvous
 
@@ -23,8 +24,11 @@ def detach() -> None:
 
     Hosts end a server by ending the whole tree of processes below it.
     """
-    if hasattr(os, "fork") and os.fork():
-        os._exit(0)
+    if hasattr(os, "fork"):
+        if os.fork():
+            os._exit(0)
+        with suppress(OSError):  # it has one of its own already, mostly
+            os.setsid()
 
 
 @contextmanager
@@ -49,8 +53,11 @@ async def serve_store(
     address: str | None = None,
     ready: Callable[[], None],
     besides: Besides | None = None,
+    expected: Hello | str = "",
 ) -> None:
     """Serve the store's sessions until told to end; `ready` is called once they may come.
+
+    `expected` is the hello of the session that had this process started.
 
     Raises:
         MemoryMCPError: the store or the door cannot be opened.
@@ -59,11 +66,16 @@ async def serve_store(
         daemon = Daemon(services, settings, rendezvous, command, address=address)
         with daemon.open() as listening:
             ready()
+            if isinstance(expected, Hello) and expected.role == "session":
+                daemon.snapshots.came(expected)
             logger.info("process %d serves %s", os.getpid(), settings.database)
             async with anyio.create_task_group() as tasks:
                 if besides is not None:
                     tasks.start_soon(_besides, besides, daemon)
                 await daemon.serve(listening)
+        taken = await daemon.snapshots.take_last()
+    if taken is not None:  # the store is closed: it is as it was when they were taken, or was not
+        daemon.snapshots.write(taken)
 
 
 async def _besides(besides: Besides, daemon: Daemon) -> None:

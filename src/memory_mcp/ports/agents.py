@@ -22,6 +22,10 @@ class AgentStore(Protocol):
         """The same to read for: one that isn't there yet is not made, and has nothing."""
         ...
 
+    async def projects(self) -> list[str]:
+        """Every folder that an agent was made for, those of deleted agents too."""
+        ...
+
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""
         ...

@@ -114,6 +114,10 @@ class UpkeepStore(Protocol):
         """Pairs of passages that say nearly the same, nearest first."""
         ...
 
+    async def fold_log(self) -> None:
+        """Put what stands in the log into the store's file, if nobody is reading it."""
+        ...
+
     async def check(self) -> list[str] | None:
         """What is wrong with the store, in words; `None` when it was looked at lately."""
         ...

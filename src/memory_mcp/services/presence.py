@@ -32,6 +32,10 @@ class Presence:
         self._gone: set[str] = set()
         self._came = anyio.Event()
 
+    def unheard(self) -> "Presence":
+        """One for connections that nobody is to hear of: as long as its `keep_up` does not run."""
+        return Presence(self._store)
+
     def seen(self, connection: str, agent_id: AgentId, *, held: bool) -> None:
         """A connection has said something. A `held` one is there until it is said to have left."""
         self._gone.discard(connection)

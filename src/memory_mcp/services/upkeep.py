@@ -42,6 +42,10 @@ class Upkeep:
         """Pairs of the agent's passages that say nearly the same, nearest first."""
         return await self._store.near_duplicates(agent_id, limit)
 
+    async def fold_log(self) -> None:
+        """Put what stands in the log into the store's file, if nobody is reading it."""
+        await self._store.fold_log()
+
     async def round(self, *, rested: bool = True) -> None:
         """Compare the passages that came, let go what was kept long enough, look at the store.
 

@@ -44,6 +44,7 @@ _BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
 _BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
 _ALL = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NULL ORDER BY seq"
+_PROJECTS = "SELECT project FROM agents WHERE project IS NOT NULL ORDER BY seq"
 _DELETED = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NOT NULL ORDER BY seq"
 _INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?) RETURNING seq"
 _SET = {
@@ -133,6 +134,11 @@ class SqliteAgents:
             return _find(session, choice) or unmade(_new_name(session, choice), choice.project)
 
         return await self._database.read(find)
+
+    async def projects(self) -> list[str]:
+        """Every folder that an agent was made for, those of deleted agents too."""
+        rows = await self._database.read(lambda session: session.all(_PROJECTS))
+        return [project for (project,) in rows]
 
     async def all(self) -> list[Agent]:
         """Every agent, oldest first."""

@@ -76,6 +76,8 @@ class Database:
         self._pulse_lock = anyio.Lock()
         self._committed: anyio.Event | None = None
         """There only while somebody waits for a commit."""
+        self.after_commit: Callable[[], None] | None = None
+        """Called in the writer's thread after each commit, before anybody learns of it."""
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -115,8 +117,15 @@ class Database:
             StoreBusy: other processes kept the lock; nothing was changed.
             StoreFull: no room on the disk; nothing was changed.
         """
+
+        def commit(session: Session) -> Result:
+            result = session.in_transaction(job)
+            if self.after_commit is not None:
+                self.after_commit()
+            return result
+
         with translated_errors(self.path):
-            result = await self._writer.run(lambda session: session.in_transaction(job))
+            result = await self._writer.run(commit)
         if self._committed is not None:
             self._committed.set()
             self._committed = None
@@ -144,6 +153,19 @@ class Database:
             async with self._pulse_lock:
                 pulse = self._pulse = self._pulse or await self._open_reader()
             return await pulse.run(lambda session: session.value("PRAGMA data_version"))
+
+    async def fold_log(self) -> None:
+        """Put what stands in the log into the file, as closing does; not if somebody is reading."""
+
+        def fold(session: Session) -> None:
+            session.run("PRAGMA busy_timeout=0")
+            try:
+                session.all("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+        with translated_errors(self.path):
+            await self._writer.run(fold)
 
     async def _open_reader(self) -> _Connection:
         # Shielded: a connection that nobody holds yet would not be closed.

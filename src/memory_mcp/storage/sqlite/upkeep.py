@@ -51,6 +51,10 @@ class SqliteUpkeep:
         self._indexes = indexes
         self._clock = clock
 
+    async def fold_log(self) -> None:
+        """Put what stands in the log into the store's file, if nobody is reading it."""
+        await self._database.fold_log()
+
     async def compare(self, agent_id: AgentId, rows: int) -> bool:
         """Compare the next passages that came with all others; whether more may be waiting."""
 
