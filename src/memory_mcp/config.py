@@ -131,7 +131,7 @@ def load_settings(
         agent=_agent(agent, given, str(folder) if folder else _working_folder(), by),
         project_by=by,
         hooks=hooks,
-        host_session=given.get("CLAUDE_CODE_SESSION_ID") or None,
+        host_session=given.get(rendezvous.SESSION_VARIABLE) or None,
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
         context_tokens=_number(

@@ -50,10 +50,12 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """What the lines between bridge and daemon mean. Another number is another language."""
 
+SESSION_VARIABLE = "CLAUDE_CODE_SESSION_ID"
+"""Which of its sessions a host has started a server for."""
 ENVIRONMENT = (
     *STARTED_IN,
     HOME,
-    "CLAUDE_CODE_SESSION_ID",
+    SESSION_VARIABLE,
     "MEMORY_MCP_AGENT",
     "MEMORY_MCP_EMBEDDER",
     "MEMORY_MCP_MODEL",

@@ -110,10 +110,14 @@ async def test_geminis_own_file_tells_of_a_compression(services: Services, tmp_p
     assert await gemini.tell(prompt="Two.", **asked) == ""
     # A history that holds what it was told, escaped as it puts it, is none without it.
     held = html.escape(enclosed(f"{LEAD}\n\n…"))
+    changed = {"$set": {"messages": [turn(5, enclosed("+ a difference")), turn(6, "b")]}}
     kept = {"$set": {"messages": [turn(3, f"<hook_context>{held}</hook_context>"), turn(4, "b")]}}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(kept) + "\n")
     assert await gemini.tell(prompt="Three.", **asked) == ""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(changed) + "\n")
+    assert contexts(await gemini.tell(prompt="Four.", **asked)) == 1
 
 
 async def test_a_resumed_session_is_told_what_changed_and_nothing_else(

@@ -26,7 +26,7 @@ from memory_mcp.config import Settings
 from memory_mcp.daemon.hello import Hello
 from memory_mcp.domain.agents import Agent, AgentChoice, unmade, unmade_name
 from memory_mcp.domain.errors import AgentNotFound, InvalidInput, MemoryMCPError, StoreError
-from memory_mcp.rendezvous import PROTOCOL
+from memory_mcp.rendezvous import PROTOCOL, SESSION_VARIABLE
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.lines import Lines
@@ -91,6 +91,7 @@ class SnapshotMaker:
         """A session came that wants to be served in some way."""
         told = hello.model_dump(include={"folder", "environment", "agent", "tools"})
         told |= hello.model_dump(exclude=_NOT_KEPT, exclude_defaults=True)
+        told["environment"].pop(SESSION_VARIABLE, None)  # each has another
         if self._keep(told):
             try:
                 self._snapshots.remember(list(self._hellos.values()))

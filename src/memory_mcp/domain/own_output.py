@@ -59,6 +59,11 @@ def holds_own_output(text: str) -> bool:
     return without_own_output(text) != text
 
 
+def holds_context(text: str) -> bool:
+    """Whether the whole context stands in a text, as a hook told it, and not only a difference."""
+    return LEAD in text and holds_own_output(text)
+
+
 def names_own_rows(text: str) -> bool:
     """Whether a text names rows of a store by id, as our tools' answers do."""
     return _OWN_ID.search(text) is not None

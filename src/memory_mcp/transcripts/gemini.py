@@ -26,7 +26,7 @@ from memory_mcp.domain.json_values import (
     told_of,
 )
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user
-from memory_mcp.domain.own_output import holds_own_output
+from memory_mcp.domain.own_output import holds_context
 from memory_mcp.transcripts.transcript import LeftOut, Occurrences, ToolCalls
 
 _KINDS: dict[str, HostEventKind] = {
@@ -87,7 +87,7 @@ class GeminiTranscript:
             self._left_out[f"entries of the type {_kind(record)[:40]!r}"] += 1
         else:
             key = as_text(record.get("id"))
-            if holds_own_output(_text(record)):
+            if holds_context(_text(record)):
                 self.has_lost_context = False
             if words := self._words(record, kind):
                 if key not in self._ids:
@@ -146,7 +146,7 @@ class GeminiTranscript:
             if places[said] > self._said_already[said]:
                 yield from self._message(turn)
         if len(history) > 1:
-            self.has_lost_context = not any(holds_own_output(_text(turn)) for turn in history)
+            self.has_lost_context = not any(holds_context(_text(turn)) for turn in history)
 
 
 def _kind(record: dict[str, Any]) -> str:
