@@ -316,11 +316,9 @@ def test_the_same_words_in_another_call_or_session_are_another_write(database: P
         for peer, number in ((one, 1), (one, 2), (two, 1)):
             if number == 1:
                 peer.greet()
-            peer.call(number, "core_memory_append", label="human", content="Again.")
+            peer.call(number, "conversation_append", role="user", content="Again.")
             assert not peer.receive()["result"]["isError"]
-    assert rows(database, "SELECT value FROM blocks WHERE label = 'human'") == [
-        "Again.\nAgain.\nAgain."
-    ]
+    assert rows(database, "SELECT content FROM messages") == ["Again."] * 3
 
 
 def test_what_changed_while_no_daemon_ran_is_told_once(database: Path) -> None:

@@ -280,7 +280,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"message": "x", "to": "bob", "wait": 1}, "send_to_agent was not called: it has no argument"),
     ({"message": "x", "to": 1}, "send_to_agent was not called: to must be text."),
     ({"message": "x", "in_reply_to": "mail-0"}, "no mail 'mail-0' came to you, so you cannot "),
-    ({"message": "x", "in_reply_to": ""}, "no mail '' came to you"),
+    ({"message": "x", "in_reply_to": ""}, "neither to nor tags was given; nothing was sent."),
+    ({"message": "x", "in_reply_to": " "}, "no mail ' ' came to you"),
     ({"message": "x", "in_reply_to": "y", "tags": ["a"]}, "an answer goes to whoever sent the mai"),
 ]
 

@@ -347,6 +347,20 @@ What is true of this project only: purpose, current state, decisions with their 
 """)  # noqa: E501 - as a model reads it
 
 
+async def test_lines_that_a_block_has_are_not_added_again(connect_in_memory: Connect) -> None:
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect_in_memory() as client:
+            await tell(client, "core_memory_append", label="human", content="Ana.\nTea.")
+            told = await tell(client, "core_memory_append", label="human", content="Tea.")
+            (human,) = (
+                block
+                for block in json.loads(await read(client, "memory://blocks"))
+                if block["label"] == "human"
+            )
+    assert told == "Block 'human' has that already; nothing was added (9 of 5,000 characters)."
+    assert (human["value"], human["version"]) == ("Ana.\nTea.", 2)
+
+
 async def test_whatever_is_listed_can_be_read_on_a_store_where_nothing_happened(
     connect: Connect,
 ) -> None:

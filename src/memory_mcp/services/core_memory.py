@@ -40,16 +40,24 @@ class CoreMemory:
         return await self._store.as_of(agent_id, versions)
 
     async def append(
-        self, agent_id: AgentId, label: str, content: str, *, key: str | None = None
+        self,
+        agent_id: AgentId,
+        label: str,
+        content: str,
+        *,
+        only_news: bool = False,
+        key: str | None = None,
     ) -> Edited:
-        """Add lines at the end of a block, unless they are there; the edit of a `key` is made once.
+        """Add lines at the end of a block; the edit of a `key` is made once.
 
+        `only_news`: not lines that stand in the block just so already; it is left as it is then.
         Where a block evicts, its oldest lines move to archival memory to make room.
 
         Raises:
             BlockNotFound, ReadOnlyBlock, BlockLimitExceeded, InvalidInput: nothing was changed.
         """
-        edited = await self._store.edit(agent_id, label, blocks.append_news(content), key)
+        edit = blocks.append_news(content) if only_news else blocks.append(content)
+        edited = await self._store.edit(agent_id, label, edit, key)
         if edited.evicted:
             self._indexing.stored([None])  # found by their words at once, by meaning soon
         self._eviction.noticed(agent_id)  # what is longer leaves less room for messages

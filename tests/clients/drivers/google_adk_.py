@@ -42,7 +42,7 @@ async def run(script: Script, told: Told) -> None:
             )
         for name in await memory.list_resources():
             read = await memory.read_resource(name)
-            told.resources[name] = read[0].text
+            told.resources[(await memory.get_resource_info(name))["uri"]] = read[0].text
     finally:
         await memory.close()
 

@@ -21,7 +21,9 @@ async def core_memory_append(
     you learn something lasting about the user (human), yourself (persona) or the work (project):
     one short fact a line, dated where it may change. Returns the block."""
     async with call.connection.view:
-        edited = await call.services.core_memory.append(call.agent_id, label, content, key=call.key)
+        edited = await call.services.core_memory.append(
+            call.agent_id, label, content, only_news=True, key=call.key
+        )
         call.connection.edited(edited.before, edited.after)
     return edit_answer(edited, added=True)
 
