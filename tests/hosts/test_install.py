@@ -248,10 +248,12 @@ def test_yesterdays_decision_is_in_the_next_days_context_without_a_tool_call(
         answered = {"transcript_path": str(transcript)}
     events = iter(home.hooks(host))
     day = list(events)
-    assert "<memory_blocks>" in home.call_hooks(host, day[0])
+    first = 1 if host == "gemini" else 0  # what its start says, a resumed history loses
+    told = [home.call_hooks(host, event) for event in day[: first + 1]]
+    assert "<memory_blocks>" in told[first]
     edit = {"label": "project", "content": "The database is Postgres 17."}
     call = ("tools/call", {"name": "core_memory_append", "arguments": edit})
-    for event in day[1:]:
+    for event in day[first + 1 :]:
         if event in ("PostCompact", "SessionEnd", "sessionEnd"):
             continue
         home.call_hooks(host, event, **answered if event == "Stop" else {})
@@ -263,8 +265,8 @@ def test_yesterdays_decision_is_in_the_next_days_context_without_a_tool_call(
     home.run("daemon", "stop")  # the night
     ids = ("session_id", "sessionId", "conversation_id")
     morning = {name: "tomorrow" for name in ids if name in payload(host, day[0])}
-    told = home.call_hooks(host, day[0], **morning)
-    assert PROMPT in told
+    told += [home.call_hooks(host, event, **morning) for event in day[: first + 1]]
+    assert PROMPT in told[-1]
     assert ANSWER in told
     assert "The database is Postgres 17." in told
 
@@ -590,5 +592,5 @@ def test_what_counts_as_a_project_is_passed_on_to_server_and_hooks(home: Home, h
 
     words, _ = home.start_server(host)
     told = "".join(data.decode() for data in home.files().values())
-    assert words[-2:] == ["--project-by", "folder"]
+    assert " --project-by folder " in f" {' '.join(words)} "
     assert f"hook {host} --project-by folder" in told

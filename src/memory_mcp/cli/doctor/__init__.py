@@ -61,6 +61,7 @@ async def _examine(settings: Settings, arguments: argparse.Namespace) -> list[Fi
     how = {"rebuild": arguments.rebuild, "repair": arguments.repair}
     if not settings.database.exists() and not any(how.values()):
         findings.append(store.not_there(settings))
+        heard = {}
     else:
         try:
             async with open_services(settings) as services:
