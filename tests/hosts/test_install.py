@@ -265,10 +265,10 @@ def test_yesterdays_decision_is_in_the_next_days_context_without_a_tool_call(
     home.run("daemon", "stop")  # the night
     ids = ("session_id", "sessionId", "conversation_id")
     morning = {name: "tomorrow" for name in ids if name in payload(host, day[0])}
-    told += [home.call_hooks(host, event, **morning) for event in day[: first + 1]]
-    assert PROMPT in told[-1]
-    assert ANSWER in told
-    assert "The database is Postgres 17." in told
+    context = [home.call_hooks(host, event, **morning) for event in day[: first + 1]][-1]
+    assert PROMPT in context
+    assert ANSWER in context
+    assert "The database is Postgres 17." in context
 
 
 # Writing and taking back.

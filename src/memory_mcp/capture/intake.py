@@ -67,6 +67,8 @@ LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
 TAKEN_MAX = 200
+READ_AGAIN_SECONDS = 2
+"""So long after a turn's end its transcript is whole."""
 _FILE = re.compile(r"\d{20}-\d+\.json")
 
 
@@ -122,6 +124,9 @@ class Intake:
         self._lock = anyio.Lock()
         self._taken: OrderedDict[str, Taken] = OrderedDict()
         """Calls that were stored before their hook asked: it still wants its answer."""
+        self._to_read: OrderedDict[tuple[AgentId, str], tuple[Taken, float]] = OrderedDict()
+        """Sessions whose transcript may not be whole yet, and when to look again."""
+        self._told = anyio.Event()
 
     async def answer(self, name: str) -> Answer:
         """Take in a call of a hook, after all that came before it, and find what it may print.
@@ -168,11 +173,41 @@ class Intake:
         """Take in what was left behind, for as long as the process serves."""
         while True:
             soon = False
+            self._told = anyio.Event()
             try:
                 soon = await self.sweep()
+                await self.read_behind()
             except StoreError as error:
                 logger.warning("what hooks left waits: %s", error)
-            await anyio.sleep(HOOK_SECONDS if soon else LOOK_SECONDS)
+            now = anyio.current_time()
+            due = min((due - now for _, due in self._to_read.values()), default=LOOK_SECONDS)
+            with anyio.move_on_after(max(0.1, min(due, HOOK_SECONDS if soon else LOOK_SECONDS))):
+                await self._told.wait()
+
+    def _read_again(self, taken: Taken) -> None:
+        """Look at a session's transcript once more, soon: some hosts write it after their hooks."""
+        if taken.host.transcript is None:
+            return
+        known = (taken.agent_id, taken.heard.session)
+        self._to_read[known] = taken, anyio.current_time() + READ_AGAIN_SECONDS
+        self._to_read.move_to_end(known)
+        if len(self._to_read) > TAKEN_MAX:
+            self._to_read.popitem(last=False)
+        self._told.set()
+
+    async def read_behind(self, *, all_of_them: bool = False) -> None:
+        """Read on in the transcripts whose time has come, or in all that wait for it.
+
+        Raises:
+            StoreError: the store cannot be written just now.
+        """
+        now = anyio.current_time()
+        for known, (taken, due) in list(self._to_read.items()):
+            if due <= now or all_of_them:
+                async with self._lock:
+                    self._to_read.pop(known, None)
+                    heard_at = self._services.clock.now()
+                    await self._read_on(taken.host, taken.agent_id, taken.heard, heard_at)
 
     async def _waiting(self) -> list[str]:
         def names() -> list[str]:
@@ -242,7 +277,10 @@ class Intake:
             events = await self._with_parent(host, heard, events)
         await capture.take_in(agent_id, host.name, events, heard_at)
         await self._begin_reading(agent_id, heard)
-        return Taken(host, agent_id, heard)
+        taken = Taken(host, agent_id, heard)
+        if any(event.kind in ("answer", "end") for event in events) or heard.hook == "Stop":
+            self._read_again(taken)
+        return taken
 
     async def _with_parent(
         self, host: Host, heard: Heard, events: tuple[HostEvent, ...]

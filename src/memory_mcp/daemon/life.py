@@ -132,6 +132,8 @@ class Daemon:
         async with anyio.create_task_group() as last:
             for session in list(self._sessions):
                 last.start_soon(session.finish)
+            with suppress(StoreError):  # they are read on when their sessions are heard of again
+                await self._intake.read_behind(all_of_them=True)
 
     # Who comes.
 

@@ -34,6 +34,9 @@ class CopilotTranscript:
         """What a line tells."""
         kind, data = as_text(record.get("type")), as_object(record.get("data"))
         at = moment_of(record.get("timestamp"))
+        if record.get("agentId") or data.get("parentToolCallId"):
+            self._left_out["lines of subagents"] += 1
+            return
         match kind:
             case "session.start" | "session.resume":
                 self.session = as_text(data.get("sessionId")) or self.session
@@ -51,6 +54,8 @@ class CopilotTranscript:
                 yield from self._calls.answered(call, answer, self.session, at=at)
             case "session.compaction_complete":
                 self.has_lost_context = data.get("success") is not False
+            case "session.shutdown" | "session.error":
+                self._calls.given_up()
             case "hook.start" | "hook.end" | "assistant.turn_start" | "assistant.turn_end":
                 pass
             case _:
@@ -59,9 +64,6 @@ class CopilotTranscript:
     def _message(
         self, record: dict[str, Any], data: dict[str, Any], kind: str, at: datetime | None
     ) -> Iterator[HostEvent]:
-        if data.get("parentToolCallId") or data.get("agentId"):
-            self._left_out["messages of subagents"] += 1
-            return
         told: HostEventKind = "prompt" if kind == "user.message" else "answer"
         source = as_text(data.get("source"))
         text = as_text(data.get("content"))
