@@ -139,11 +139,8 @@ def test_a_project_without_an_agent_is_answered_as_it_will_be(database: Path, st
     with Server(database, more={"CLAUDE_PROJECT_DIR": kitchen}) as alone:
         assert before == first_answers(alone, LEGACY)
     assert "Name: Ana." in before[0]["result"]["instructions"]
-    assert rows(database, "SELECT name FROM agents ORDER BY seq") == [
-        "default",
-        "garden",
-        "kitchen",
-    ]
+    assert "Of no other project." not in before[0]["result"]["instructions"]
+    assert rows(database, "SELECT name FROM agents ORDER BY seq") == ["default", "garden"]
 
 
 def test_what_a_host_sends_all_at_once_is_answered_as_in_one_process(database: Path) -> None:
@@ -240,18 +237,14 @@ def test_a_host_that_only_says_hello_needs_no_daemon(database: Path) -> None:
 def test_a_host_that_leaves_before_there_is_a_daemon_is_answered_at_once_the_next_time(
     database: Path,
 ) -> None:
-    line = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": GREETING}
-    words = ("--database", database, "--agent", "default", "--tools", "capture")
-    with Server(database, *words[2:], daemon=True) as server:
-        server.send(line)
-        wait_until(lambda: Rendezvous(str(database)).is_held())
-        server.kill()
-    wait_until(lambda: Rendezvous(str(database)).ask("status"))
-    Rendezvous(str(database)).end()
-    with none_can_start(database):
-        data = json.dumps(line).encode() + b"\n"
-        ended = run(*words, folder=database.parent, stdin=data)
-    assert "Name: Ana." in json.loads(ended.stdout)["result"]["instructions"]
+    assert found(database, tools="capture") is None
+    rendezvous = Rendezvous(str(database))
+    lock = rendezvous.try_lock()
+    assert lock is not None
+    told = hello("session", agent=None, tools="capture")
+    rendezvous.start(lock, told | {"environment": {}, "folder": str(database.parent)})
+    rendezvous.end()  # and no session ever came
+    assert found(database, tools="capture")
 
 
 # There is no daemon to be had.

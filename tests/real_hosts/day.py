@@ -247,7 +247,7 @@ class Day:
         if there is None:
             return None, ""
         try:
-            self._place.memory("import", self._host.name, str(there))
+            self._place.memory("import", self._host.import_format, str(there))
         except RuntimeError as error:
             return None, str(error)
         return exported(self._place.memory("export", "jsonl", "-", "--all")), ""
@@ -259,7 +259,7 @@ class Day:
             return None
         own = ("--database", str(self._place.root / "alone.db"), "--in-process")
         try:
-            self._place.memory(*own, "import", self._host.name, str(there))
+            self._place.memory(*own, "import", self._host.import_format, str(there))
             return exported(self._place.memory(*own, "export", "jsonl", "-", "--all"))
         except RuntimeError:
             return None  # said where it was imported first

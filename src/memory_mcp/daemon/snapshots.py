@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from memory_mcp import __version__
 from memory_mcp.config import Settings
 from memory_mcp.daemon.hello import Hello
-from memory_mcp.domain.agents import Agent, AgentChoice, unmade, unmade_name
+from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import AgentNotFound, InvalidInput, MemoryMCPError, StoreError
 from memory_mcp.rendezvous import PROTOCOL, SESSION_VARIABLE
 from memory_mcp.server.announcements import Announcements
@@ -199,25 +199,23 @@ class SnapshotMaker:
     async def _of_session(self, hello: Hello) -> Mapping[str, Any] | None:
         """What a session is answered; `None` where its agent is not there."""
         settings = await to_thread.run_sync(hello.settings, self._settings.database)
-        agent = await self._services.agents.find(settings.agent)
-        if unmade_name(agent.id) is not None:
+        if not (await self._services.agents.find(settings.agent)).is_made:
             return None
-        return await self._told(settings, agent)
+        return await self._told(settings, settings.agent)
 
     async def _of_new(self, hello: Hello) -> Mapping[str, Any]:
         """What the first session of a project is answered, and who is no longer new."""
         settings = await to_thread.run_sync(hello.settings, self._settings.database)
         known: list[str | None] = [*await self._services.agents.projects()]
-        default = await self._services.agents.find(AgentChoice())
-        if unmade_name(default.id) is None:
+        if (await self._services.agents.find(AgentChoice())).is_made:
             known.append(None)  # no project
-        return {**await self._told(settings, unmade("new")), "projects": known}
+        return {**await self._told(settings, _NEW), "projects": known}
 
-    async def _told(self, settings: Settings, agent: Agent) -> Mapping[str, Any]:
+    async def _told(self, settings: Settings, choice: AgentChoice) -> Mapping[str, Any]:
         """The body of a snapshot: each text once, however many versions have it."""
         server = self._server_for(settings)
-        greetings, seen = await self._greetings(server, agent, settings.hooks)
-        lists = await self._lists_of(server, agent)
+        greetings, seen = await self._greetings(server, choice, settings.hooks)
+        lists = await self._lists_of(server, choice)
         texts: dict[str, int] = {}
         places = {
             version: {
@@ -246,29 +244,29 @@ class SnapshotMaker:
         return self._servers[way]
 
     async def _greetings(
-        self, server: MCPServer[Any], agent: Agent, hooks: str | None
+        self, server: MCPServer[Any], choice: AgentChoice, hooks: str | None
     ) -> tuple[Answers, dict[str, int]]:
         answers: Answers = {}
-        connection = _connection(agent, hooks)
+        connection = Connection(choice, hooks=hooks)
         for version in HANDSHAKE_PROTOCOL_VERSIONS:
-            connection = _connection(agent, hooks)
+            connection = Connection(choice, hooks=hooks)
             answers[version] = await _asked(server, connection, [_greeting(version)])
         for version in MODERN_PROTOCOL_VERSIONS:
             answers[version] = await _asked(
-                server, _connection(agent, hooks), [("server/discover", _envelope(version))]
+                server, Connection(choice, hooks=hooks), [("server/discover", _envelope(version))]
             )
         return answers, json.loads(connection.memo())["seen"]
 
-    async def _lists_of(self, server: MCPServer[Any], agent: Agent) -> Answers:
+    async def _lists_of(self, server: MCPServer[Any], choice: AgentChoice) -> Answers:
         """The lists, which are the same for every agent and for as long as the process lives."""
         if server not in self._lists:
             lists: Answers = {}
             for version in HANDSHAKE_PROTOCOL_VERSIONS:
                 asked = [_greeting(version), *((method, dict[str, Any]()) for method in LISTS)]
-                lists[version] = await _asked(server, _connection(agent), asked)
+                lists[version] = await _asked(server, Connection(choice), asked)
             for version in MODERN_PROTOCOL_VERSIONS:
                 asked = [(method, _envelope(version)) for method in LISTS]
-                lists[version] = await _asked(server, _connection(agent), asked)
+                lists[version] = await _asked(server, Connection(choice), asked)
             self._lists[server] = lists
         return self._lists[server]
 
@@ -277,13 +275,11 @@ _NOT_KEPT = {
     "protocol", "version", "role", "pid", "token", "session", "memo", "command", "spooled",
     "arguments",
 }  # fmt: skip
+_NEW = AgentChoice(project="of nobody")
+"""A project is a whole path, so none is called that."""
 _NOBODY: dict[str, Any] = {
     "protocol": PROTOCOL, "version": __version__, "role": "session", "pid": 0
 }  # fmt: skip
-
-
-def _connection(agent: Agent, hooks: str | None = None) -> Connection:
-    return Connection(AgentChoice(), agent=agent, hooks=hooks)
 
 
 def _greeting(version: str) -> tuple[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ class CopilotCli(Host):
     title = "Copilot CLI"
     package = "@github/copilot"
     version = "1.0.102"
-    abilities = frozenset({"resume", "hooks", "subagent"})
+    abilities = frozenset({"resume", "hooks", "subagent", "import"})
     shell_tool = "bash"
     limits: ClassVar[dict[str, str]] = {
         "instructions reach the model": "it shows its model no server's instructions"
@@ -71,3 +71,13 @@ class CopilotCli(Host):
             mode="sync",
         )
         return [agent]
+
+    @property
+    def transcripts(self) -> Path:
+        """All sessions'."""
+        return self.place.home / ".copilot" / "session-state"
+
+    @property
+    def import_format(self) -> str:
+        """Of Copilot, whatever it is embedded in."""
+        return "copilot"

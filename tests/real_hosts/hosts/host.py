@@ -116,6 +116,11 @@ class Host(ABC):
     """Promises that this host lets nobody keep, and why."""
 
     @property
+    def import_format(self) -> str:
+        """What `memory-mcp import` calls its transcripts."""
+        return self.name
+
+    @property
     def transcripts(self) -> Path | None:
         """What its user names to `memory-mcp import`; `None` where there is nothing to import."""
         return None
