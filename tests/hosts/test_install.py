@@ -99,7 +99,7 @@ class Home:
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and "memory-mcp" not in path.parent.name
+            if path.is_file() and "memory-mcp" not in path.relative_to(self.folder).parts
         }
 
     def loaded(self, host: str) -> dict[str, Any]:
@@ -440,6 +440,29 @@ def test_codex_says_that_nothing_is_recorded_until_its_hooks_are_trusted(home: H
     assert trust not in home.run("install", "codex").stdout
     assert trust in home.run("doctor").stdout
     assert trust not in home.run("install", "codex", "--no-hooks").stdout
+
+
+def test_the_first_session_of_all_is_answered_before_there_is_a_daemon(home: Home) -> None:
+    home.run("install", "codex")
+    status = json.loads(home.run("daemon", "status", "--json").stdout)
+    assert not status["running"]
+    words, more = home.start_server("codex")
+    words, variables = [*words], home.variables | more
+    with subprocess.Popen(
+        words, cwd=home.project, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        snapshots = list(home.folder.rglob("memory.db.snapshots/*"))
+        client = {"name": "codex", "version": "1"}
+        params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}
+        said = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+        process.stdin.write(json.dumps(said).encode() + b"\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        process.stdin.close()
+    assert len(snapshots) > 1
+    assert "long-term memory" in answer["result"]["instructions"]
 
 
 def test_a_dry_run_shows_the_difference_and_writes_nothing(home: Home) -> None:

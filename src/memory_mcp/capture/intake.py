@@ -286,7 +286,9 @@ class Intake:
         self, host: Host, heard: Heard, events: tuple[HostEvent, ...]
     ) -> tuple[HostEvent, ...]:
         """The events, with the parent of a forked session that its own file names."""
-        if _start_of(heard) != "fork" or host.transcript is None or heard.transcript is None:
+        # Qwen Code calls the start of a fork a resume.
+        is_copy = _start_of(heard) in ("fork", "resume")
+        if not is_copy or host.transcript is None or heard.transcript is None:
             return events
         parent = await to_thread.run_sync(parent_of, host.transcript, heard.transcript)
         return tuple(replace(event, parent=parent) for event in events)

@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     hosts = _chosen(arguments, places)
     program = Program.here(_options(arguments))
     failed = False
+    installed: list[Host] = []
     for host in hosts:
         if arguments.command == "uninstall":
             changes = to_uninstall(host, places, program)
@@ -45,9 +46,60 @@ def run(arguments: argparse.Namespace) -> int:
         done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
         failed = failed or not all(done)
         if all(done) and arguments.command == "install" and not arguments.dry_run:
+            installed.append(host)
             for told in _left_to_do(host, changes):
                 print(f"  {told}")
+    if installed:
+        _prepare(installed, program, arguments)
     return 1 if failed else 0
+
+
+def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namespace) -> None:
+    """See to it that these hosts' first sessions are answered at once, as all later ones are.
+
+    A host that does not wait for its servers (`codex exec`) has no memory in that session else.
+    """
+    import anyio
+
+    from memory_mcp.bridge import session_options
+    from memory_mcp.config import load_settings
+    from memory_mcp.daemon.start import make_first_snapshots
+    from memory_mcp.rendezvous import Rendezvous, Unreachable, hello
+
+    try:
+        hellos = [
+            hello("session", **told)
+            for host in hosts
+            if (told := _told(session_options(_words(host, program, arguments)))) is not None
+        ]
+        settings = load_settings(database=arguments.database)
+        rendezvous = Rendezvous(str(settings.database))
+        for said in hellos:
+            if met := rendezvous.join_running(said):
+                met[0].close()
+            else:
+                anyio.run(make_first_snapshots, settings, hellos)
+                break
+    except (MemoryMCPError, Unreachable) as error:
+        print(f"The first session will wait for memory: {error}", file=sys.stderr)
+
+
+def _words(host: Host, program: Program, arguments: argparse.Namespace) -> list[str]:
+    """The arguments that the host will start the server with."""
+    hooked = host.has_hooks and not arguments.no_hooks
+    _, words = program.server(hooks=host.heard_as if hooked else None)
+    return words[len(program.words) - 1 :]
+
+
+def _told(options: dict[str, str] | None) -> dict[str, object] | None:
+    """What a bridge with these options tells the daemon."""
+    if options is None:
+        return None
+    told: dict[str, object] = {
+        name.removeprefix("--").replace("-", "_"): value for name, value in options.items()
+    }
+    told.pop("database", None)
+    return told | ({"structured": True} if "structured" in told else {})
 
 
 def _left_to_do(host: Host, changes: Sequence[Change]) -> list[str]:

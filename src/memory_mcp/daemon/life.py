@@ -182,6 +182,8 @@ class Daemon:
                 await self._answer(stream)
             case "command":
                 settings = await self._settings_of(hello)
+                with suppress(StoreError):  # what was just said is to be found
+                    await self._intake.read_behind(all_of_them=True)
                 logger.info("process %d asks %s", hello.pid, clip(hello.command, 40))
                 told = await self._command(hello.command, hello.arguments, self.services, settings)
                 await self._answer(stream, told=told)

@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import anyio
 
@@ -11,7 +12,9 @@ from memory_mcp.app import open_services
 from memory_mcp.config import Settings
 from memory_mcp.daemon.hello import Hello
 from memory_mcp.daemon.life import Command, Daemon
+from memory_mcp.daemon.snapshots import SnapshotMaker
 from memory_mcp.rendezvous import Rendezvous
+from memory_mcp.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,25 @@ async def serve_store(
         taken = await daemon.snapshots.take_last()
     if taken is not None:  # the store is closed: it is as it was when they were taken, or was not
         daemon.snapshots.write(taken)
+
+
+async def make_first_snapshots(settings: Settings, hellos: Sequence[Mapping[str, Any]]) -> None:
+    """Make the store, if it is not there, and what answers the first session's first questions.
+
+    `hellos` are how the sessions to come will want to be served. Where a daemon runs, that is for
+    it to know: see `Rendezvous.join_running`.
+
+    Raises:
+        MemoryMCPError: the store cannot be opened.
+    """
+    snapshots = Snapshots(str(settings.database))
+    async with open_services(settings) as services:
+        maker = SnapshotMaker(services, settings, snapshots)
+        for told in hellos:
+            maker.came(Hello.model_validate(told))
+        taken = await maker.take_last()
+    if taken is not None:
+        maker.write(taken)
 
 
 async def _besides(besides: Besides, daemon: Daemon) -> None:

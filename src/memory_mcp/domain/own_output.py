@@ -31,6 +31,8 @@ _CUT_OFF = re.compile(
     rf"{_LESS}memory-mcp{_MORE}(?:\s|\\+[nr])*Long-term memory of this user and project.*",
     re.IGNORECASE | re.DOTALL,
 )
+# A host's wrapper, once what we said is out of it.
+_EMPTY = re.compile(r"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>\s*</\1>\n?")
 _MARK = re.compile(rf"{_LESS}(?={_SLASH}?memory-mcp)", re.IGNORECASE)
 # A noun and a UUID of version 7 without hyphens, as `ids.new_id` makes them.
 _OWN_ID = re.compile(
@@ -51,7 +53,10 @@ def without_own_output(text: str) -> str:
     """A text without what we said; the same text where nothing of ours is in it."""
     if "memory-mcp" not in text.lower():
         return text
-    return _CUT_OFF.sub("", _BETWEEN.sub("", text))
+    rest = _CUT_OFF.sub("", _BETWEEN.sub("", text))
+    while rest != text and rest != (unwrapped := _EMPTY.sub("", rest)):
+        rest = unwrapped
+    return rest
 
 
 def holds_own_output(text: str) -> bool:

@@ -129,7 +129,9 @@ class Capture:
         room = chars - ENCLOSING_CHARS
         if known.seen is None:
             lead = f"{LEAD}\n\n"
-            context = await self._view.context_within(agent_id, room - len(lead))
+            context = await self._view.context_within(
+                agent_id, room - len(lead), asked_in=session_key(session)
+            )
             return Telling(enclosed(lead + context), seen)
         changed = [block for block in blocks if known.seen.get(block.id) != block.version]
         changes = await self._changes(agent_id, changed, known.seen) if changed else []

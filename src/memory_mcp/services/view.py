@@ -93,15 +93,20 @@ class View:
         count = self._tokens.count
         return await to_thread.run_sync(_fitted, bare, summary, messages, limit, count)
 
-    async def context_within(self, agent_id: AgentId, chars: int) -> str:
+    async def context_within(
+        self, agent_id: AgentId, chars: int, *, asked_in: str | None = None
+    ) -> str:
         """The same for a channel that takes at most `chars` characters, and never more of them.
 
-        A smaller context limit of the agent's holds too, at three characters a token.
+        A smaller context limit of the agent's holds too, at three characters a token. What was
+        asked last in the conversation `asked_in` stands below the context anyhow, and not in it.
         """
         limit = await self._eviction.limit_of(agent_id)
         chars = min(chars, limit * CHARS_PER_TOKEN)
         bare = with_blocks_within(await self._gather(agent_id), chars)
         summary, messages = await self._in_view(agent_id, chars)
+        while messages and asked_in and _is_question(messages[-1], asked_in):
+            messages = messages[:-1]
         text = await to_thread.run_sync(_fitted, bare, summary, messages, chars, len)
         # A limit so small that descriptions alone pass it.
         return text if len(text) <= chars else clip(compile_fixed(bare), chars)
@@ -132,6 +137,10 @@ class View:
             statistics=await self.statistics(agent_id),
             now=self._clock.now(),
         )
+
+
+def _is_question(message: Message, conversation: str) -> bool:
+    return message.role == "user" and message.conversation == conversation
 
 
 def _fitted(

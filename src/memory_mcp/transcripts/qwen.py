@@ -32,6 +32,8 @@ class QwenTranscript:
         kind = as_text(record.get("type"))
         self.session = as_text(record.get("sessionId")) or self.session
         self.folder = self.folder or as_text(record.get("cwd")) or None
+        forked = as_object(record.get("forkedFrom"))
+        self.parent = self.parent or as_text(forked.get("sessionId")) or None
         if kind not in ("user", "assistant", "tool_result"):
             self._left_out[f"lines of the type {kind[:40] or 'none'!r}"] += 1
             return

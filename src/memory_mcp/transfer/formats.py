@@ -179,13 +179,15 @@ _MARKS = (
 
 
 def _of_folder(path: Path) -> str | None:
-    seen = 0
+    seen, notes = 0, None
     for file in sorted(path.rglob("*")):
         seen += 1
         if seen > 2_000:
             break
         if file.suffix.lower() in (".jsonl", ".json", *markdown.ENDINGS) and file.is_file():
             fits = guessed(file)
-            if fits is not None and FORMATS[fits].folders:
+            if fits == "markdown":  # hosts keep notes beside their sessions
+                notes = fits
+            elif fits is not None and FORMATS[fits].folders:
                 return fits
-    return None
+    return notes
