@@ -69,7 +69,8 @@ def new_store() -> bytes:
     """A store as the program makes it."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "memory.db"
-        assert run("--database", path, "stats", folder=path.parent).returncode == 0
+        made = run("--database", path, "agents", "create", "work", folder=path.parent)
+        assert made.returncode == 0, made.stderr
         return path.read_bytes()
 
 
@@ -188,7 +189,7 @@ def test_a_place_that_cannot_be_written_is_refused_with_the_way_out(
 )
 def test_a_store_that_is_read_only_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
-    assert run("--database", path, "stats", folder=tmp_path).returncode == 0
+    assert run("--database", path, "agents", "create", "work", folder=tmp_path).returncode == 0
     path.chmod(0o400)
     tmp_path.chmod(0o500)
     try:

@@ -183,6 +183,7 @@ def test_the_store_lies_in_the_users_data_folder_for_the_user_alone(tmp_path: Pa
     if not sys.platform.startswith("linux"):
         pytest.skip("elsewhere the folder is not chosen by a variable")
     more = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    run("agents", "create", "work", folder=tmp_path, more=more)
     ended = run("stats", "--json", folder=tmp_path, more=more)
     database = tmp_path / "data" / "memory-mcp" / "memory.db"
     assert json.loads(ended.stdout)["database"] == str(database)

@@ -90,7 +90,7 @@ def test_the_log_tells_what_happened_newest_last_and_no_texts(filled: Path) -> N
 def test_the_log_of_one_agent_leaves_out_the_others(filled: Path, tmp_path: Path) -> None:
     database = tmp_path / "memory.db"
     for name in ("one", "two"):
-        run("--database", database, "--agent", name, "blocks", folder=tmp_path)
+        run("--database", database, "agents", "create", name, folder=tmp_path)
 
     mine = json.loads(ask(database, "--agent", "two", "log", "--json").stdout)
     every = json.loads(ask(database, "log", "--all", "--json").stdout)
@@ -101,7 +101,7 @@ def test_the_log_of_one_agent_leaves_out_the_others(filled: Path, tmp_path: Path
 
 def test_the_log_follows_what_happens(tmp_path: Path) -> None:
     database = tmp_path / "memory.db"
-    run("--database", database, "blocks", folder=tmp_path)
+    run("--database", database, "import", "passages", "-", folder=tmp_path)
     following = subprocess.Popen(
         command("--database", database, "log", "--follow", "--json"),
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -79,6 +79,8 @@ async def test_every_kind_of_change_is_announced_where_it_is_seen(
         "conversation_append": {"role": "user", "content": "Hello."},
     }
     announced: dict[str, set[str]] = {}
+    async with connect() as first:  # who writes first makes the agent, which is a change too
+        await tell(first, "core_memory_append", label="persona", content="Brief.")
     for tool, arguments in changes.items():
         with anyio.fail_after(WAIT_SECONDS):
             async with connect.listening(*uris) as (_, updates), connect() as writer:
@@ -98,6 +100,19 @@ async def test_every_kind_of_change_is_announced_where_it_is_seen(
         "archival_insert": {"memory://stats", "memory://context"},
         "conversation_append": {"memory://conversations", "memory://stats", "memory://context"},
     }
+
+
+async def test_a_listener_hears_of_an_agent_that_was_made_after_it_began_to_listen(
+    connect_in_memory: Connect,
+) -> None:
+    connect = connect_in_memory
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect.listening("memory://blocks/project", "memory://inbox") as (_, updates):
+            async with connect() as writer, connect("work") as other:
+                await tell(writer, "core_memory_append", label="project", content="News.")
+                await updates.until("memory://blocks/project")
+                await tell(other, "send_to_agent", message="Done.", to="default")
+                await updates.until("memory://inbox")
 
 
 async def test_what_another_agent_does_in_private_is_not_announced(

@@ -114,7 +114,7 @@ def test_a_rule_that_cannot_be_meant_is_refused_and_none_is_set(
     tmp_path: Path, rules: list[str], told: str
 ) -> None:
     database = tmp_path / "memory.db"
-    run("--database", database, "stats", folder=tmp_path)
+    run("--database", database, "agents", "create", "default", folder=tmp_path)
     options = [word for rule in rules for word in ("--tool-rule", rule)]
 
     ended = run("--database", database, "agents", "set", "default", *options, folder=tmp_path)

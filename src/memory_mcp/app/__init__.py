@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryFile
 
 from memory_mcp.config import Settings
 from memory_mcp.domain.runs import Caps
@@ -190,6 +192,16 @@ async def check_store(settings: Settings) -> list[str]:
         return await problems(database)
     finally:
         await database.close()
+
+
+def could_be_made(path: Path) -> bool:
+    """Whether a store could be made at a path where there is none; nothing is left there."""
+    around = next((each for each in path.parents if each.exists()), path.parent)
+    try:
+        with TemporaryFile(dir=around):
+            return True
+    except OSError:
+        return False
 
 
 def schema_version() -> int:

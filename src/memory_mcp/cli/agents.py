@@ -203,8 +203,18 @@ async def _list(services: "Services", _: argparse.Namespace) -> Told:
     return [await _told(services, agent) for agent in await services.agents.all()]
 
 
+async def _agent(services: "Services", name: str, *, writes: bool) -> "Agent":
+    """The one of that name; `default` is every store's, and made by the first who writes."""
+    from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice
+
+    if name.strip().casefold() != DEFAULT_AGENT:
+        return await services.agents.named(name)
+    look = services.agents.choose if writes else services.agents.find
+    return await look(AgentChoice())
+
+
 async def _show(services: "Services", arguments: argparse.Namespace) -> Told:
-    agent = await services.agents.named(arguments.name)
+    agent = await _agent(services, arguments.name, writes=False)
     blocks = await services.core_memory.blocks(agent.id)
     more = {"system_prompt": agent.system_prompt, "blocks": [block.label for block in blocks]}
     return [{**await _told(services, agent), **more}]
@@ -226,7 +236,7 @@ async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
         raise InvalidInput(
             "there is nothing to set; give --context-tokens or --tool-rule or another: see --help."
         )
-    agent = await services.agents.named(arguments.name)
+    agent = await _agent(services, arguments.name, writes=True)
     agent = await services.agents.set(agent.id, settings)
     services.eviction.noticed(agent.id)
     return [await _told(services, agent)]
@@ -255,7 +265,7 @@ async def _regroup(services: "Services", arguments: argparse.Namespace, *, joins
     if not arguments.tags:
         raise InvalidInput(f"agents {arguments.what} wants a tag: see --help.")
     told = require_tags(arguments.tags)
-    agent = await services.agents.named(arguments.name)
+    agent = await _agent(services, arguments.name, writes=True)
     if not joins and (strange := [tag for tag in told if tag not in agent.tags]):
         tags = ", ".join(agent.tags) or "none"
         raise InvalidInput(f"agent {agent.name!r} has no tag {strange[0]!r}. Its tags: {tags}.")

@@ -90,7 +90,7 @@ def _asked_of_store(module: str, arguments: argparse.Namespace) -> Any:
 
     import anyio
 
-    from memory_mcp.app import open_services
+    from memory_mcp.app import could_be_made, open_services
     from memory_mcp.config import load_settings
 
     settings = load_settings(
@@ -101,7 +101,8 @@ def _asked_of_store(module: str, arguments: argparse.Namespace) -> Any:
         async with open_services(opened) as services:
             return await answer_in_daemon(module, vars(arguments), services, settings)
 
-    if settings.database.exists() or not _only_reads(module, arguments):
+    there = settings.database.exists() or not _only_reads(module, arguments)
+    if there or not could_be_made(settings.database):  # then the reason is said
         return anyio.run(ask, settings)
     # Who only looks leaves no store behind: an empty one answers, and goes.
     with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import UNMADE, AgentId
 from memory_mcp.domain.texts import check_text, require_name, require_tags
 from memory_mcp.domain.tool_rules import ToolRule
 
@@ -17,8 +17,6 @@ MODEL_CHARS_MAX = 200
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted agent can be restored."""
 _RESERVED = "/\\?#%"
-_UNMADE = "none-yet:"
-"""How the ids of agents begin that aren't there yet; their names follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class Agent:
 def unmade(name: str, project: str | None = None) -> Agent:
     """An agent to read for that isn't there yet: it has nothing but what all agents share."""
     return Agent(
-        id=AgentId(f"{_UNMADE}{name}"),
+        id=AgentId(f"{UNMADE}{name}"),
         name=name,
         description="",
         project=project,
@@ -61,7 +59,7 @@ def unmade(name: str, project: str | None = None) -> Agent:
 
 def unmade_name(agent_id: str) -> str | None:
     """The name that an agent will get that isn't there yet; `None` for one that is."""
-    return agent_id.removeprefix(_UNMADE) if agent_id.startswith(_UNMADE) else None
+    return agent_id.removeprefix(UNMADE) if agent_id.startswith(UNMADE) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

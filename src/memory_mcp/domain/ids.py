@@ -30,3 +30,7 @@ def new_id(noun: Noun) -> str:
     value = value & ~(0xF << 76) | 0x7 << 76  # version 7
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant 10
     return f"{noun}-{value:032x}"
+
+
+UNMADE = "none-yet:"
+"""How the ids begin of what isn't there yet and is read for; a name or label follows."""

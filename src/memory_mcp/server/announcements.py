@@ -211,5 +211,7 @@ def _concerns(change: Change, connection: Connection) -> bool:
     """Whether its agent's memory changed; whose memory a listener hears of is known by then."""
     agent = connection.agent
     if agent is not None and not agent.is_made and change.noun == "block":
-        return change.details.get("label") in SHARED  # all that it has yet
+        # All that it has yet; who else has it doesn't matter.
+        told = change.operation not in ("attached", "detached")
+        return told and change.details.get("label") in SHARED
     return change.noun == "agent" or (agent is not None and agent.id in change.agent_ids)

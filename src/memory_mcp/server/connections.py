@@ -18,7 +18,7 @@ import anyio
 from memory_mcp.domain.agents import Agent, AgentChoice
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.differences import BlockChange
-from memory_mcp.domain.ids import new_id
+from memory_mcp.domain.ids import UNMADE, new_id
 from memory_mcp.domain.solver import Step
 from memory_mcp.domain.tool_rules import ToolRule
 
@@ -124,6 +124,21 @@ class Connection:
         """The peer was shown these values whole."""
         self._seen = {block.id: block for block in blocks}
         self._in_part.clear()
+
+    @property
+    def has_to_meet(self) -> bool:
+        """Whether it was shown blocks of an agent that wasn't there yet."""
+        return any(block_id.startswith(UNMADE) for block_id in self._seen or ())
+
+    def meet(self, blocks: Sequence[Block]) -> None:
+        """The agent is there now, with these: what was shown as theirs was seen of them."""
+        ids = {block.label: block.id for block in blocks}
+        self._seen = {
+            now.id: now
+            for block in (self._seen or {}).values()
+            if (now := replace(block, id=ids.get(block.label, block.id)))
+            and not now.id.startswith(UNMADE)
+        }
 
     def has_seen_block(self, label: str, blocks: Sequence[Block]) -> None:
         """The peer was shown the value of this one."""

@@ -1,12 +1,11 @@
 """The store: can it be used, do its indexes fit, what waits for a worker, what hooks left."""
 
-import os
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from memory_mcp.app import check_store, schema_version
+from memory_mcp.app import check_store, could_be_made, schema_version
 from memory_mcp.capture.intake import LOOK_SECONDS, Intake, spooled
 from memory_mcp.cli.doctor.finding import Finding
 from memory_mcp.config import Settings
@@ -22,10 +21,9 @@ REPAIR = "memory-mcp doctor --repair"
 def not_there(settings: Settings) -> Finding:
     """A store that nobody needed yet; looking makes none."""
     path = settings.database
-    around = next((each for each in path.parents if each.exists()), path.parent)
-    if not (around.is_dir() and os.access(around, os.W_OK | os.X_OK)):
+    if not could_be_made(path):
         cure = "choose another place, with --database or MEMORY_MCP_DATABASE"
-        return Finding("store", "wrong", f"the store {path} cannot be made in {around}", cure)
+        return Finding("store", "wrong", f"the store {path} cannot be made", cure)
     return Finding("store", "ok", f"there is no store {path} yet; the first session makes it")
 
 

@@ -50,6 +50,8 @@ class Surface:
             look = agents.choose if writes else agents.find
             agent = connection.agent = await look(connection.choice)
         if agent.is_made:
+            if connection.has_to_meet:
+                connection.meet(await self.services.core_memory.blocks(agent.id))
             self.services.presence.seen(connection.id, agent.id, held=connection.held)
         return agent
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from memory_mcp.domain.agents import DEFAULT_AGENT
 from memory_mcp.domain.blocks import OWN_TEMPLATES, SHARED_TEMPLATES, Block
-from memory_mcp.domain.ids import BlockId
+from memory_mcp.domain.ids import UNMADE, BlockId
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.session import Session
 
@@ -24,7 +24,7 @@ def blocks_to_be(session: Session, now: datetime) -> list[Block]:
         row = shared.get(template.label) if template in SHARED_TEMPLATES else None
         found.append(
             Block(
-                id=BlockId(row[0] if row else f"none-yet:{template.label}"),
+                id=BlockId(row[0] if row else f"{UNMADE}{template.label}"),
                 label=template.label,
                 value=row[2] if row else template.value,
                 description=row[3] if row else template.description,
