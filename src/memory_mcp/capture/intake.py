@@ -205,7 +205,8 @@ class Intake:
         for known, (taken, due) in list(self._to_read.items()):
             if due <= now or all_of_them:
                 async with self._lock:
-                    self._to_read.pop(known, None)
+                    if due <= now:
+                        self._to_read.pop(known, None)
                     heard_at = self._services.clock.now()
                     await self._read_on(taken.host, taken.agent_id, taken.heard, heard_at)
 

@@ -24,13 +24,19 @@ HEARD_WITHIN = timedelta(days=30)
 """So long ago a host's hooks may have been heard last, where a user has to trust them first."""
 
 
-async def hooks_tell(services: Services, connection: Connection) -> bool:
-    """Whether the hooks of a connection's host put core memory into view."""
+async def hooks_tell(services: Services, connection: Connection, blocks: Sequence[Block]) -> bool:
+    """Whether the hooks of a connection's host put core memory into view.
+
+    Where their user has to trust them first, that is known once they were heard. Until then they
+    are relied on only as long as nobody has written anything into these blocks.
+    """
     host = connection.hooks
     if host is None or host not in HOOKS_NEED_TRUST:
         return host is not None
     heard = (await services.capture.last_heard()).get(host)
-    return heard is not None and services.clock.now() - heard <= HEARD_WITHIN
+    if heard is not None and services.clock.now() - heard <= HEARD_WITHIN:
+        return True
+    return all(block.version == 1 for block in blocks)
 
 
 class HookedSession:

@@ -141,7 +141,7 @@ def _instructions(surface: Surface) -> Any:
             named = connection.choice.name is not None
             agent_id = await surface.agent_of(connection, writes=named)
             blocks = await surface.services.core_memory.blocks(agent_id)
-            beside_hooks = await hooks_tell(surface.services, connection)
+            beside_hooks = await hooks_tell(surface.services, connection, blocks)
             view = surface.services.view
             instructions = await view.instructions(agent_id, beside_hooks=beside_hooks)
         except (StoreError, AgentNotFound) as error:
