@@ -31,11 +31,12 @@ ARROWS: dict[str, set[str]] = {
     "transcripts": {"domain"},
     "capture": INNER | {"config", "transcripts"},
     "transfer": INNER | {"config", "transcripts"},
-    "hosts": INNER | {"capture", "config"},
+    "hosts": INNER | {"capture", "config", "projects"},
     "server": INNER | {"config"},
     "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
-    "daemon": INNER | {"app", "capture", "config", "loop", "rendezvous", "server", "snapshots"},
+    "daemon": INNER
+    | {"app", "capture", "config", "hosts", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
     | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
     | {"server", "transfer"},

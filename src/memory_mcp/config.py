@@ -92,6 +92,8 @@ class Settings:
     """Whether tool results say the same for scripts besides their text."""
     hooks: str | None = None
     """The host whose hooks tell core memory, so that the instructions need not."""
+    hooks_are_trusted: bool = False
+    """Whether that host is known to run them, where its user has to trust them first."""
     host_session: str | None = None
     """The host's id of the session that this process serves, where the host says it."""
     context_tokens: int = CONTEXT_TOKENS_DEFAULT

@@ -1,5 +1,7 @@
 """Hooks and server of one session: what one of them has told, the other does not tell again."""
 
+import json
+
 from tests.acceptance.processes import Server, text_of
 from tests.capture.conftest import Hooked
 
@@ -27,9 +29,16 @@ def test_core_memory_is_in_the_hooks_context_or_in_the_instructions(hooked: Hook
     # Codex runs hooks only once they are trusted; until one was heard, they may tell nothing.
     with Server(hooked.database, *words, "codex", daemon=True) as untrusted:
         assert ADA in untrusted.greet()["instructions"]
-    hooked.tell("codex", "SessionStart")
-    with Server(hooked.database, *words, "codex", daemon=True) as trusted:
+    folder = hooked.folder / "codex home"
+    folder.mkdir()
+    name = json.dumps(f"{folder}/hooks.json:session_start:0:0")
+    (folder / "config.toml").write_text(f'[hooks.state.{name}]\ntrusted_hash = "sha256:0"\n')
+    more = {"CODEX_HOME": str(folder)}
+    with Server(hooked.database, *words, "codex", daemon=True, more=more) as trusted:
         assert ADA not in trusted.greet()["instructions"]
+    hooked.tell("codex", "SessionStart")
+    with Server(hooked.database, *words, "codex", daemon=True) as heard:
+        assert ADA not in heard.greet()["instructions"]
 
 
 def test_a_change_is_told_by_hook_or_by_tool_answer_whichever_comes_first(hooked: Hooked) -> None:

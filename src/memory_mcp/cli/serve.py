@@ -24,6 +24,7 @@ from memory_mcp.daemon.start import Ready, alone, detach, serve_store
 from memory_mcp.daemon.worker import WorkerStarter
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.hosts import codex
 from memory_mcp.rendezvous import ENVIRONMENT as SESSION_ENVIRONMENT
 from memory_mcp.rendezvous import Rendezvous, Unreachable
 from memory_mcp.server.announcements import Announcements
@@ -100,6 +101,7 @@ async def _serve_here(settings: Settings) -> None:
             place="",
             structured=settings.structured,
             hooks=settings.hooks,
+            hooks_are_trusted=settings.hooks == codex.HOST.name and codex.trusts_hooks(os.environ),
             host_session=settings.host_session,
         )
         await serve_stdio(server, connection)

@@ -1,6 +1,7 @@
 """The first line of a connection, checked: anybody may have written it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from memory_mcp import __version__
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.texts import clip
+from memory_mcp.hosts import codex
 from memory_mcp.rendezvous import PROTOCOL, newer
 from memory_mcp.server.memos import Memo, memo_in
 
@@ -42,7 +44,7 @@ class Hello(BaseModel):
         Raises:
             InvalidInput: one of its settings cannot be meant.
         """
-        return load_settings(
+        settings = load_settings(
             database=str(database),
             agent=self.agent,
             tools=self.tools,
@@ -52,6 +54,9 @@ class Hello(BaseModel):
             environment=self.environment,
             folder=Path(self.folder or os.sep),  # `/` is no project; ours is not the session's
         )
+        if settings.hooks == codex.HOST.name:
+            return replace(settings, hooks_are_trusted=codex.trusts_hooks(self.environment))
+        return settings
 
     def remembered(self) -> Memo | None:
         """What its last life left with its bridge, if that can be read."""

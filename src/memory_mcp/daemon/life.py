@@ -210,6 +210,7 @@ class Daemon:
             place="",
             structured=settings.structured,
             hooks=settings.hooks,
+            hooks_are_trusted=settings.hooks_are_trusted,
             host_session=settings.host_session,
             # The same in each of its lives.
             id=f"session-{hello.session}" if hello.session else new_id("session"),

@@ -214,7 +214,7 @@ class SnapshotMaker:
     async def _told(self, settings: Settings, choice: AgentChoice) -> Mapping[str, Any]:
         """The body of a snapshot: each text once, however many versions have it."""
         server = self._server_for(settings)
-        greetings, seen = await self._greetings(server, choice, settings.hooks)
+        greetings, seen = await self._greetings(server, choice, settings)
         lists = await self._lists_of(server, choice)
         texts: dict[str, int] = {}
         places = {
@@ -244,16 +244,16 @@ class SnapshotMaker:
         return self._servers[way]
 
     async def _greetings(
-        self, server: MCPServer[Any], choice: AgentChoice, hooks: str | None
+        self, server: MCPServer[Any], choice: AgentChoice, settings: Settings
     ) -> tuple[Answers, dict[str, int]]:
         answers: Answers = {}
-        connection = Connection(choice, hooks=hooks)
+        connection = _connection(choice, settings)
         for version in HANDSHAKE_PROTOCOL_VERSIONS:
-            connection = Connection(choice, hooks=hooks)
+            connection = _connection(choice, settings)
             answers[version] = await _asked(server, connection, [_greeting(version)])
         for version in MODERN_PROTOCOL_VERSIONS:
             answers[version] = await _asked(
-                server, Connection(choice, hooks=hooks), [("server/discover", _envelope(version))]
+                server, _connection(choice, settings), [("server/discover", _envelope(version))]
             )
         return answers, json.loads(connection.memo())["seen"]
 
@@ -280,6 +280,11 @@ _NEW = AgentChoice(project="of nobody")
 _NOBODY: dict[str, Any] = {
     "protocol": PROTOCOL, "version": __version__, "role": "session", "pid": 0
 }  # fmt: skip
+
+
+def _connection(choice: AgentChoice, settings: Settings) -> Connection:
+    trusted = settings.hooks_are_trusted
+    return Connection(choice, hooks=settings.hooks, hooks_are_trusted=trusted)
 
 
 def _greeting(version: str) -> tuple[str, dict[str, Any]]:

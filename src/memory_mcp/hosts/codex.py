@@ -1,6 +1,9 @@
 """Codex: the server in its TOML, the hooks in a JSON file beside it."""
 
-from collections.abc import Sequence
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from memory_mcp.config import VARIABLES
 from memory_mcp.hosts.host import (
@@ -13,8 +16,16 @@ from memory_mcp.hosts.host import (
     grouped_hooks,
     server_entry,
 )
+from memory_mcp.projects import home_in
 
-PASSED_ON = (*VARIABLES, "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+PASSED_ON = (
+    *VARIABLES,
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "CODEX_HOME",
+)
 """It gives a server few variables that aren't named in its entry, and hooks all: both must work on
 the same memory."""
 # Seconds; it gives a session's end three at most.
@@ -39,6 +50,22 @@ def files(places: Places, program: Program, hooks: bool) -> Sequence[HostFile]:
         entries = grouped_hooks(EVENTS, program.hook(HOST.name))
         found.append(HostFile(path=folder / "hooks.json", format="json", entries=entries))
     return found
+
+
+def trusts_hooks(environment: Mapping[str, str]) -> bool:
+    """Whether its user has trusted the hook of a session's start, by what Codex has written down.
+
+    It does not say which version of the hook was trusted: after a change Codex asks again.
+    """
+    folder = environment.get("CODEX_HOME") or os.path.join(home_in(environment), ".codex")
+    try:
+        with open(os.path.join(folder, "config.toml"), "rb") as file:
+            told: Any = tomllib.load(file)
+        state: dict[str, Any] = told["hooks"]["state"]
+        start = f"{os.path.join(folder, 'hooks.json')}:session_start:"
+        return any(name.startswith(start) for name in state)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 HOST = Host(

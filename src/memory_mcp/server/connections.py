@@ -45,6 +45,8 @@ class Connection:
     the text, so only who asks gets it."""
     hooks: str | None = None
     """The host whose hooks tell it core memory; `None` where there are none."""
+    hooks_are_trusted: bool = False
+    """Whether that host is known to run them, where its user has to trust them first."""
     host_session: str | None = None
     """Its host's id of the session, where the host tells its servers."""
     agent: Agent | None = None

@@ -27,11 +27,12 @@ HEARD_WITHIN = timedelta(days=30)
 async def hooks_tell(services: Services, connection: Connection, blocks: Sequence[Block]) -> bool:
     """Whether the hooks of a connection's host put core memory into view.
 
-    Where their user has to trust them first, that is known once they were heard. Until then they
-    are relied on only as long as nobody has written anything into these blocks.
+    Where their user has to trust them first, and the host does not say, that is known once they
+    were heard. Until then they are relied on only as long as nobody has written anything into these
+    blocks.
     """
     host = connection.hooks
-    if host is None or host not in HOOKS_NEED_TRUST:
+    if host is None or host not in HOOKS_NEED_TRUST or connection.hooks_are_trusted:
         return host is not None
     heard = (await services.capture.last_heard()).get(host)
     if heard is not None and services.clock.now() - heard <= HEARD_WITHIN:
