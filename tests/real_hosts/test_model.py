@@ -172,6 +172,13 @@ def test_the_key_that_stands_last_counts_since_hosts_put_theirs_first(server: Mo
     assert "Two." in said
 
 
+def test_what_memory_adds_behind_a_prompt_is_no_prompt_of_its_own(server: ModelServer) -> None:
+    body = asked("chat", "Hello (typed-one)", answered=True)
+    quoted = "<hook_context><memory-mcp>\nuser: Hello (typed-two)\n</memory-mcp></hook_context>"
+    body["messages"].insert(1, {"role": "user", "content": quoted})
+    assert "It is high at noon." in ask(server, "chat", body)
+
+
 def test_packed_bodies_are_read(server: ModelServer) -> None:
     body = json.dumps(asked("chat", "Hello (typed-two)")).encode()
     url = server.url + WIRES["chat"]

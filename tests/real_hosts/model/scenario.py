@@ -31,6 +31,8 @@ COMPACTION = re.compile(
     re.IGNORECASE,
 )
 SEARCH = re.compile(r"^tool_?search$", re.IGNORECASE)
+OURS = re.compile(r"<memory-mcp>.*?</memory-mcp>", re.DOTALL)
+"""What memory adds quotes earlier prompts; Cline shows it in a message of its own, after the words."""
 
 Kind = Literal["turn", "subagent", "compaction", "aside"]
 
@@ -97,8 +99,10 @@ class Scenario:
             return Given(answer=says(text), kind="compaction")
         if not asked.tools or "If nothing durable should be saved" in last:  # Qwen Code's notes
             return Given(answer=says('{"title": "Harbour"}'), kind="aside")
-        for text, done in reversed(asked.texts):
-            if scene := self._scene(text):
+        done = 0
+        for text, calls_since in reversed(asked.texts):
+            done += calls_since
+            if scene := self._scene(OURS.sub("", text)):
                 return self._next(scene, done, asked)
         with self._lock:
             number = next(self._extra)
