@@ -369,7 +369,7 @@ def _texts(told: Any) -> dict[str, str]:
 
 
 def _tells(heard: Heard) -> bool:
-    """Whether there is something to keep: what the hook says itself, or what Stop's transcript does.
+    """Whether there is something to keep: an event, or what Stop's transcript holds.
 
     A subagent's hook has neither, and other hooks only name the transcript.
     """
