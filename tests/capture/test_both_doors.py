@@ -1,6 +1,7 @@
 """One event, one key: what hooks tell and what the host's own file of the session holds."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ import pytest
 from tests.capture.conftest import Spool
 
 from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.host_events import HostEvent, message_of
+from memory_mcp.domain.ids import ConversationId
 from memory_mcp.services import Services
 from memory_mcp.testing import open_memory
+from memory_mcp.transcripts.copilot import CopilotTranscript
 from memory_mcp.transfer.formats import FORMATS, items_of
 from memory_mcp.transfer.importing import import_items
 from memory_mcp.transfer.report import Report
@@ -360,3 +364,109 @@ async def test_geminis_chat_tells_each_use_of_a_tool_once_and_no_summary(
         ("user", "Run the tests."),
     ]
     assert report.left_out["summaries that Gemini CLI asked for"] == 2
+
+
+async def test_words_are_known_however_late_the_file_says_they_were_delivered(
+    claude: Spool, services: Services, tmp_path: Path
+) -> None:
+    claude.at = at(1)
+    await claude.tell(hook_event_name="UserPromptSubmit", prompt="And then?", prompt_id="p1")
+    path = written(tmp_path / "s1.jsonl", [line("user", "u1", 2000, "And then?")])
+
+    assert (await imported(services, "claude-code", path)).stored == 0
+
+
+async def test_the_same_words_in_two_hosts_at_once_are_two_messages(
+    claude: Spool, services: Services, tmp_path: Path
+) -> None:
+    claude.at = at(1)
+    await claude.tell(hook_event_name="UserPromptSubmit", prompt="Run the tests.", prompt_id="p1")
+    content = [{"type": "input_text", "text": "Run the tests."}]
+    told = {"type": "message", "role": "user", "id": "m1", "content": content}
+    path = written(
+        tmp_path / "rollout-x.jsonl",
+        [
+            {"timestamp": at(0), "type": "session_meta", "payload": {"id": "x"}},
+            {"timestamp": at(2), "type": "response_item", "payload": told},
+        ],
+    )
+
+    assert (await imported(services, "codex", path)).stored == 1
+
+
+async def test_the_same_words_in_two_sessions_at_once_are_each_sessions_own(
+    claude: Spool, services: Services, tmp_path: Path
+) -> None:
+    for session, second in (("s1", 10.0), ("s2", 11.0)):
+        claude.at = at(second)
+        await claude.tell(hook_event_name="UserPromptSubmit", prompt="Go.", session_id=session)
+    folder = tmp_path / "projects"
+    # Each line is nearer in time to what the other session's hook told.
+    written(folder / "s1.jsonl", [line("user", "u1", 11, "Go.")])
+    written(folder / "s2.jsonl", [line("user", "u2", 10, "Go.", sessionId="s2")])
+    await imported(services, "claude-code", folder)
+    agent = await services.agents.named("ada")
+
+    for session, key in (("s1", "u1"), ("s2", "u2")):
+        _, (told,) = await services.recall.conversation(agent.id, ConversationId(session))
+        event = HostEvent(kind="prompt", session=session, text="Go.", key=key)
+        again = message_of(event, session, told.created_at, "Go.")
+        assert (await services.recall.append(agent.id, [again], "claude-code")).known == [told.id]
+
+
+async def test_lines_without_a_time_have_that_of_the_line_before(
+    claude: Spool, services: Services, tmp_path: Path
+) -> None:
+    first, *others = DAY
+    timeless = [{name: each[name] for name in each if name != "timestamp"} for each in others]
+    path = written(tmp_path / "s1.jsonl", [first, *timeless])
+
+    report = await imported(services, "claude-code", path)
+
+    assert (report.stored, report.bad) == (len(DAYS_WORDS), 0)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["And now?", [{"type": "text", "text": "And now?"}], {"text": "And now?"}]
+)
+async def test_what_is_queued_is_read_in_every_spelling(
+    claude: Spool, services: Services, tmp_path: Path, prompt: Any
+) -> None:
+    queued = {"type": "queued_command", "prompt": prompt}
+    told = {"type": "attachment", "uuid": "q", "sessionId": "s1", "timestamp": at(1)}
+    path = written(tmp_path / "s1.jsonl", [{**told, "attachment": queued}])
+
+    assert (await imported(services, "claude-code", path)).stored == 1
+    assert await claude.said() == [("user", "And now?")]
+
+
+async def test_a_tool_that_gemini_still_runs_is_told_when_it_has_answered(
+    services: Services, tmp_path: Path
+) -> None:
+    call = {"id": "r1", "name": "read_file", "args": {"path": "p"}, "status": "executing"}
+    told = {"id": "m1", "timestamp": at(1), "type": "gemini", "content": "Let me look."}
+    done = {**call, "status": "success", "resultDisplay": "port 8447"}
+    path = written(
+        tmp_path / "session-1.jsonl",
+        [
+            {"sessionId": "s1", "projectHash": "x", "startTime": at(0), "kind": "main"},
+            {**told, "toolCalls": [call]},
+            {**told, "toolCalls": [done]},
+        ],
+    )
+
+    await imported(services, "gemini", path)
+
+    gemini = Spool(services, tmp_path / "memory.db", "gemini")
+    assert await gemini.said() == [
+        ("assistant", "Let me look."),
+        ("tool", "read_file(path=p)\n→ port 8447"),
+    ]
+
+
+def test_a_copilot_session_that_is_resumed_elsewhere_stays_where_it_began() -> None:
+    transcript = CopilotTranscript("c1", Counter())
+    for kind, folder in (("session.start", "/one"), ("session.resume", "/two")):
+        data = {"sessionId": "c1", "context": {"cwd": folder}}
+        assert not list(transcript.events({"type": kind, "data": data}))
+    assert transcript.folder == "/one"

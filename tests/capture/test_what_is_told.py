@@ -180,6 +180,7 @@ async def test_what_we_said_ourselves_is_never_recorded(
     hooks = {"gemini": "BeforeAgent", "cursor": "beforeSubmitPrompt"}
     hook = hooks.get(host, "UserPromptSubmit")
     ours = enclosed(f"{LEAD}\n\n<memory_blocks>The user is Ada.</memory_blocks>")
+    changed = enclosed("Core memory block <human> changed:\n+ Name: Ada.")
     escaped = html.escape(ours)
     for number, wrapped in enumerate(
         (
@@ -189,13 +190,17 @@ async def test_what_we_said_ourselves_is_never_recorded(
             f"{json.dumps(ours)[1:-1]}\nWords {3}.",
             f"Words {4}.\n{ours}",
             f"<hook_context>{LEAD}</hook_context>\n\nWords {5}.",
+            # Cut off by the host, inside a wrapper that nobody has seen yet.
+            f"<context>{escaped[:150]}…</context>\n\nWords {6}.",
+            f"<context>{html.escape(changed)[:90]}…</context>\n\nWords {7}.",
+            f"Words {8}.\n{escaped[:150]} … {escaped[-40:]}",
         )
     ):
         stamp = f"2026-11-25T09:00:{number:02}.000Z"
         session = {"session_id": "s1", "conversation_id": "s1"}
         await spool.tell(hook_event_name=hook, prompt=wrapped, timestamp=stamp, **session)
     texts = [text.strip() for _, text in await spool.said()]
-    assert texts == [f"Words {number}." for number in range(6)]
+    assert texts == [f"Words {number}." for number in range(9)]
 
 
 async def test_memory_cannot_end_the_frame_that_it_is_told_in(
@@ -223,7 +228,20 @@ async def test_memory_cannot_end_the_frame_that_it_is_told_in(
             "/review the tide tests",
         ),
         ("<command-name>/clear</command-name><command-args></command-args>", ""),
+        ("<bash-input>ls</bash-input>", ""),
+        ("[SYSTEM NOTIFICATION - NOT USER INPUT]\nA shell has ended.", ""),
+        ("<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>", ""),
+        ("# AGENTS.md instructions for /p\n\n<INSTRUCTIONS>\nA\n</INSTRUCTIONS>", ""),
+        ("<skill>\n<name>tides</name>\n</skill>", ""),
         # Words about these things are words.
+        ("Why does <memory-mcp> come before </memory-mcp> here?", None),
+        ("The log has <command-name>/clear</command-name>, why?", None),
+        ("<command-name> is in the log, why?", None),
+        ("<bash-input> is what?", None),
+        ("<skill> tags are what?", None),
+        ("<turn_aborted> is what?", None),
+        ("# AGENTS.md instructions should be shorter.", None),
+        ("[Request interrupted by user] is in the log, why?", None),
         ("What does <system-reminder> mean in your prompt?", None),
         ("Why is `<memory-mcp>` in the log?", None),
         ("if a <b> then\n  <div>c</div>\n", "if a <b> then\n  <div>c</div>"),
@@ -232,6 +250,12 @@ async def test_memory_cannot_end_the_frame_that_it_is_told_in(
 )
 def test_of_a_prompt_its_users_words_are_kept(prompt: str, words: str | None) -> None:
     assert said_by_user(prompt) == (prompt if words is None else words)
+
+
+def test_a_users_empty_element_behind_our_context_is_kept() -> None:
+    ours = html.escape(enclosed(f"{LEAD}\n\nNothing yet."))
+    words = 'Why is <div class="tide"></div> empty?'
+    assert said_by_user(f"<hook_context>{ours}</hook_context>\n\n{words}").strip() == words
 
 
 async def test_a_failed_request_is_nobodys_answer(claude: Spool) -> None:

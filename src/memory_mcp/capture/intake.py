@@ -271,7 +271,7 @@ class Intake:
         heard_at = parse_moment(call.text("at"), "at")
         capture = self._services.capture
         events = heard.events
-        if heard.transcript or events:  # a subagent's hook has neither
+        if _tells(heard):
             was_read = await self._read_on(host, agent_id, heard, heard_at)
             if was_read and host.tools_in_transcript:
                 events = tuple(event for event in events if event.kind != "tool" or event.label)
@@ -344,7 +344,7 @@ class Intake:
             if known := await self._services.capture.owner(host.name, heard.session):
                 return known
         agents = self._services.agents
-        look = agents.choose if heard.events or heard.transcript else agents.find
+        look = agents.choose if _tells(heard) else agents.find
         return (await look(choice)).id
 
     def _settings_of(self, call: Payload, heard: Heard) -> Settings:
@@ -367,6 +367,14 @@ class Intake:
 def _texts(told: Any) -> dict[str, str]:
     pairs = cast("dict[str, Any]", told).items() if isinstance(told, dict) else ()
     return {name: value for name, value in pairs if isinstance(value, str)}
+
+
+def _tells(heard: Heard) -> bool:
+    """Whether there is something to keep: an event, or what Stop's transcript holds.
+
+    A subagent's hook has neither, and other hooks only name the transcript.
+    """
+    return bool(heard.events) or (heard.hook == "Stop" and heard.transcript is not None)
 
 
 def _start_of(heard: Heard) -> str | None:

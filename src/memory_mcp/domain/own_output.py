@@ -23,16 +23,17 @@ LEAD = (
 _LESS = r"(?:<|&(?:amp;)*(?:lt|#0*60|#x0*3c);|\\+u003c)"
 _MORE = r"(?:>|&(?:amp;)*(?:gt|#0*62|#x0*3e);|\\+u003e)"
 _SLASH = r"(?:\\*/|&(?:amp;)*#(?:0*47|x0*2f);)"
-_BETWEEN = re.compile(
-    rf"{_LESS}memory-mcp{_MORE}.*?{_LESS}{_SLASH}memory-mcp{_MORE}", re.IGNORECASE | re.DOTALL
+_OPEN = rf"{_LESS}memory-mcp{_MORE}"
+_CLOSE = re.compile(rf"{_LESS}{_SLASH}memory-mcp{_MORE}", re.IGNORECASE)
+# The marks alone may be somebody's words about them: what we say begins in one of these two ways.
+_OURS = re.compile(
+    rf"{_OPEN}(?:[\s>]|\\+[nr])*"
+    r"(?:Long-term memory of this user and project|Core memory block\b)",
+    re.IGNORECASE,
 )
-# Cut off by the host before the closing mark. The opening alone may be somebody's words about it.
-_CUT_OFF = re.compile(
-    rf"{_LESS}memory-mcp{_MORE}(?:\s|\\+[nr])*Long-term memory of this user and project.*",
-    re.IGNORECASE | re.DOTALL,
-)
-# A host's wrapper, once what we said is out of it.
-_EMPTY = re.compile(r"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>\s*</\1>\n?")
+# A host's wrapper, in which nothing stands before what we said.
+_WRAPPER = re.compile(rf"({_LESS})([A-Za-z][\w:.-]*)(?:\s[^<>&]*)?{_MORE}(?:\s|\\+[nr])*\Z")
+_WRAPPER_CHARS_MAX = 1_000
 _MARK = re.compile(rf"{_LESS}(?={_SLASH}?memory-mcp)", re.IGNORECASE)
 # A noun and a UUID of version 7 without hyphens, as `ids.new_id` makes them.
 _OWN_ID = re.compile(
@@ -50,13 +51,46 @@ ENCLOSING_CHARS = len(enclosed(""))
 
 
 def without_own_output(text: str) -> str:
-    """A text without what we said; the same text where nothing of ours is in it."""
+    """A text without what we said; the same text where nothing of ours is in it.
+
+    What a host cut off reaches to the end of the host's wrapper, or of the text. Wrappers that held
+    nothing else go with it.
+    """
     if "memory-mcp" not in text.lower():
         return text
-    rest = _CUT_OFF.sub("", _BETWEEN.sub("", text))
-    while rest != text and rest != (unwrapped := _EMPTY.sub("", rest)):
-        rest = unwrapped
-    return rest
+    kept: list[str] = []
+    place = 0
+    while ours := _OURS.search(text, place):
+        before, end = _cut(text[place : ours.start()], text, ours.end())
+        kept.append(before)
+        place = end
+    return "".join(kept) + text[place:]
+
+
+def _cut(before: str, text: str, begun: int) -> tuple[str, int]:
+    """What stands before ours, which begins in `text` at `begun`, and where ours ends."""
+    following = _OURS.search(text, begun)
+    limit = following.start() if following else len(text)
+    wrapper = _wrapper(before)
+    if closing := _CLOSE.search(text, begun, limit):
+        end = closing.end()
+    elif wrapper and (closed := _closing_of(wrapper).search(text, begun, limit)):
+        end = closed.start("tag")
+    else:
+        end = limit
+    while wrapper and (closed := _closing_of(wrapper).match(text, end)):
+        before, end = before[: wrapper.start()], closed.end()
+        wrapper = _wrapper(before)
+    return before, end
+
+
+def _wrapper(before: str) -> re.Match[str] | None:
+    return _WRAPPER.search(before, max(0, len(before) - _WRAPPER_CHARS_MAX))
+
+
+def _closing_of(wrapper: re.Match[str]) -> re.Pattern[str]:
+    name = re.escape(wrapper[2])
+    return re.compile(rf"(?:\s|\\+[nr])*(?P<tag>{_LESS}{_SLASH}{name}{_MORE})\n?", re.IGNORECASE)
 
 
 def holds_own_output(text: str) -> bool:

@@ -67,7 +67,7 @@ class ClaudeCodeTranscript:
             self._left_out["messages of subagents"] += 1
             return
         prompt = queued.get("prompt")
-        text = said_by_user(prompt if isinstance(prompt, str) else text_in(prompt))
+        text = said_by_user(text_in([prompt] if isinstance(prompt, dict) else prompt))
         if not text or as_text(queued.get("commandMode")) not in ("prompt", ""):
             self._left_out["messages that Claude Code wrote itself"] += 1
             return

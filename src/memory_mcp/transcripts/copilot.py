@@ -41,7 +41,7 @@ class CopilotTranscript:
             case "session.start" | "session.resume":
                 self.session = as_text(data.get("sessionId")) or self.session
                 context = as_object(data.get("context"))
-                self.folder = as_text(context.get("cwd")) or self.folder
+                self.folder = self.folder or as_text(context.get("cwd")) or None
             case "user.message" | "assistant.message":
                 yield from self._message(record, data, kind, at)
             case "tool.execution_start":

@@ -35,6 +35,8 @@ _KINDS: dict[str, HostEventKind] = {
     "model": "answer",
     "assistant": "answer",
 }
+_UNDER_WAY = {"validating", "scheduled", "awaiting_approval", "executing"}
+"""States of a tool's call whose message is written again when it has ended."""
 _AFTER_SUMMARY = "Got it. Thanks for the additional context!"
 """What a compression has the model say to its own summary."""
 
@@ -114,7 +116,8 @@ class GeminiTranscript:
             key, name = as_text(call.get("id")), name_of(call.get("name")) or "tool"
             answer = as_text(call.get("resultDisplay")) or _answer(call.get("result"))
             self._calls.called(key, name, call.get("args"))
-            yield from self._calls.answered(key, answer, **more)
+            if answer or as_text(call.get("status")) not in _UNDER_WAY:
+                yield from self._calls.answered(key, answer, **more)
         for part in _parts(record):
             if call := as_object(part.get("functionCall")):
                 name = name_of(call.get("name")) or "tool"

@@ -26,7 +26,7 @@ class Transcript(Protocol):
     """Whether the history, as far as the file tells it, no longer holds what we told."""
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
-        """What a record tells; without a time where neither it nor one before it has one."""
+        """What a record tells; without a time where it has none."""
         ...
 
     @property

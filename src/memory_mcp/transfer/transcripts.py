@@ -84,18 +84,20 @@ def _records_of(told: Any, name: str) -> Iterator[Record]:
 
 
 def _items(transcript: Transcript, records: Iterable[Record], report: Report) -> Iterator[Item]:
+    last: datetime | None = None
     for place, record in records:
         for event in transcript.events(record):
+            last = at = event.at or last
             if not event.is_said:
                 if event.label is not None:
                     report.left_out["uses of memory's own tools"] += 1
                 continue
-            if event.at is None:
+            if at is None:
                 report.refuse(place, "neither it nor a line before it has a time that can be meant")
                 continue
             text = storable(event.text, report)
             owner = HeldIn(transcript.folder or "")
-            yield Item(message_of(event, event.session, event.at, text), place, owner)
+            yield Item(message_of(event, event.session, at, text), place, owner)
 
 
 def _session_of(path: Path) -> str:

@@ -131,7 +131,7 @@ class SqliteMessages:
         def store(session: Session) -> Appended:
             agent_seq = seq_of(session, agent_id)
             watchful = has_forgotten(session, agent_seq)
-            again = retold(session, agent_seq, messages)
+            again = retold(session, agent_seq, messages, host)
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             known: list[MessageId] = []

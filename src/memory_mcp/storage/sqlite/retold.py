@@ -13,11 +13,12 @@ from memory_mcp.domain.ids import MessageId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.storage.sqlite.session import Session
 
-SAME_SESSION_SECONDS = 300
-"""How far apart hook and file may tell a message of one session: what is typed while the model
-works is delivered later."""
 OTHER_SESSION_SECONDS = 5
-"""The same where the file is a fork's, whose copies keep their times."""
+"""How far apart a hook and a fork's file, whose copies keep their times, may tell a message.
+
+In the session itself there is no such bound: what is typed while the model works is delivered when
+it has ended, however long it works, and clocks differ.
+"""
 
 _BY_ID = """
 SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
@@ -32,12 +33,13 @@ SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
 """
 _TOLD = """
-SELECT m.id, m.external_id, c.external_id FROM messages m
+SELECT m.id, m.external_id, c.external_id, c.host FROM messages m
 JOIN conversations c ON c.seq = m.conversation_seq
 WHERE m.agent_seq = ?1 AND m.external_id >= ?2 AND m.external_id < ?3
     AND m.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = m.id)
 UNION ALL
-SELECT f.id, f.external_id, f.conversation FROM forgotten f
+SELECT f.id, f.external_id, f.conversation, c.host FROM forgotten f
+LEFT JOIN conversations c ON c.agent_seq = f.agent_seq AND c.external_id = f.conversation
 WHERE f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
     AND f.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = f.id)
 """
@@ -48,7 +50,7 @@ ON CONFLICT DO NOTHING
 
 
 def retold(
-    session: Session, agent_seq: int, messages: Sequence[NewMessage]
+    session: Session, agent_seq: int, messages: Sequence[NewMessage], host: str | None
 ) -> dict[int, MessageId]:
     """Which of the messages, by place, are there already or were forgotten, and as which.
 
@@ -63,7 +65,7 @@ def retold(
             found[place] = MessageId(same)
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
-        for place, message_id in _by_words(session, agent_seq, unknown).items():
+        for place, message_id in _by_words(session, agent_seq, unknown, host).items():
             add_aliases(session, agent_seq, message_id, [messages[place].external_id or ""])
             found[place] = message_id
     return found
@@ -77,25 +79,33 @@ def add_aliases(
 
 
 def _by_words(
-    session: Session, agent_seq: int, messages: Sequence[tuple[int, NewMessage]]
+    session: Session,
+    agent_seq: int,
+    messages: Sequence[tuple[int, NewMessage]],
+    host: str | None,
 ) -> dict[int, MessageId]:
-    """Pairs of messages that were told twice, the nearest in time first, each in one pair."""
-    pairs: list[tuple[float, int, MessageId]] = []
+    """Pairs of messages that were told twice, each in one pair.
+
+    Those of one session go first, then the nearest in time. Forks are of the host that told the
+    other.
+    """
+    pairs: list[tuple[bool, float, int, MessageId]] = []
     for place, message in messages:
         prefix = told_prefix_of(message)
         # `;` is the character after `:`, with which the prefix ends.
         bounds = (agent_seq, prefix, f"{prefix[:-1]};")
-        for message_id, external_id, conversation in session.all(_TOLD, bounds):
+        for message_id, external_id, conversation, told_by in session.all(_TOLD, bounds):
             at = told_at(external_id)
             if at is None:
                 continue
             apart = abs(message.created_at.timestamp() - at)
-            same = conversation == message.conversation
-            if apart <= (SAME_SESSION_SECONDS if same else OTHER_SESSION_SECONDS):
-                pairs.append((apart, place, MessageId(message_id)))
+            other = conversation != message.conversation
+            is_far = apart > OTHER_SESSION_SECONDS or host not in (told_by, None)
+            if not (other and is_far):
+                pairs.append((other, apart, place, MessageId(message_id)))
     found: dict[int, MessageId] = {}
     taken: set[MessageId] = set()
-    for _, place, message_id in sorted(pairs):
+    for _, _, place, message_id in sorted(pairs):
         if place not in found and message_id not in taken:
             found[place] = message_id
             taken.add(message_id)
