@@ -67,8 +67,8 @@ LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
 TAKEN_MAX = 200
-READ_AGAIN_SECONDS = 2
-"""So long after a turn's end its transcript is whole."""
+READ_AGAIN_SECONDS = (0.5, 3.0)
+"""So long after a turn's end its transcript may be whole: Copilot writes it as it leaves."""
 _FILE = re.compile(r"\d{20}-\d+\.json")
 
 
@@ -124,8 +124,8 @@ class Intake:
         self._lock = anyio.Lock()
         self._taken: OrderedDict[str, Taken] = OrderedDict()
         """Calls that were stored before their hook asked: it still wants its answer."""
-        self._to_read: OrderedDict[tuple[AgentId, str], tuple[Taken, float]] = OrderedDict()
-        """Sessions whose transcript may not be whole yet, and when to look again."""
+        self._to_read: OrderedDict[tuple[AgentId, str], tuple[Taken, list[float]]] = OrderedDict()
+        """Sessions whose transcript may not be whole yet, and at which times to look again."""
         self._told = anyio.Event()
 
     async def answer(self, name: str) -> Answer:
@@ -180,7 +180,8 @@ class Intake:
             except StoreError as error:
                 logger.warning("what hooks left waits: %s", error)
             now = anyio.current_time()
-            due = min((due - now for _, due in self._to_read.values()), default=LOOK_SECONDS)
+            dues = [times[0] - now for _, times in self._to_read.values() if times]
+            due = min(dues, default=LOOK_SECONDS)
             with anyio.move_on_after(max(0.1, min(due, HOOK_SECONDS if soon else LOOK_SECONDS))):
                 await self._told.wait()
 
@@ -189,7 +190,8 @@ class Intake:
         if taken.host.transcript is None:
             return
         known = (taken.agent_id, taken.heard.session)
-        self._to_read[known] = taken, anyio.current_time() + READ_AGAIN_SECONDS
+        now = anyio.current_time()
+        self._to_read[known] = taken, [now + seconds for seconds in READ_AGAIN_SECONDS]
         self._to_read.move_to_end(known)
         if len(self._to_read) > TAKEN_MAX:
             self._to_read.popitem(last=False)
@@ -202,10 +204,11 @@ class Intake:
             StoreError: the store cannot be written just now.
         """
         now = anyio.current_time()
-        for known, (taken, due) in list(self._to_read.items()):
-            if due <= now or all_of_them:
+        for known, (taken, times) in list(self._to_read.items()):
+            if times[0] <= now or all_of_them:
                 async with self._lock:
-                    if due <= now:
+                    times[:] = [each for each in times if each > now]
+                    if not times:
                         self._to_read.pop(known, None)
                     heard_at = self._services.clock.now()
                     await self._read_on(taken.host, taken.agent_id, taken.heard, heard_at)
