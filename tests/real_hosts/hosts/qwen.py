@@ -10,6 +10,12 @@ from tests.real_hosts.hosts.host import EachPrompt, Host, Session
 from memory_mcp.testing.chat import Answer, calls
 
 
+class _Prompts(EachPrompt):
+    def compact(self) -> None:
+        """By its own command: its window is larger than a day in miniature."""
+        self.say("/compress")
+
+
 class QwenCode(Host):
     """Qwen Code of that version."""
 
@@ -18,7 +24,6 @@ class QwenCode(Host):
     package = "@qwen-code/qwen-code"
     version = "0.24.4"
     abilities = frozenset({"resume", "fork", "hooks", "import", "subagent", "compact"})
-    full_window = 150_000
     shell_tool = "run_shell_command"
 
     def configure(self) -> None:
@@ -56,7 +61,7 @@ class QwenCode(Host):
                 *named, "-p", prompt,
             ]  # fmt: skip
 
-        session = EachPrompt(self, folder, command)
+        session = _Prompts(self, folder, command)
         session.id = identity
         return session
 
