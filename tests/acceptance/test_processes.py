@@ -244,7 +244,7 @@ def test_a_signal_ends_the_process(database: Path, number: signal.Signals) -> No
 def unread(database: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server whose client has stopped reading: the pipe is full of answers."""
     process = subprocess.Popen(
-        command("--database", database),
+        command("--database", database, "--structured"),
         cwd=database.parent,
         env=environment(MEMORY_MCP_DAEMON_IDLE_SECONDS="0"),
         stdin=subprocess.PIPE,
@@ -258,7 +258,7 @@ def unread(database: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.stdin.write(json.dumps(first).encode() + b"\n")
     process.stdin.flush()
     process.stdout.readline()
-    # Its answer repeats the passage, which is more than a pipe holds.
+    # Its structured answer repeats the passage, which is more than a pipe holds.
     call = {"name": "archival_insert", "arguments": {"content": "tide " * 19_000}}
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
     process.stdin.write(json.dumps(asked).encode() + b"\n")
