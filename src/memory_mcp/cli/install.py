@@ -41,17 +41,32 @@ def run(arguments: argparse.Namespace) -> int:
     for host in hosts:
         if arguments.command == "uninstall":
             changes = to_uninstall(host, places, program)
-        else:
-            changes = to_install(host, places, program, hooks=not arguments.no_hooks)
-        done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
-        failed = failed or not all(done)
-        if all(done) and arguments.command == "install" and not arguments.dry_run:
+            done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
+            failed = failed or not all(done)
+            continue
+        changes = to_install(host, places, program, hooks=not arguments.no_hooks)
+        # A server that leaves the telling to hooks comes after them.
+        ordered = changes if arguments.no_hooks else changes[::-1]
+        if not _install(host, ordered, dry=arguments.dry_run):
+            failed = True
+        elif not arguments.dry_run:
             installed.append(host)
             for told in _left_to_do(host, changes):
                 print(f"  {told}")
     if installed:
         _prepare(installed, program, arguments)
     return 1 if failed else 0
+
+
+def _install(host: Host, changes: Sequence[Change], *, dry: bool) -> bool:
+    """All of a host's files or none: half of it would be a server that waits for hooks."""
+    if any(change.problem for change in changes):
+        for change in changes:
+            if change.problem:
+                _carry_out(change, dry=dry)
+        print(f"{host.title}: nothing was changed; mend that, then install again.", file=sys.stderr)
+        return False
+    return all(_carry_out(change, dry=dry) for change in changes)
 
 
 def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namespace) -> None:
@@ -81,7 +96,7 @@ def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namesp
                 anyio.run(make_first_snapshots, settings, hellos)
                 break
     except (MemoryMCPError, Unreachable) as error:
-        print(f"The first session will wait for memory: {error}", file=sys.stderr)
+        print(f"The hosts are set up, but memory is not ready: {error}", file=sys.stderr)
 
 
 def _words(host: Host, program: Program, arguments: argparse.Namespace) -> list[str]:
@@ -124,7 +139,9 @@ def _chosen(arguments: argparse.Namespace, places: Places) -> Sequence[Host]:
             host for host in HOSTS.values() if host not in chosen and host.is_present(places)
         ]
         if not chosen:
-            raise InvalidInput("none of the hosts was found on this machine; name one.")
+            raise InvalidInput(
+                f"none of the hosts was found on this machine; name one: {', '.join(HOSTS)}."
+            )
     return chosen
 
 

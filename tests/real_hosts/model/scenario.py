@@ -32,7 +32,7 @@ COMPACTION = re.compile(
 )
 SEARCH = re.compile(r"^tool_?search$", re.IGNORECASE)
 OURS = re.compile(r"<memory-mcp>.*?</memory-mcp>", re.DOTALL)
-"""What memory adds quotes earlier prompts; Cline shows it in a message of its own, after the words."""
+"""What memory adds quotes earlier prompts; Cline shows it in a message behind the words."""
 
 Kind = Literal["turn", "subagent", "compaction", "aside"]
 
