@@ -36,6 +36,8 @@ class Health:
     """Whether what is said gets into memory: by hooks, or by a tool the model calls."""
     problems: tuple[str, ...] = ()
     """What keeps memory from working there, in words."""
+    unreadable: bool = False
+    """Whether a file of it is not understood, so that installing again does not help."""
 
 
 def look_at(host: Host, places: Places) -> Health:
@@ -44,6 +46,7 @@ def look_at(host: Host, places: Places) -> Health:
     hooked: list[str] = []
     unhooked: list[str] = []
     problems: list[str] = []
+    unreadable = False
     for file in host.files(places, Program.here(), True):
         try:
             text = file.path.read_bytes().decode("utf-8")
@@ -52,6 +55,7 @@ def look_at(host: Host, places: Places) -> Health:
             found = None
         except (OSError, UnicodeDecodeError, ConfigurationRefused) as error:
             problems.append(f"{file.path}: {error}")
+            unreadable = True
             continue
         for entry in file.entries:
             if isinstance(entry, Script):
@@ -81,6 +85,7 @@ def look_at(host: Host, places: Places) -> Health:
         has_hooks=bool(hooked),
         records=bool(hooked) or "capture" in _tool_sets(server or {}),
         problems=tuple(dict.fromkeys(problem for problem in problems if problem)),
+        unreadable=unreadable,
     )
 
 
