@@ -74,11 +74,8 @@ def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namesp
 
     A host that does not wait for its servers (`codex exec`) has no memory in that session else.
     """
-    import anyio
-
     from memory_mcp.bridge import session_options
     from memory_mcp.config import load_settings
-    from memory_mcp.daemon.start import make_first_snapshots
     from memory_mcp.rendezvous import Rendezvous, Unreachable, hello
 
     try:
@@ -92,9 +89,13 @@ def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namesp
         for said in hellos:
             if met := rendezvous.join_running(said):
                 met[0].close()
-            else:
-                anyio.run(make_first_snapshots, settings, hellos)
-                break
+                continue
+            import anyio
+
+            from memory_mcp.daemon.start import make_first_snapshots
+
+            anyio.run(make_first_snapshots, settings, hellos)
+            break
     except (MemoryMCPError, Unreachable) as error:
         print(f"The hosts are set up, but memory is not ready: {error}", file=sys.stderr)
 
