@@ -530,6 +530,11 @@ def test_a_host_whose_hooks_cannot_be_written_gets_no_server_that_waits_for_them
     assert done.returncode == 1
     assert "Claude Code: nothing was changed; mend that, then install again." in done.stderr
     assert not (home.folder / FILES["claude-code"][0]).exists()
+    path.unlink()
+    home.run("install", "claude-code")
+    path.write_text('{"model": }')
+    told = home.run("doctor").stdout
+    assert "mend that file by hand, then memory-mcp install claude-code" in told
 
 
 OTHERS_SERVERS = {
@@ -551,8 +556,10 @@ def test_another_server_that_is_called_memory_too_stays_and_is_named(home: Home,
     done = home.run("install", host)
     assert done.returncode == 1
     assert "its server 'memory' is another program" in done.stderr
-    assert home.run("uninstall", host).returncode == 0
+    assert f"{path} holds nothing of memory-mcp." in home.run("uninstall", host).stdout
     assert path.read_text() == OTHERS_SERVERS[host]
+    path.unlink()
+    assert f"{path} is not there." in home.run("uninstall", host).stdout
 
 
 @pytest.mark.parametrize("host", ["qwen", "hermes"])

@@ -168,7 +168,8 @@ def _carry_out(change: Change, *, dry: bool) -> bool:
         print(f"{title}: {path} was left as it is: {change.problem}", file=sys.stderr)
         return False
     if not change.is_needed:
-        print(f"{title}: {path} is as it should be.")
+        kept = "is as it should be" if change.installs else "holds nothing of memory-mcp"
+        print(f"{title}: {path} {kept if change.before is not None else 'is not there'}.")
         return True
     if dry:
         print(change.difference(), end="")
