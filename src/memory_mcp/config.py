@@ -9,6 +9,7 @@ from pathlib import Path
 from memory_mcp import projects, rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.host_events import HOOKED_HOSTS
 
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
@@ -132,7 +133,8 @@ def load_settings(
         database=_database(database or given.get("MEMORY_MCP_DATABASE")),
         agent=_agent(agent, given, str(folder) if folder else _working_folder(), by),
         project_by=by,
-        hooks=hooks,
+        # Of a host that a newer memory-mcp knows, the instructions tell core memory instead.
+        hooks=hooks if hooks in HOOKED_HOSTS else None,
         host_session=given.get(rendezvous.SESSION_VARIABLE) or None,
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),

@@ -205,6 +205,12 @@ def test_an_empty_text_to_replace_rewrites_no_block(server: Server, empty: str) 
     assert "leave old_content out or give all the block's present text" in text
 
 
+@pytest.mark.usefixtures("nothing_changes")
+def test_an_empty_list_in_the_place_of_that_text_rewrites_no_block_either(server: Server) -> None:
+    given = {"label": "human", "old_content": [], "new_content": "All is lost."}
+    assert "old_content must be text" in refusal_of(server, "core_memory_replace", **given)
+
+
 def test_a_writer_that_fills_in_every_argument_is_understood(tmp_path: Path) -> None:
     with Server(tmp_path / "memory.db", "--tools", "capture") as server:
         server.greet()

@@ -5,6 +5,10 @@ import json
 from tests.acceptance.processes import Server, text_of
 from tests.capture.conftest import Hooked
 
+from memory_mcp.capture.intake import HOSTS
+from memory_mcp.cli import hook
+from memory_mcp.domain.host_events import HOOKED_HOSTS
+
 ADA = "Name: Ada."
 CITY = "Lives in Porto."
 
@@ -27,6 +31,8 @@ def test_core_memory_is_in_the_hooks_context_or_in_the_instructions(hooked: Hook
     assert ADA not in told
     assert "told in the conversation" in told
     # Codex runs hooks only once they are trusted; until one was heard, they may tell nothing.
+    with Server(hooked.database, *words, "a-host-of-tomorrow", daemon=True) as unknown:
+        assert ADA in unknown.greet()["instructions"]
     with Server(hooked.database, *words, "codex", daemon=True) as untrusted:
         assert ADA in untrusted.greet()["instructions"]
     folder = hooked.folder / "codex home"
@@ -55,3 +61,7 @@ def test_a_change_is_told_by_hook_or_by_tool_answer_whichever_comes_first(hooked
         more = {"prompt": "And then?", "prompt_id": "3"}
         assert f"+ {CITY}" in hooked.tell("claude-code", "UserPromptSubmit", **more)
         assert CITY not in text_of(own.call("archival_search", query="tides"))
+
+
+def test_the_hosts_with_hooks_are_the_same_in_every_list() -> None:
+    assert HOOKED_HOSTS == set(HOSTS) == set(hook.HOSTS)

@@ -520,6 +520,73 @@ def test_a_file_that_is_not_valid_is_left_as_it_is_with_the_reason(
     assert not path.with_name(path.name + BACKUP).exists()
 
 
+def test_a_host_whose_hooks_cannot_be_written_gets_no_server_that_waits_for_them(
+    home: Home,
+) -> None:
+    path = home.folder / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text('{"model": }')
+    done = home.run("install", "claude-code")
+    assert done.returncode == 1
+    assert "Claude Code: nothing was changed; mend that, then install again." in done.stderr
+    assert not (home.folder / FILES["claude-code"][0]).exists()
+    path.unlink()
+    home.run("install", "claude-code")
+    path.write_text('{"model": }')
+    told = home.run("doctor").stdout
+    assert "mend that file by hand, then memory-mcp install claude-code" in told
+
+
+OTHERS_SERVERS = {
+    "claude-code": (
+        '{"mcpServers": {"memory": {"command": "npx", "args": ["-y", "x/server-memory"]}}}\n'
+    ),
+    "codex": '[mcp_servers.memory]\ncommand = "npx"\nargs = ["-y", "x/server-memory"]\n',
+    "opencode": '{"mcp": {"memory": {"type": "local", "command": ["npx", "x/server-memory"]}}}\n',
+    "continue": "mcpServers:\n  - name: memory\n    command: npx\n",
+    "goose": "extensions:\n  memory:\n    type: builtin\n    bundled: true\n",
+}
+
+
+@pytest.mark.parametrize("host", OTHERS_SERVERS)
+def test_another_server_that_is_called_memory_too_stays_and_is_named(home: Home, host: str) -> None:
+    path = home.folder / FILES[host][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(OTHERS_SERVERS[host])
+    done = home.run("install", host)
+    assert done.returncode == 1
+    assert "its server 'memory' is another program" in done.stderr
+    assert f"{path} holds nothing of memory-mcp." in home.run("uninstall", host).stdout
+    assert path.read_text() == OTHERS_SERVERS[host]
+    path.unlink()
+    assert f"{path} is not there." in home.run("uninstall", host).stdout
+
+
+@pytest.mark.parametrize("host", ["qwen", "hermes"])
+def test_with_hooks_or_without_what_was_written_for_the_other_way_goes(
+    home: Home, host: str
+) -> None:
+    path = home.folder / FILES[host][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    theirs = '{"tools": {"visible": ["mine"]}}\n' if host == "qwen" else "model: x\n"
+    path.write_text(theirs)
+    home.run("install", host)
+    hooked = path.read_text()
+    home.run("install", host, "--no-hooks")
+    plain = path.read_text()
+    assert "provider" not in plain
+    home.run("install", host)
+    again = path.read_text()
+    assert ("conversation_append" in plain, "conversation_append" in again) == (
+        host == "qwen",
+        False,
+    )
+    assert plain != hooked
+    home.run("install", host, "--no-hooks")
+    home.run("uninstall", host)
+    assert "".join(path.read_text().split()) == "".join(theirs.split())
+
+
 def test_a_link_to_a_file_elsewhere_stays_a_link(home: Home) -> None:
     kept = home.folder / "dotfiles" / "mcp.json"
     kept.parent.mkdir()

@@ -41,11 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     for host in hosts:
         if arguments.command == "uninstall":
             changes = to_uninstall(host, places, program)
-        else:
-            changes = to_install(host, places, program, hooks=not arguments.no_hooks)
-        done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
-        failed = failed or not all(done)
-        if all(done) and arguments.command == "install" and not arguments.dry_run:
+            done = [_carry_out(change, dry=arguments.dry_run) for change in changes]
+            failed = failed or not all(done)
+            continue
+        changes = to_install(host, places, program, hooks=not arguments.no_hooks)
+        # A server that leaves the telling to hooks comes after them.
+        ordered = changes if arguments.no_hooks else changes[::-1]
+        if not _install(host, ordered, dry=arguments.dry_run):
+            failed = True
+        elif not arguments.dry_run:
             installed.append(host)
             for told in _left_to_do(host, changes):
                 print(f"  {told}")
@@ -54,16 +58,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _install(host: Host, changes: Sequence[Change], *, dry: bool) -> bool:
+    """All of a host's files or none: half of it would be a server that waits for hooks."""
+    if any(change.problem for change in changes):
+        for change in changes:
+            if change.problem:
+                _carry_out(change, dry=dry)
+        print(f"{host.title}: nothing was changed; mend that, then install again.", file=sys.stderr)
+        return False
+    return all(_carry_out(change, dry=dry) for change in changes)
+
+
 def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namespace) -> None:
     """See to it that these hosts' first sessions are answered at once, as all later ones are.
 
     A host that does not wait for its servers (`codex exec`) has no memory in that session else.
     """
-    import anyio
-
     from memory_mcp.bridge import session_options
     from memory_mcp.config import load_settings
-    from memory_mcp.daemon.start import make_first_snapshots
     from memory_mcp.rendezvous import Rendezvous, Unreachable, hello
 
     try:
@@ -77,11 +89,15 @@ def _prepare(hosts: Sequence[Host], program: Program, arguments: argparse.Namesp
         for said in hellos:
             if met := rendezvous.join_running(said):
                 met[0].close()
-            else:
-                anyio.run(make_first_snapshots, settings, hellos)
-                break
+                continue
+            import anyio
+
+            from memory_mcp.daemon.start import make_first_snapshots
+
+            anyio.run(make_first_snapshots, settings, hellos)
+            break
     except (MemoryMCPError, Unreachable) as error:
-        print(f"The first session will wait for memory: {error}", file=sys.stderr)
+        print(f"The hosts are set up, but memory is not ready: {error}", file=sys.stderr)
 
 
 def _words(host: Host, program: Program, arguments: argparse.Namespace) -> list[str]:
@@ -124,7 +140,9 @@ def _chosen(arguments: argparse.Namespace, places: Places) -> Sequence[Host]:
             host for host in HOSTS.values() if host not in chosen and host.is_present(places)
         ]
         if not chosen:
-            raise InvalidInput("none of the hosts was found on this machine; name one.")
+            raise InvalidInput(
+                f"none of the hosts was found on this machine; name one: {', '.join(HOSTS)}."
+            )
     return chosen
 
 
@@ -150,7 +168,8 @@ def _carry_out(change: Change, *, dry: bool) -> bool:
         print(f"{title}: {path} was left as it is: {change.problem}", file=sys.stderr)
         return False
     if not change.is_needed:
-        print(f"{title}: {path} is as it should be.")
+        kept = "is as it should be" if change.installs else "holds nothing of memory-mcp"
+        print(f"{title}: {path} {kept if change.before is not None else 'is not there'}.")
         return True
     if dry:
         print(change.difference(), end="")

@@ -45,6 +45,22 @@ OWN_TOOLS = frozenset(
     }
 )
 """Tools of ours: what they do is in memory already."""
+HOOKED_HOSTS = frozenset(
+    {
+        "claude-code",
+        "cline",
+        "codex",
+        "copilot",
+        "cursor",
+        "gemini",
+        "hermes",
+        "kilo",
+        "opencode",
+        "qwen",
+        "vscode",
+    }
+)
+"""Hosts whose hooks or plugins tell us what happens, by the names that `memory-mcp hook` takes."""
 HOOKS_NEED_TRUST = frozenset({"codex"})
 """Hosts that run hooks only once their user has trusted them."""
 TOOL_FINDERS = frozenset({"ToolSearch", "tool_search", "tool_search_tool"})

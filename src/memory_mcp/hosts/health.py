@@ -5,14 +5,13 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from memory_mcp.domain.errors import ConfigurationRefused
 from memory_mcp.domain.texts import each
-from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 from memory_mcp.hosts.host import (
     Hook,
     Host,
@@ -23,6 +22,7 @@ from memory_mcp.hosts.host import (
     Script,
     is_our_hook,
 )
+from memory_mcp.hosts.reading import inside, is_our_server, server_words, value_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Health:
     """Whether what is said gets into memory: by hooks, or by a tool the model calls."""
     problems: tuple[str, ...] = ()
     """What keeps memory from working there, in words."""
+    unreadable: bool = False
+    """Whether a file of it is not understood, so that installing again does not help."""
 
 
 def look_at(host: Host, places: Places) -> Health:
@@ -44,31 +46,34 @@ def look_at(host: Host, places: Places) -> Health:
     hooked: list[str] = []
     unhooked: list[str] = []
     problems: list[str] = []
+    unreadable = False
     for file in host.files(places, Program.here(), True):
         try:
             text = file.path.read_bytes().decode("utf-8")
-            found = _value_at(file, text)
+            found = value_at(file, text)
         except FileNotFoundError:
             found = None
         except (OSError, UnicodeDecodeError, ConfigurationRefused) as error:
             problems.append(f"{file.path}: {error}")
+            unreadable = True
             continue
         for entry in file.entries:
             if isinstance(entry, Script):
                 (hooked if found else unhooked).append(file.path.name)
                 problems += _script_problems(entry, file, found)
             elif isinstance(entry, Hook):
-                commands = _commands(_inside(found, entry.path), host.heard_as)
+                commands = _commands(inside(found, entry.path), host.heard_as)
                 (hooked if commands else unhooked).append(entry.path[-1])
                 problems += [_not_there(program) for program in map(_program_of, commands)]
             elif isinstance(entry, Put) and isinstance(entry.value, str):
-                named = _inside(found, entry.path) == entry.value
+                named = inside(found, entry.path) == entry.value
                 (hooked if named else unhooked).append(".".join(entry.path))
             elif isinstance(entry, Put) and isinstance(entry.value, Mapping):
-                value = _inside(found, entry.path)
-                server = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+                value = inside(found, entry.path)
+                found_server = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+                server = found_server if found_server and is_our_server(found_server) else None
     if server is not None:
-        program = _server_words(server)[0]
+        program = server_words(server)[0]
         problems.append(_not_there(program) if program else "its entry names no command")
     if hooked and unhooked:
         problems.append(f"there is no hook for {each(unhooked)}")
@@ -80,14 +85,8 @@ def look_at(host: Host, places: Places) -> Health:
         has_hooks=bool(hooked),
         records=bool(hooked) or "capture" in _tool_sets(server or {}),
         problems=tuple(dict.fromkeys(problem for problem in problems if problem)),
+        unreadable=unreadable,
     )
-
-
-def _server_words(server: dict[str, Any]) -> list[str]:
-    """The program of an entry and its arguments; one empty word where there is none."""
-    command = server.get("command") or server.get("cmd") or ""
-    words = cast("list[Any]", command) if isinstance(command, list) else [command]
-    return [str(word) for word in [*words, *(server.get("args") or ())]]
 
 
 def _script_problems(script: Script, file: HostFile, text: str | None) -> list[str]:
@@ -103,38 +102,8 @@ def _script_problems(script: Script, file: HostFile, text: str | None) -> list[s
 def _tool_sets(server: dict[str, Any]) -> list[str]:
     """Every word of the entry that may name tool sets."""
     variables = server.get("env") or server.get("envs") or server.get("environment")
-    told = [_inside(variables, ["MEMORY_MCP_TOOLS"]) or "", *_server_words(server)]
+    told = [inside(variables, ["MEMORY_MCP_TOOLS"]) or "", *server_words(server)]
     return ",".join(map(str, told)).split(",")
-
-
-def _value_at(file: HostFile, text: str) -> Any:
-    """What a file says; of YAML our own entry alone."""
-    if not text.lstrip("\ufeff").strip():
-        return None
-    if file.format == "script":
-        return text
-    if file.format == "toml":
-        return toml_text.read(text)
-    if file.format == "yaml":
-        found: dict[str, dict[str, Any]] = {}
-        for entry in file.entries:
-            assert isinstance(entry, Put)
-            section, name = entry.path
-            read = yaml_text.read_text if isinstance(entry.value, str) else yaml_text.read_entry
-            found.setdefault(section, {})[name] = read(text, section, name)
-        return found
-    if file.format == "yaml-list":
-        (entry,) = file.entries
-        assert isinstance(entry, Put)
-        section, name = entry.path
-        return {section: {name: yaml_list.read_item(text, section, name)}}
-    return json_text.read(text, comments=file.format == "jsonc").value
-
-
-def _inside(value: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _commands(items: Any, host: str) -> list[str]:

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory_mcp.domain.errors import ConfigurationRefused, MemoryMCPError
@@ -30,6 +30,7 @@ from memory_mcp.hosts import (
 )
 from memory_mcp.hosts.formats import json_text, toml_text, yaml_list, yaml_text
 from memory_mcp.hosts.host import (
+    SERVER,
     Hook,
     Host,
     HostFile,
@@ -40,6 +41,7 @@ from memory_mcp.hosts.host import (
     Script,
     is_our_hook,
 )
+from memory_mcp.hosts.reading import others_server
 
 HOSTS: dict[str, Host] = {
     host.name: host
@@ -85,26 +87,35 @@ class Change:
 def to_install(host: Host, places: Places, program: Program, *, hooks: bool) -> list[Change]:
     """What installing would change, file by file."""
     wanted = {file.path: file for file in host.files(places, program, hooks)}
+    unwanted = {file.path: file for file in host.files(places, program, not hooks)}
     changes: list[Change] = []
     for file in host.files(places, program, True):
         if file.path not in wanted:  # hooks of an earlier time go
-            changes.append(_taken_out(host, file))
+            changes.append(_taken_out(host, [file]))
             continue
         kept = wanted[file.path]
+        gone = _besides(unwanted.get(file.path, kept), kept)
 
-        def install(text: str | None, file: HostFile = file, kept: HostFile = kept) -> str:
+        def install(text: str | None, gone: HostFile = gone, kept: HostFile = kept) -> str:
             bare = text or ""
-            if not hooks:
-                bare = _without_hooks(host, file, bare, but_wanted=False)
-            return _with_ours(host, kept, bare)
+            if other := others_server(kept, bare):
+                raise ConfigurationRefused(
+                    f"its server {SERVER!r} is another program, {other!r}; rename that or take it "
+                    "out first."
+                )
+            return _with_ours(host, kept, _without_ours(host, gone, bare))
 
         changes.append(_change(host, kept, install, installs=True))
     return changes
 
 
 def to_uninstall(host: Host, places: Places, program: Program) -> list[Change]:
-    """What taking it out again would change."""
-    return [_taken_out(host, file) for file in host.files(places, program, True)]
+    """What taking it out again would change, however it was installed."""
+    plain = {file.path: file for file in host.files(places, program, False)}
+    return [
+        _taken_out(host, [file, plain.get(file.path, file)])
+        for file in host.files(places, program, True)
+    ]
 
 
 def carry_out(change: Change) -> Path | None:
@@ -140,8 +151,20 @@ def written_out(file: HostFile, host: Host) -> str:
     return _with_ours(host, file, "")
 
 
-def _taken_out(host: Host, file: HostFile) -> Change:
-    return _change(host, file, lambda text: _put_back(host, file, text), installs=False)
+def _besides(file: HostFile, kept: HostFile) -> HostFile:
+    """What of a file is not kept: an entry of another value is, and written anew."""
+    places = [entry.path for entry in kept.entries if isinstance(entry, Put)]
+    more = tuple(
+        entry
+        for entry in file.entries
+        if entry not in kept.entries and not (isinstance(entry, Put) and entry.path in places)
+    )
+    return replace(file, entries=more)
+
+
+def _taken_out(host: Host, ways: Sequence[HostFile]) -> Change:
+    """The file without ours; `ways` are what it may have been given."""
+    return _change(host, ways[0], lambda text: _put_back(host, ways, text), installs=False)
 
 
 def _change(
@@ -164,22 +187,25 @@ def _change(
     )
 
 
-def _put_back(host: Host, file: HostFile, before: str | None) -> str | None:
+def _put_back(host: Host, ways: Sequence[HostFile], before: str | None) -> str | None:
     """The file without ours: as it was before, byte for byte, if nobody has changed it since."""
     if before is None:
         return None
-    there = Path(os.path.realpath(file.path))
+    there = Path(os.path.realpath(ways[0].path))
     backup = there.with_name(there.name + BACKUP)
     with suppress(ConfigurationRefused):
         then = _text_of(backup)
-        if then is not None and _with_ours(host, file, then) == before:
+        if then is not None and any(_with_ours(host, file, then) == before for file in ways):
             return then
-    after = _without_ours(host, file, before)
+    if any(before == _with_ours(host, file, "") for file in ways):
+        return None
+    after = before
+    for file in ways:
+        after = _without_ours(host, file, after)
     if after == before:
         return before
     nothing = not after.strip() or after.strip() == "{}"
-    made_by_us = before == _with_ours(host, file, "")
-    return None if made_by_us or (file.whole and nothing) else after
+    return None if ways[0].whole and nothing else after
 
 
 def _has_ours(change: Change) -> bool:
@@ -216,14 +242,15 @@ def _with_ours(host: Host, file: HostFile, text: str) -> str:
 
 
 def _without_ours(host: Host, file: HostFile, text: str) -> str:
-    if not text.strip():
+    if not text.strip() or not file.entries:
         return text
     comments = file.format == "jsonc"
+    other = others_server(file, text)
     if file.format in ("json", "jsonc"):
         text = _without_hooks(host, file, text, but_wanted=False)
         for entry in file.entries:
             # A file's version is nobody's; it stays as long as anything else does.
-            if isinstance(entry, Put) and entry.path != ("version",):
+            if isinstance(entry, Put) and entry.path != ("version",) and not other:
                 text = json_text.remove(text, entry.path, comments=comments)
             elif isinstance(entry, Item):
                 text = _without_item(text, entry, comments)
@@ -231,7 +258,8 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
     if file.format == "yaml":
         for entry in _puts(file):
             place = entry.path[0], entry.path[1]
-            if isinstance(entry.value, str) and yaml_text.read_text(text, *place) != entry.value:
+            told = isinstance(entry.value, str)
+            if yaml_text.read_text(text, *place) != entry.value if told else other:
                 continue
             text = yaml_text.remove(text, *place)
         return text
@@ -240,6 +268,8 @@ def _without_ours(host: Host, file: HostFile, text: str) -> str:
         _require_ours(entry, text)
         return ""
     assert isinstance(entry, Put)
+    if other:
+        return text
     if file.format == "toml":
         return toml_text.remove(text, entry.path)
     return yaml_list.remove(text, entry.path[0], entry.path[1])

@@ -15,7 +15,7 @@ class ClineCli(Host):
     title = "Cline CLI"
     package = "cline"
     version = "3.0.65"
-    abilities = frozenset({"resume", "hooks"})
+    abilities = frozenset({"hooks"})
     shell_tool = "run_commands"
     limits: ClassVar[dict[str, str]] = {
         "instructions reach the model": "it shows its model no server's instructions"
@@ -42,26 +42,8 @@ class ClineCli(Host):
         )  # fmt: skip
 
     def start(self, folder: Path) -> Session:
-        """It is known by its folder."""
-        return self._session(folder)
-
-    def resume(self, session: Session, folder: Path) -> Session:
-        """As with every prompt."""
-        return self._session(folder, session.id)
-
-    def _session(self, folder: Path, before: str = "") -> Session:
-        def command(prompt: str) -> list[str]:
-            which = ["--id", session.id] if session.id else []
-            return [self.script("cline"), "--json", *which, prompt]
-
-        def identity(printed: str) -> str:
-            """It prints none; the newest folder of its sessions is named by it."""
-            sessions = self.place.home / ".cline" / "data" / "sessions"
-            return max((each.name for each in sessions.iterdir() if each.is_dir()), default="")
-
-        session = EachPrompt(self, folder, command, identity)
-        session.id = before
-        return session
+        """A prompt is a session: `--id` wants a terminal, ACP an account of Cline's."""
+        return EachPrompt(self, folder, lambda prompt: [self.script("cline"), "--json", prompt])
 
     def shell(self, command: str) -> Answer:
         """It takes a list of them."""

@@ -38,7 +38,8 @@ def _of(health: Health, heard: Mapping[str, datetime] | None, now: datetime) -> 
     host = health.host
     if health.problems:
         told = f"{host.title}: {'; '.join(health.problems)}"
-        return Finding(host.name, "wrong", told, f"memory-mcp install {host.name}")
+        first = "mend that file by hand, then " if health.unreadable else ""
+        return Finding(host.name, "wrong", told, f"{first}memory-mcp install {host.name}")
     told = f"{host.title} has the server" + (" and the hooks" if health.has_hooks else "")
     if not health.records:
         told += ", but neither hooks nor the capture tools: what is said is not recorded"

@@ -200,7 +200,7 @@ class MemoryTool(Tool):
         Clients that cannot leave an optional argument out send null, an empty text or an empty
         list: some because their models must fill in every one (strict schemas), some of themselves.
         """
-        if value is None or value == [] or (value == "" and name not in self._empty_is_said):
+        if value is None or (value in ("", []) and name not in self._empty_is_said):
             return name in self.parameters.get("required", ())
         return True
 
