@@ -58,6 +58,8 @@ def contexts(*told: str) -> int:
         (COMPACT,),
         (POST, COMPACT),
         (COMPACT, POST),
+        (PRE, COMPACT, COMPACT, POST, POST),  # hooks that are installed twice
+        (PRE, PRE, POST, POST, COMPACT, COMPACT),
     ],
 )
 async def test_a_compaction_is_followed_by_the_context_once_whatever_the_order(
