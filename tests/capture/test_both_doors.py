@@ -493,3 +493,18 @@ async def test_a_codex_forks_copies_are_known_though_items_have_no_ids(
     await imported(services, "codex", tmp_path / "sessions")
 
     assert [text for _, text in await claude.said()] == ["One?", "Yes.", "Two?", "Three?"]
+
+
+@pytest.mark.parametrize("words", ["Anew.", f"Anew. {'w' * 4000}"])
+async def test_a_transcript_that_was_written_anew_is_read_from_its_beginning(
+    claude: Spool, tmp_path: Path, words: str
+) -> None:
+    prompt = {"hook_event_name": "UserPromptSubmit", "transcript_path": str(tmp_path / "s1.jsonl")}
+    written(tmp_path / "s1.jsonl", DAY[:4])
+    claude.at = at(5)
+    await claude.tell(**prompt, prompt="Before.")
+    written(tmp_path / "s1.jsonl", [line("user", "n1", 6, words), line("user", "n2", 7, "Next.")])
+    claude.at = at(8)
+    await claude.tell(**prompt, prompt="After.")
+
+    assert [text for _, text in await claude.said()][-4:] == ["Before.", words, "Next.", "After."]
