@@ -470,3 +470,41 @@ def test_a_copilot_session_that_is_resumed_elsewhere_stays_where_it_began() -> N
         data = {"sessionId": "c1", "context": {"cwd": folder}}
         assert not list(transcript.events({"type": kind, "data": data}))
     assert transcript.folder == "/one"
+
+
+async def test_a_codex_forks_copies_are_known_though_items_have_no_ids(
+    claude: Spool, services: Services, tmp_path: Path
+) -> None:
+    def item(second: float, role: str, text: str) -> Line:
+        content = [{"type": "input_text", "text": text}]
+        payload = {"type": "message", "role": role, "content": content}
+        return {"timestamp": at(second), "type": "response_item", "payload": payload}
+
+    def head(session: str, **more: Any) -> Line:
+        payload = {"id": session, "cwd": "/w", **more}
+        return {"timestamp": at(0), "type": "session_meta", "payload": payload}
+
+    first = [head("x"), item(1, "user", "One?"), item(2, "assistant", "Yes.")]
+    second = [head("y", forked_from_id="x"), *first, item(3, "user", "Two?")]
+    third = [head("z", forked_from_id="y"), *second, item(4, "user", "Three?")]
+    for name, lines in (("1", third), ("2", second), ("3", first)):
+        written(tmp_path / "sessions" / f"rollout-{name}.jsonl", lines)
+
+    await imported(services, "codex", tmp_path / "sessions")
+
+    assert [text for _, text in await claude.said()] == ["One?", "Yes.", "Two?", "Three?"]
+
+
+@pytest.mark.parametrize("words", ["Anew.", f"Anew. {'w' * 4000}"])
+async def test_a_transcript_that_was_written_anew_is_read_from_its_beginning(
+    claude: Spool, tmp_path: Path, words: str
+) -> None:
+    prompt = {"hook_event_name": "UserPromptSubmit", "transcript_path": str(tmp_path / "s1.jsonl")}
+    written(tmp_path / "s1.jsonl", DAY[:4])
+    claude.at = at(5)
+    await claude.tell(**prompt, prompt="Before.")
+    written(tmp_path / "s1.jsonl", [line("user", "n1", 6, words), line("user", "n2", 7, "Next.")])
+    claude.at = at(8)
+    await claude.tell(**prompt, prompt="After.")
+
+    assert [text for _, text in await claude.said()][-4:] == ["Before.", words, "Next.", "After."]

@@ -58,6 +58,8 @@ def contexts(*told: str) -> int:
         (COMPACT,),
         (POST, COMPACT),
         (COMPACT, POST),
+        (PRE, COMPACT, COMPACT, POST, POST),  # hooks that are installed twice
+        (PRE, PRE, POST, POST, COMPACT, COMPACT),
     ],
 )
 async def test_a_compaction_is_followed_by_the_context_once_whatever_the_order(
@@ -228,6 +230,7 @@ async def test_memory_cannot_end_the_frame_that_it_is_told_in(
             "/review the tide tests",
         ),
         ("<command-name>/clear</command-name><command-args></command-args>", ""),
+        ("<command-name>/model</command-name><local-command-stdout>x</local-command-stdout>", ""),
         ("<bash-input>ls</bash-input>", ""),
         ("[SYSTEM NOTIFICATION - NOT USER INPUT]\nA shell has ended.", ""),
         ("<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>", ""),

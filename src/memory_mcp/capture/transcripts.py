@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.host_events import HostEvent
 from memory_mcp.transcripts.gemini import GeminiTranscript
@@ -38,7 +38,7 @@ def new_events(
     """
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        if start > size:  # it was written anew
+        if start > size or not _ends_line(file, start):  # it was written anew
             start = 0
         if size - start > bytes_max:
             if bytes_max < BYTES_MAX:
@@ -84,6 +84,13 @@ def size_of(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
+
+
+def _ends_line(file: BinaryIO, place: int) -> bool:
+    if place == 0:
+        return True
+    file.seek(place - 1)
+    return file.read(1) == b"\n"
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ recognised when it comes.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from memory_mcp.domain.json_values import told_of, unpacked
@@ -195,6 +196,7 @@ def tool_event(
     return HostEvent(kind="tool", session=session, text=text, name=name, key=key, **more)
 
 
+@lru_cache(maxsize=1024)
 def own_tool(name: str) -> str | None:
     """Which of our tools a host means by a name like `mcp__memory__archival_search`."""
     for separator in ("__", ".", "/", ":", "-"):

@@ -8,7 +8,8 @@ Hosts tell of compactions in different orders and more or less often (seen in No
                           compressed; its chat file alone tells that it was
 
 So an attempt is no compaction, and of the two signs that one has happened whichever comes first
-counts, the other is its echo.
+counts, the other is its echo. So is the same sign once more with nothing said between: hooks that
+are installed twice are called twice.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,15 @@ from memory_mcp.domain.ids import BlockId
 CompactionSign = Literal["attempt", "restart", "done"]
 """`attempt`: the host is about to compact, or only looks whether it must. `restart`: the session
 starts again on the compacted history. `done`: the history was compacted."""
+CompactionState = Literal[
+    "attempt", "restart", "done", "both", "restart and words", "done and words"
+]
+"""Which signs of the last compaction came, and whether something was said since."""
+_AFTER_WORDS: Mapping[CompactionState | None, CompactionState | None] = {
+    "restart": "restart and words",
+    "done": "done and words",
+    "both": None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +41,26 @@ class HostSession:
     transcript: str | None = None
     offset: int = 0
     """How many bytes of its transcript were read."""
-    last_sign: CompactionSign | None = None
-    """The last sign of a compaction that no other one has answered yet."""
+    last_sign: CompactionState | None = None
+    """How far the last compaction was told; `None` where no sign of it is to come any more."""
 
     def after(self, sign: CompactionSign) -> "HostSession":
         """The session after a sign of a compaction: one that happened takes away what was seen."""
         if sign == "attempt":
             return replace(self, last_sign="attempt")
-        echoes = self.last_sign in ("restart", "done") and self.last_sign != sign
-        if echoes:
-            return replace(self, last_sign=None)
-        return replace(self, last_sign=sign, seen=None)
+        if self.last_sign in (sign, "both"):
+            return self
+        match self.last_sign:
+            case "restart" | "done":
+                return replace(self, last_sign="both")
+            case "restart and words" | "done and words" if not self.last_sign.startswith(sign):
+                return replace(self, last_sign=None)
+            case _:
+                return replace(self, last_sign=sign, seen=None)
+
+    def after_words(self) -> "HostSession":
+        """The session after something was said in it: the next compaction is another one."""
+        return replace(self, last_sign=_AFTER_WORDS.get(self.last_sign, self.last_sign))
 
     def saw(self, versions: Mapping[BlockId, int]) -> "HostSession":
         """The session after some blocks, by version, came into its history besides others."""

@@ -38,7 +38,9 @@ _FAILURES = re.compile(
     r"|\A(?:No response requested\.|Prompt is too long|\[?Request interrupted by user.*)\Z",
     re.DOTALL,
 )
-_COMMAND_TAG = re.compile(r"\s*<(command-[a-z]+|skill-format)>.*?</\1>", re.DOTALL)
+_COMMAND_TAG = re.compile(
+    r"\s*<(command-[a-z]+|local-command-[a-z]+|skill-format)>.*?</\1>", re.DOTALL
+)
 _COMMAND = re.compile(r"<command-name>\s*(.*?)\s*</command-name>", re.DOTALL)
 _ARGUMENTS = re.compile(r"<command-args>\s*(.*?)\s*</command-args>", re.DOTALL)
 _REFUSAL = re.compile(r"the user said:\s*\n?(.+)\Z", re.DOTALL)

@@ -79,13 +79,19 @@ class Capture:
         `heard_at` is when the hook was called. It must be the same when that call is told again.
         """
         said: list[NewMessage] = []
+        heard: set[str] = set()
+        """Sessions of which words came since they were last compacted."""
         for event in events:
             session, at = session_key(event.session), event.at or heard_at
             if event.is_said and event.label is None:
+                if session not in heard:
+                    heard.add(session)
+                    await self._words_came(agent_id, session)
                 if (message := await self._message(agent_id, session, event, at, said)) is not None:
                     said.append(message)
                 continue
             await self._append(agent_id, host, said)
+            heard.discard(session)
             match event.kind:
                 case "start":
                     await self._begin(agent_id, host, session, event, at)
@@ -175,6 +181,11 @@ class Capture:
         signs: dict[str | None, CompactionSign] = {"restart": "restart", "done": "done"}
         sign = signs.get(name, "attempt")
         await self._sessions.edit(agent_id, session, lambda now: now.after(sign))
+
+    async def _words_came(self, agent_id: AgentId, session: str) -> None:
+        known = await self._sessions.get(agent_id, session)
+        if known.after_words() != known:
+            await self._sessions.edit(agent_id, session, lambda now: now.after_words())
 
     async def _changes(
         self, agent_id: AgentId, changed: Sequence[Block], seen: Mapping[BlockId, int]

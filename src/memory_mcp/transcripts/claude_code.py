@@ -57,7 +57,7 @@ class ClaudeCodeTranscript:
     def _by_host(self, record: dict[str, Any]) -> bool:
         message = as_object(record.get("message"))
         return (
-            any(record.get(mark) is True for mark in _MARKS)
+            (not _MARKS.isdisjoint(record) and any(record.get(mark) is True for mark in _MARKS))
             or record.get("rowSource") == "harness"
             or message.get("model") == _MADE_UP
         )
@@ -114,4 +114,4 @@ class ClaudeCodeTranscript:
         return HostEvent(kind=kind, session=self.session, text=text, key=key, at=at, stamped=True)
 
 
-_MARKS = ("isMeta", "isCompactSummary", "isVisibleInTranscriptOnly", "isApiErrorMessage")
+_MARKS = frozenset({"isMeta", "isCompactSummary", "isVisibleInTranscriptOnly", "isApiErrorMessage"})

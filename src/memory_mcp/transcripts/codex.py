@@ -43,6 +43,8 @@ class CodexTranscript:
         self._occurrences = Occurrences()
         self._calls = ToolCalls(left_out, self._occurrences)
         self._at: datetime | None = None
+        self._root = session
+        """The session that the oldest lines come from: a fork of a fork has all their heads."""
         self._named = False
         self._of_subagent = False
 
@@ -72,6 +74,7 @@ class CodexTranscript:
             yield from self._item(item, self._at)
 
     def _begin(self, meta: dict[str, Any]) -> None:
+        self._root = as_text(meta.get("id")) or self._root
         if self._named:
             self._left_out["heads of the session that this one was forked from"] += 1
             return
@@ -116,7 +119,7 @@ class CodexTranscript:
         if role == "user":
             self._calls.given_up()
         kind: HostEventKind = "prompt" if role == "user" else "answer"
-        key = as_text(item.get("id")) or self._occurrences.key(self.session, kind, words, at)
+        key = as_text(item.get("id")) or self._occurrences.key(self._root, kind, words, at)
         yield HostEvent(kind=kind, session=self.session, text=words, key=key, at=at, stamped=True)
 
 

@@ -6,6 +6,8 @@ that a hook told without an id is recognised by speaker, words and time, once; f
 is its alias.
 """
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from memory_mcp.domain.host_events import told_at, told_prefix_of
@@ -13,12 +15,17 @@ from memory_mcp.domain.ids import MessageId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.storage.sqlite.session import Session
 
+NEAR_SECONDS = 300
+"""Within so long a message is looked for first."""
 OTHER_SESSION_SECONDS = 5
 """How far apart a hook and a fork's file, whose copies keep their times, may tell a message.
 
 In the session itself there is no such bound: what is typed while the model works is delivered when
 it has ended, however long it works, and clocks differ.
 """
+
+_Told = tuple[float, MessageId, str | None, str | None]
+"""When a hook told a message without an id; which it is, in which conversation, of which host."""
 
 _BY_ID = """
 SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
@@ -89,24 +96,40 @@ def _by_words(
     Those of one session go first, then the nearest in time. Forks are of the host that told the
     other.
     """
-    pairs: list[tuple[bool, float, int, MessageId]] = []
-    for place, message in messages:
+    told: dict[str, list[_Told]] = {}
+    for _, message in messages:
         prefix = told_prefix_of(message)
-        # `;` is the character after `:`, with which the prefix ends.
-        bounds = (agent_seq, prefix, f"{prefix[:-1]};")
-        for message_id, external_id, conversation, told_by in session.all(_TOLD, bounds):
-            at = told_at(external_id)
-            if at is None:
-                continue
-            apart = abs(message.created_at.timestamp() - at)
-            other = conversation != message.conversation
-            is_far = apart > OTHER_SESSION_SECONDS or host not in (told_by, None)
-            if not (other and is_far):
-                pairs.append((other, apart, place, MessageId(message_id)))
+        if prefix not in told:
+            # `;` is the character after `:`, with which the prefix ends.
+            rows = session.all(_TOLD, (agent_seq, prefix, f"{prefix[:-1]};"))
+            told[prefix] = sorted(
+                (at, MessageId(message_id), conversation, told_by)
+                for message_id, external_id, conversation, told_by in rows
+                if (at := told_at(external_id)) is not None
+            )
     found: dict[int, MessageId] = {}
     taken: set[MessageId] = set()
-    for _, _, place, message_id in sorted(pairs):
-        if place not in found and message_id not in taken:
-            found[place] = message_id
-            taken.add(message_id)
+    # Far ones only for what has no near one: of short words there may be thousands.
+    for within in (NEAR_SECONDS, math.inf):
+        pairs: list[tuple[bool, float, int, MessageId]] = []
+        for place, message in messages:
+            if place in found:
+                continue
+            now, candidates = message.created_at.timestamp(), told[told_prefix_of(message)]
+            first = bisect_left(candidates, now - within, key=_moment)
+            last = bisect_right(candidates, now + within, key=_moment)
+            for at, message_id, conversation, told_by in candidates[first:last]:
+                apart = abs(now - at)
+                is_other = conversation != message.conversation
+                is_far = apart > OTHER_SESSION_SECONDS or host not in (told_by, None)
+                if message_id not in taken and not (is_other and is_far):
+                    pairs.append((is_other, apart, place, message_id))
+        for _, _, place, message_id in sorted(pairs):
+            if place not in found and message_id not in taken:
+                found[place] = message_id
+                taken.add(message_id)
     return found
+
+
+def _moment(told: _Told) -> float:
+    return told[0]
