@@ -67,7 +67,7 @@ LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
 TAKEN_MAX = 200
-READ_AGAIN_SECONDS = (0.5, 3.0)
+READ_AGAIN_SECONDS = (0.2, 0.6, 3.0)
 """So long after a turn's end its transcript may be whole: Copilot writes it as it leaves."""
 _FILE = re.compile(r"\d{20}-\d+\.json")
 

@@ -31,7 +31,7 @@ COMPACTION = re.compile(
     re.IGNORECASE,
 )
 SEARCH = re.compile(r"^tool_?search$", re.IGNORECASE)
-OURS = re.compile(r"<memory-mcp>.*?</memory-mcp>", re.DOTALL)
+OURS = re.compile(r"(?:<|&lt;)memory-mcp(?:>|&gt;).*?(?:<|&lt;)/memory-mcp(?:>|&gt;)", re.DOTALL)
 """What memory adds quotes earlier prompts; Cline shows it in a message of its own, below."""
 
 Kind = Literal["turn", "subagent", "compaction", "aside"]
