@@ -9,7 +9,7 @@ source "$(dirname "$0")/lab.bash"
 
 model '{"ALPHA": ["Done."]}'
 MORE=$'required = true\nenv_vars = ["NAMED"]' codex UserPromptSubmit
-SETTINGS=(NAMED=here NOT_NAMED=here XDG_DATA_HOME="$WORK/home/data")
+SETTINGS+=(NAMED=here NOT_NAMED=here XDG_DATA_HOME="$WORK/home/data")
 codex_run ALPHA
 judge <<'PYTHON'
 hook = {line.partition("=")[0] for line in (WORK / "environment").read_text().splitlines()}

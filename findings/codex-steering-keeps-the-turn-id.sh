@@ -32,8 +32,7 @@ while time.monotonic() < end and len(typed) < 3:
             time.sleep(0.3)
 os.kill(child, 15)
 PYTHON
-SETTINGS=(FAKE_KEY=fake)
-scratch python3 "$WORK/type.py" codex --dangerously-bypass-hook-trust
+scratch python3 "$WORK/type.py" codex
 judge <<'PYTHON'
 for each in hooks:
     print(each["hook_event_name"], each["prompt"], each["turn_id"])

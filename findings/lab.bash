@@ -115,7 +115,7 @@ claude_code_run() {
 }
 
 # codex EVENT…; then `codex_run ARGUMENT…` runs `codex exec`. The probe's entry ends with $MORE, its
-# arguments with $WAIT. The long flag is the documented one for runs whose hooks are one's own.
+# arguments with $WAIT. The hooks are trusted as a user would trust them.
 codex() {
     npm_packages @openai/codex@0.171.0
     mkdir -p "$WORK/home/.codex"
@@ -129,10 +129,11 @@ codex() {
         printf 'args = ["%s", "%s"%s]\n%s\n' "$FINDINGS/probe.py" "$WORK/probe.jsonl" "${WAIT:-}" "${MORE:-}"
     } >"$WORK/home/.codex/config.toml"
     printf '{"hooks": %s}' "$(hooks_for "$@")" >"$WORK/home/.codex/hooks.json"
+    SETTINGS+=(FAKE_KEY=fake)
+    scratch python3 "$FINDINGS/trust.py" "$PWD" 2>"$WORK/stderr" || { cat "$WORK/stderr" >&2 && false; }
 }
 codex_run() {
-    SETTINGS+=(FAKE_KEY=fake)
-    scratch codex exec --skip-git-repo-check --dangerously-bypass-hook-trust "$@" 2>"$WORK/stderr" ||
+    scratch codex exec --skip-git-repo-check "$@" 2>"$WORK/stderr" ||
         { cat "$WORK/stderr" >&2 && false; }
 }
 
