@@ -510,8 +510,9 @@ def test_a_killed_daemon_leaves_a_snapshot_of_its_last_rest_or_none(database: Pa
                 assert found(database) is None
             told = Rendezvous(str(database)).ask("status")
             assert told is not None
-            server.kill()
+            # The daemon first: that a session has ended is something it commits.
             os.kill(told["pid"], signal.SIGKILL)
+            server.kill()
         no_daemon(database)
         assert bool(found(database)) == bool(number % 2)
         with Server(database, daemon=True) as server:
