@@ -84,7 +84,7 @@ async def test_messages_recorded_call_by_call_are_one_conversation(visit: Connec
 
 async def test_what_another_agent_changed_between_two_calls_is_told_once(visit: Connect) -> None:
     with anyio.fail_after(2 * WAIT_SECONDS):
-        await once(visit, "archival_search", query="anything")
+        await once(visit, "archival_insert", content="Now the agent is there.")
         await once(visit, "core_memory_append", "another", label="human", content="News.")
         told = await once(visit, "archival_search", query="anything")
         again = await once(visit, "archival_search", query="anything")
