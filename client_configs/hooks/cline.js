@@ -114,7 +114,7 @@ function quietly(handle) {
 let session = new Session("", process.cwd())
 const told = new Set() // ids of the messages that were told
 
-function textIn(message) {
+function textOf(message) {
   const parts = Array.isArray(message?.content) ? message.content : []
   return parts.filter((part) => part.type === "text").map((part) => part.text).join("\n")
 }
@@ -122,11 +122,11 @@ function textIn(message) {
 // The user's words stand between tags; what Cline says itself, and what hooks added, is marked.
 function wordsIn(message) {
   if (message.role !== "user" || message.metadata?.displayRole === "system") return ""
-  return textIn(message).replace(/<user_input[^>]*>([\s\S]*?)<\/user_input>/g, "$1").trim()
+  return textOf(message).replace(/<user_input[^>]*>([\s\S]*?)<\/user_input>/g, "$1").trim()
 }
 
 function isOurs(message) {
-  return message.metadata?.displayRole === "system" && textIn(message).includes(MARK)
+  return message.metadata?.displayRole === "system" && textOf(message).includes(MARK)
 }
 
 function newPrompts(messages) {
@@ -166,7 +166,7 @@ function happened({ type, message, snapshot }) {
   if (told.has(message.id)) return
   told.add(message.id)
   const { id, role, createdAt: at } = message
-  const text = role === "assistant" ? textIn(message).trim() : wordsIn(message)
+  const text = role === "assistant" ? textOf(message).trim() : wordsIn(message)
   if (!text) return
   session.later("onEvent", { event: role === "assistant" ? "answer" : "prompt", id, text, at })
 }
