@@ -14,6 +14,7 @@ from memory_mcp.domain.host_events import HostEvent, message_of
 from memory_mcp.domain.ids import ConversationId
 from memory_mcp.services import Services
 from memory_mcp.testing import open_memory
+from memory_mcp.transcripts.claude_code import ClaudeCodeTranscript
 from memory_mcp.transcripts.copilot import CopilotTranscript
 from memory_mcp.transfer.formats import FORMATS, items_of
 from memory_mcp.transfer.importing import import_items
@@ -246,6 +247,20 @@ async def test_what_is_typed_while_the_model_works_is_another_message(
             await spool.tell(hook_event_name=hook, prompt=text, **{turn: "the-turn"})
 
     assert [text for _, text in await spool.said()] == ["First.", "Wait, the other one.", "First."]
+
+
+async def test_a_transcript_that_makes_no_sense_costs_no_prompt(
+    claude: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "s1.jsonl", [line("user", "u1", 1, "Before.")])
+
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(ClaudeCodeTranscript, "events", broken)
+    prompt = {"hook_event_name": "UserPromptSubmit", "prompt": "Words.", "prompt_id": "p1"}
+    await claude.tell(**prompt, transcript_path=str(path))
+    assert await claude.said() == [("user", "Words.")]
 
 
 async def test_a_rollouts_lines_are_known_by_their_own_ids(

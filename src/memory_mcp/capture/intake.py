@@ -211,7 +211,12 @@ class Intake:
                     if not times:
                         self._to_read.pop(known, None)
                     heard_at = self._services.clock.now()
-                    await self._read_on(taken.host, taken.agent_id, taken.heard, heard_at)
+                    try:
+                        await self._read_on(taken.host, taken.agent_id, taken.heard, heard_at)
+                    except StoreError:
+                        raise
+                    except MemoryMCPError as error:  # its agent was deleted meanwhile
+                        logger.info("a transcript is read no further: %s", error)
 
     async def _waiting(self) -> list[str]:
         def names() -> list[str]:
@@ -318,8 +323,11 @@ class Intake:
             )
         except FileNotFoundError:  # not every session is kept
             return False
-        except (OSError, ValueError) as error:
+        except OSError as error:
             logger.warning("a transcript of %s cannot be read: %s", host.name, error)
+            return False
+        except Exception:  # what the hook itself told must not be lost with it
+            logger.exception("a transcript of %s cannot be understood", host.name)
             return False
         await capture.take_in(agent_id, host.name, news.events, heard_at)
         await capture.read_to(agent_id, heard.session, path, news.offset)
