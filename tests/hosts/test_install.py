@@ -62,6 +62,7 @@ PLUGINS = {
     "kilo": ".config/kilo/plugin/memory-mcp.js",
     "cline": ".cline/plugins/memory-mcp.js",
     "hermes": ".hermes/plugins/memory-mcp/__init__.py",
+    "openclaw": ".openclaw/extensions/memory-mcp/index.js",
 }
 WITH_PAYLOADS = tuple(name for name in HOOK_FILES if name in PAYLOADS_OF)
 
@@ -636,6 +637,8 @@ def test_a_windows_path_with_spaces_survives_every_format(tmp_path: Path, host: 
     program = Program(words=(exe,), platform="win32")
     places = Places(home=tmp_path, platform="win32", environment={})
     for file in HOSTS[host].files(places, program, True):
+        if file.path.name == "openclaw.plugin.json":
+            continue  # a manifest: it starts nothing
         text = written_out(file, HOSTS[host])
         if file.format == "script":
             words = json.dumps([exe, "hook", HOSTS[host].heard_as])

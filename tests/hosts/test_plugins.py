@@ -27,7 +27,10 @@ const client = { session: {
   messages: async () => ({ data: [] }),
 } }
 let hooks
-if (module.MemoryMCP) hooks = await module.MemoryMCP({ client, directory })
+if (module.default?.register) {
+  hooks = {}
+  module.default.register({ on: (name, handler) => (hooks[name] = handler) })
+} else if (module.MemoryMCP) hooks = await module.MemoryMCP({ client, directory })
 else {
   module.default.setup({}, { session: { sessionId: "c1" }, workspaceInfo: { rootPath: directory } })
   hooks = module.default.hooks
@@ -273,3 +276,75 @@ def test_a_session_in_cline_is_recorded_and_told_once(home: Home) -> None:
     roles = [role for role, _ in said(home)]
     assert roles == ["user", "tool", "assistant", "user"]
     assert (said(home)[0][1], said(home)[3][1]) == (PROMPT, "And the tests?")
+
+
+def run_of(session: str, number: int, **more: str) -> dict[str, str]:
+    """What OpenClaw tells of a run beside each event."""
+    key = f"agent:main:explicit:{session}"
+    return {
+        "runId": f"run_{number}",
+        "sessionId": session,
+        "sessionKey": key,
+        "trigger": "user",
+    } | more
+
+
+def in_openclaw(role: str, at: int, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A message of OpenClaw's history."""
+    return {"role": role, "content": list(parts), "timestamp": at, **more}
+
+
+def test_a_session_in_openclaw_is_recorded_and_in_each_request_once(home: Home) -> None:
+    home.run("install", "openclaw")
+    later = 10_000_000_000_000  # in milliseconds, after any clock that this test runs by
+    words = {"type": "text", "text": PROMPT}
+    exec_call = {"type": "toolCall", "id": "c1", "name": "exec", "arguments": {"command": "pytest"}}
+    own_call = {"type": "toolCall", "id": "c2", "name": "memory__archival_search", "arguments": {}}
+    result = {"type": "text", "text": "9 passed"}
+    messages = [
+        in_openclaw("user", 1, {"type": "text", "text": "An earlier day's prompt."}),
+        in_openclaw("assistant", 2, {"type": "text", "text": "An earlier day's answer."}),
+        in_openclaw("user", later, words),
+        in_openclaw("assistant", later, {"type": "text", "text": "I look."}, exec_call, own_call),
+        in_openclaw("toolResult", later + 1, result, toolCallId="c1", toolName="exec"),
+        in_openclaw("toolResult", later + 2, result, toolCallId="c2", toolName=own_call["name"]),
+        in_openclaw("user", later + 3, {"type": "text", "text": "Typed meanwhile."}),
+        in_openclaw("assistant", later + 4, {"type": "text", "text": ANSWER}),
+    ]
+    sub = run_of("sub", 3, sessionKey="agent:main:subagent:1")
+    beat = run_of("s", 4, trigger="heartbeat")
+    first, retried, _, second, in_sub, at_beat, _, _ = live(
+        home,
+        "openclaw",
+        ["before_prompt_build", {"prompt": PROMPT, "messages": []}, run_of("s", 1)],
+        ["before_prompt_build", {"prompt": PROMPT, "messages": []}, run_of("s", 1)],
+        ["agent_end", {"messages": messages}, run_of("s", 1)],
+        ["before_prompt_build", {"prompt": "And the tests?", "messages": []}, run_of("s", 2)],
+        ["before_prompt_build", {"prompt": "Count the files.", "messages": []}, sub],
+        ["before_prompt_build", {"prompt": "Anything due?", "messages": []}, beat],
+        ["agent_end", {"messages": messages}, beat],
+        ["session_end", {"sessionId": "s"}, {}],
+    )
+    assert first["appendSystemContext"].count(LEAD) == 1
+    assert first == retried == second  # the system prompt's, which OpenClaw builds each time
+    assert "appendSystemContext" not in in_sub
+    assert "appendSystemContext" not in at_beat
+    assert said(home) == [
+        ("user", PROMPT),
+        ("user", "And the tests?"),
+        ("assistant", "I look."),
+        ("tool", "exec(command=pytest)\n→ 9 passed"),
+        ("user", "Typed meanwhile."),
+        ("assistant", ANSWER),
+    ]
+
+
+def test_a_session_that_openclaw_resumes_in_a_new_process_has_its_context_again(home: Home) -> None:
+    home.run("install", "openclaw")
+    run = ["before_prompt_build", {"prompt": PROMPT, "messages": []}, run_of("s", 1)]
+    history = [in_openclaw("user", 1, {"type": "text", "text": PROMPT})]
+    more = ["before_prompt_build", {"prompt": "More.", "messages": history}, run_of("s", 2)]
+    (first,), (again,) = live(home, "openclaw", run), live(home, "openclaw", more)
+    assert first["appendSystemContext"].count(LEAD) == 1
+    assert again["appendSystemContext"].count(LEAD) == 1
+    assert said(home) == [("user", PROMPT), ("user", "More.")]

@@ -29,6 +29,7 @@ from memory_mcp.capture import (
     gemini,
     hermes,
     kilo,
+    openclaw,
     opencode,
     qwen,
     vscode,
@@ -58,6 +59,7 @@ HOSTS = {
         copilot,
         qwen,
         hermes,
+        openclaw,
     )
 }
 LISTENING_BYTES_MAX = 1024 * 1024

@@ -1,6 +1,6 @@
 """opencode, by the plugin that `install` writes: several events in a call, each with its own id.
 
-Kilo, Cline and Hermes Agent have plugins that tell in the same shape.
+Kilo, Cline, Hermes Agent and OpenClaw have plugins that tell in the same shape.
 """
 
 from typing import Any, cast
@@ -17,6 +17,7 @@ LISTENING = frozenset(
         "afterTool",
         "system_prompt_block",  # Hermes Agent's
         "prefetch",
+        "before_prompt_build",  # OpenClaw's
     }
 )
 

@@ -43,6 +43,7 @@ HOSTS = (
     "copilot",
     "qwen",
     "hermes",
+    "openclaw",
 )
 SPEAKING = (
     "SessionStart",
@@ -53,6 +54,7 @@ SPEAKING = (
     "beforeRun",
     "system_prompt_block",
     "prefetch",
+    "before_prompt_build",
 )
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5

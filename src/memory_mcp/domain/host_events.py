@@ -56,6 +56,7 @@ HOOKED_HOSTS = frozenset(
         "gemini",
         "hermes",
         "kilo",
+        "openclaw",
         "opencode",
         "qwen",
         "vscode",
