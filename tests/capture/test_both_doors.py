@@ -250,17 +250,23 @@ async def test_what_is_typed_while_the_model_works_is_another_message(
 
 
 async def test_a_transcript_that_makes_no_sense_costs_no_prompt(
-    claude: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    claude: Spool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     path = written(tmp_path / "s1.jsonl", [line("user", "u1", 1, "Before.")])
 
     def broken(*_: object) -> None:
-        raise RecursionError
+        raise ValueError("Before.")
 
     monkeypatch.setattr(ClaudeCodeTranscript, "events", broken)
     prompt = {"hook_event_name": "UserPromptSubmit", "prompt": "Words.", "prompt_id": "p1"}
     await claude.tell(**prompt, transcript_path=str(path))
     assert await claude.said() == [("user", "Words.")]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "a transcript of claude-code cannot be understood: ValueError"
+    ]
 
 
 async def test_a_rollouts_lines_are_known_by_their_own_ids(

@@ -328,8 +328,11 @@ class Intake:
         except OSError as error:
             logger.warning("a transcript of %s cannot be read: %s", host.name, error)
             return False
-        except Exception:  # what the hook itself told must not be lost with it
-            logger.exception("a transcript of %s cannot be understood", host.name)
+        except Exception as error:  # what the hook itself told must not be lost with it
+            # Not the message: it may quote what was said.
+            why = type(error).__name__
+            logger.warning("a transcript of %s cannot be understood: %s", host.name, why)
+            logger.debug("where it failed", exc_info=True)
             return False
         await capture.take_in(agent_id, host.name, news.events, heard_at)
         await capture.read_to(agent_id, heard.session, path, news.offset)

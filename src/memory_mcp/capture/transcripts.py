@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.host_events import HostEvent
-from memory_mcp.transcripts.gemini import GeminiTranscript
 from memory_mcp.transcripts.transcript import NewTranscript
 
 BYTES_MAX = 64 * 1024 * 1024
@@ -47,8 +46,7 @@ def new_events(
         file.seek(start)
         read = file.read(size - start)
     transcript = begin(session, Counter())
-    if isinstance(transcript, GeminiTranscript):
-        transcript.whole = start == 0
+    transcript.whole = start == 0
     events: list[HostEvent] = []
     place = answered = start
     for line in read[: read.rfind(b"\n") + 1].splitlines(keepends=True):

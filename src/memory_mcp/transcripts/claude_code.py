@@ -12,29 +12,18 @@ from typing import Any
 from memory_mcp.domain.host_events import HostEvent, HostEventKind
 from memory_mcp.domain.json_values import as_object, as_text, moment_of, name_of, objects, text_in
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user, said_in_refusal
-from memory_mcp.transcripts.transcript import LeftOut, Occurrences, ToolCalls
+from memory_mcp.transcripts.transcript import LeftOut, Transcript
 
 _MADE_UP = "<synthetic>"
 """The model of answers that Claude Code wrote itself."""
 
 
-class ClaudeCodeTranscript:
+class ClaudeCodeTranscript(Transcript):
     """A session's file, as far as it was read."""
 
     def __init__(self, session: str, left_out: LeftOut) -> None:
-        self.session = session
-        self.folder: str | None = None
-        self.parent: str | None = None
-        self.has_lost_context = False
-        self._left_out = left_out
-        self._occurrences = Occurrences()
-        self._calls = ToolCalls(left_out, self._occurrences)
+        super().__init__(session, left_out)
         self._named = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether a tool was called whose answer has not come yet."""
-        return bool(self._calls)
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a line tells."""

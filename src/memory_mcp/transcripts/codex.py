@@ -20,7 +20,7 @@ from memory_mcp.domain.json_values import (
     unpacked,
 )
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user
-from memory_mcp.transcripts.transcript import LeftOut, Occurrences, ToolCalls
+from memory_mcp.transcripts.transcript import LeftOut, Transcript
 
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _OUTPUTS = {"function_call_output", "custom_tool_call_output", "local_shell_call_output"}
@@ -31,27 +31,16 @@ _SHELL_HEAD = re.compile(
 )
 
 
-class CodexTranscript:
+class CodexTranscript(Transcript):
     """A session's file, as far as it was read."""
 
     def __init__(self, session: str, left_out: LeftOut) -> None:
-        self.session = session
-        self.folder: str | None = None
-        self.parent: str | None = None
-        self.has_lost_context = False
-        self._left_out = left_out
-        self._occurrences = Occurrences()
-        self._calls = ToolCalls(left_out, self._occurrences)
+        super().__init__(session, left_out)
         self._at: datetime | None = None
         self._root = session
         """The session that the oldest lines come from: a fork of a fork has all their heads."""
         self._named = False
         self._of_subagent = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether a tool was called whose answer has not come yet."""
-        return bool(self._calls)
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a line tells."""

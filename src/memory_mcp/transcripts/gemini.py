@@ -27,7 +27,7 @@ from memory_mcp.domain.json_values import (
 )
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user
 from memory_mcp.domain.own_output import holds_context
-from memory_mcp.transcripts.transcript import LeftOut, Occurrences, ToolCalls
+from memory_mcp.transcripts.transcript import LeftOut, Transcript
 
 _KINDS: dict[str, HostEventKind] = {
     "user": "prompt",
@@ -41,20 +41,12 @@ _AFTER_SUMMARY = "Got it. Thanks for the additional context!"
 """What a compression has the model say to its own summary."""
 
 
-class GeminiTranscript:
+class GeminiTranscript(Transcript):
     """A chat's file, as far as it was read."""
 
     def __init__(self, session: str, left_out: LeftOut, at: datetime | None = None) -> None:
         """`at`: the time of messages before the first that has one."""
-        self.session = session
-        self.folder: str | None = None
-        self.parent: str | None = None
-        self.has_lost_context = False
-        self.whole = True
-        """Whether the file is read from its beginning: else a history tells nothing new."""
-        self._left_out = left_out
-        self._occurrences = Occurrences()
-        self._calls = ToolCalls(left_out, self._occurrences)
+        super().__init__(session, left_out)
         self._at = at
         self._said_already = Counter[tuple[str, str]]()
         self._ids: set[str] = set()

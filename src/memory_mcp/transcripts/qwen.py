@@ -7,25 +7,11 @@ from typing import Any
 from memory_mcp.domain.host_events import HostEvent, HostEventKind
 from memory_mcp.domain.json_values import as_object, as_text, moment_of, name_of, objects, told_of
 from memory_mcp.domain.machine_texts import said_by_model, said_by_user
-from memory_mcp.transcripts.transcript import LeftOut, Occurrences, ToolCalls
+from memory_mcp.transcripts.transcript import Transcript
 
 
-class QwenTranscript:
+class QwenTranscript(Transcript):
     """A chat's file, as far as it was read."""
-
-    def __init__(self, session: str, left_out: LeftOut) -> None:
-        self.session = session
-        self.folder: str | None = None
-        self.parent: str | None = None
-        self.has_lost_context = False
-        self._left_out = left_out
-        self._occurrences = Occurrences()
-        self._calls = ToolCalls(left_out, self._occurrences)
-
-    @property
-    def waits(self) -> bool:
-        """Whether a tool was called whose answer has not come yet."""
-        return bool(self._calls)
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a line tells."""

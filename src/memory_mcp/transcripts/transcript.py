@@ -1,42 +1,17 @@
 """What the readers of all hosts' transcripts have in common."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from memory_mcp.domain.host_events import HostEvent, digest, own_tool, tool_event
 from memory_mcp.domain.own_output import holds_own_output, names_own_rows
 
 LeftOut = Counter[str]
 """What was not taken, by kind, with how often it came."""
-
-
-class Transcript(Protocol):
-    """One file, as far as it was read. Its records come in one by one, in their order."""
-
-    session: str
-    """The host's id of the session; what the file is named after until a record says it."""
-    folder: str | None
-    """Where the session works, once a record has said so."""
-    parent: str | None
-    """The session that this one was forked from, once a record has said so."""
-    has_lost_context: bool
-    """Whether the history, as far as the file tells it, no longer holds what we told."""
-
-    def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
-        """What a record tells; without a time where it has none."""
-        ...
-
-    @property
-    def waits(self) -> bool:
-        """Whether a tool was called whose answer has not come yet."""
-        ...
-
-
-NewTranscript = Callable[[str, LeftOut], Transcript]
-"""Begins to read a file: what it is named after, and where what is left out is counted."""
 
 
 class ToolCalls:
@@ -105,3 +80,35 @@ class Occurrences:
         self._times[told] += 1
         times = self._times[told]
         return told if times == 1 else f"{told}:{times}"
+
+
+class Transcript(ABC):
+    """One file, as far as it was read. Its records come in one by one, in their order."""
+
+    def __init__(self, session: str, left_out: LeftOut) -> None:
+        self.session = session
+        """The host's id of the session; what the file is named after until a record says it."""
+        self.folder: str | None = None
+        """Where the session works, once a record has said so."""
+        self.parent: str | None = None
+        """The session that this one was forked from, once a record has said so."""
+        self.has_lost_context = False
+        """Whether the history, as far as the file tells it, no longer holds what we told."""
+        self.whole = True
+        """Whether the file is read from its beginning: else a history tells nothing new."""
+        self._left_out = left_out
+        self._occurrences = Occurrences()
+        self._calls = ToolCalls(left_out, self._occurrences)
+
+    @abstractmethod
+    def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
+        """What a record tells; without a time where it has none."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a tool was called whose answer has not come yet."""
+        return bool(self._calls)
+
+
+NewTranscript = Callable[[str, LeftOut], Transcript]
+"""Begins to read a file: what it is named after, and where what is left out is counted."""
