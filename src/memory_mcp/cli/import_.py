@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, with a progress bar and a closing report; 1 if something was bad."""
+    """Import, with a progress bar and a closing report; 1 unless everything was understood."""
     from memory_mcp.transfer.report import Report
     from memory_mcp.transfer.source import Source
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 130
     _print_report(report, arguments)
-    return 1 if report.bad else 0
+    return 0 if report.is_whole else 1
 
 
 def _import(
@@ -110,12 +110,8 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"{told} imported, {report.known:,} known already.")
     for name, times in report.unknown_fields.most_common():
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
-    if report.left_out:
-        print("left out, or without a counterpart here:")
-        for what, times in report.left_out.most_common(LEFT_OUT_TOLD):
-            print(f"  {what}" + (f": {times:,}" if times > 1 else ""))
-        if (more := len(report.left_out) - LEFT_OUT_TOLD) > 0:
-            print(f"  … and {more:,} more kinds")
+    _print_counts("left out, or without a counterpart here:", report.left_out)
+    _print_counts("not understood, and not imported:", report.not_understood)
     if report.bad:
         noun = "bad line" if report.lines else "bad thing"
         print(f"{counted(report.bad, noun)}:")
@@ -129,6 +125,16 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
             f"{stage} {spent / whole:.1%}" for stage, spent in report.seconds.items()
         )
         print(f"time: {whole:.1f} s of work, some of it at once: {shares}")
+
+
+def _print_counts(title: str, counts: Counter[str]) -> None:
+    if not counts:
+        return
+    print(title)
+    for what, times in counts.most_common(LEFT_OUT_TOLD):
+        print(f"  {what}" + (f": {times:,}" if times > 1 else ""))
+    if (more := len(counts) - LEFT_OUT_TOLD) > 0:
+        print(f"  … and {more:,} more kinds")
 
 
 def _told(nouns: Counter[str]) -> str:

@@ -50,8 +50,15 @@ class Report:
     """Fields that have no place in memory, with how often they came."""
     left_out: Counter[str] = field(default_factory=Counter[str])
     """What was left out on purpose, or has no counterpart, with how often it came."""
+    not_understood: Counter[str] = field(default_factory=Counter[str])
+    """Files, records and parts of an unknown kind, with how often they came."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was understood: what was left out was left out on purpose."""
+        return not self.bad and not self.not_understood
 
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
