@@ -87,7 +87,7 @@ def _import(
         from memory_mcp.app import open_services
 
         host = FORMATS[arguments.format].host or "import"
-        async with open_services(settings) as services:
+        async with open_services(settings, bulk=True) as services:
             await import_items(
                 items,
                 services,

@@ -16,7 +16,7 @@ from memory_mcp.ports.messages import (
     SessionEdit,
     SummaryStore,
 )
-from memory_mcp.ports.models import ChatModel, Clock, Embedder, TokenCounter, Vector
+from memory_mcp.ports.models import BulkEmbedder, ChatModel, Clock, Embedder, TokenCounter, Vector
 from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, UpkeepStore
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
@@ -29,6 +29,7 @@ __all__ = [
     "Appended",
     "Backlog",
     "BlockStore",
+    "BulkEmbedder",
     "Candidate",
     "Change",
     "ChatModel",

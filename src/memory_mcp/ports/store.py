@@ -9,7 +9,7 @@ from memory_mcp.domain.ids import (
     AgentId,
 )
 from memory_mcp.domain.statistics import Statistics
-from memory_mcp.ports.models import Vector
+from memory_mcp.domain.vectors import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Outbox(Protocol):
 class IndexStore(Protocol):
     """The derived indexes."""
 
-    async def unembedded(self, limit: int) -> list[Unembedded]:
-        """Rows that wait for a vector, oldest first."""
+    async def unembedded(self, limit: int, after: Unembedded | None = None) -> list[Unembedded]:
+        """Rows that wait for a vector, in a fixed order; those after one of them, if given."""
         ...
 
-    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Vector]) -> None:
+    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
         """Give rows their vectors."""
         ...
 

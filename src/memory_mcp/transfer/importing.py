@@ -28,7 +28,7 @@ from memory_mcp.services.copies import checked_copy
 from memory_mcp.services.recall import Prepared, checked_message
 from memory_mcp.transfer.report import HeldIn, Item, Report
 
-BATCH_ROWS = 500
+BATCH_ROWS = 2_000
 BATCH_CHARS = 4_000_000
 
 Advance = Callable[[Report], None]
@@ -40,7 +40,8 @@ class _Batch:
 
     owner: AgentChoice | HeldIn | None
     items: Sequence[Item]
-    prepared: Prepared | None
+    messages: Sequence[NewMessage] | None
+    """Of messages those that no earlier import brought."""
 
 
 async def import_items(
@@ -116,7 +117,7 @@ class _Import:
     async def prepare(
         self, items: Iterator[Item], sending: MemoryObjectSendStream[_Batch | Exception]
     ) -> None:
-        """Read, check and embed; what stops the reading is sent on, after what came before it."""
+        """Read and check; what stops the reading is sent on, after what came before it."""
         batches = _batches(items, self._report)
         async with sending:
             while True:
@@ -127,33 +128,31 @@ class _Import:
                         return
                     owner, found = read
                     messages = [each.what for each in found if isinstance(each.what, NewMessage)]
-                    prepared = await self._prepared(owner, messages) if messages else None
-                    await sending.send(_Batch(owner, found, prepared))
+                    new = await self._unknown(owner, messages) if messages else None
+                    await sending.send(_Batch(owner, found, new))
                 except Exception as error:  # noqa: BLE001 - raised again where batches are stored
                     await sending.send(error)
                     return
 
-    async def _prepared(
+    async def _unknown(
         self, owner: AgentChoice | HeldIn | None, messages: Sequence[NewMessage]
-    ) -> Prepared:
-        """Messages with their vectors, without those that an earlier import brought."""
-        recall = self._services.recall
+    ) -> Sequence[NewMessage]:
         with self._timed("reading"):
             agent_id = await self._agent_id(owner, messages[0].conversation)
-            new = await recall.unknown(agent_id, messages)
+            new = await self._services.recall.unknown(agent_id, messages)
             self._count("message", 0, len(messages) - len(new))
-        with self._timed("embedding"):
-            return await recall.prepare(new)
+            return new
 
     async def store(self, batch: _Batch) -> None:
         """Store one batch."""
         with self._timed("storing"):
-            if batch.prepared is not None:
-                if not batch.prepared.messages:
+            if batch.messages is not None:
+                if not batch.messages:
                     return
-                conversation = batch.prepared.messages[0].conversation
-                agent_id = await self._agent_id(batch.owner, conversation)
-                appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
+                agent_id = await self._agent_id(batch.owner, batch.messages[0].conversation)
+                # Text first: the vectors of all that came are made at the end, on every core.
+                prepared = Prepared(batch.messages, [None] * len(batch.messages))
+                appended = await self._services.recall.store(agent_id, prepared, self._host)
                 self._count("message", len(appended.stored), len(appended.known))
                 return
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]

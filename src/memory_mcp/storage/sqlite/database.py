@@ -46,6 +46,10 @@ _PRAGMAS = (
 )
 
 
+_BULK_PRAGMAS = ("cache_size=-32000", "wal_autocheckpoint=12000")
+"""For a writer that fills a store: 32 MB of pages held, the log folded at 48 MB instead of 4."""
+
+
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that takes whole jobs."""
 
@@ -80,8 +84,10 @@ class Database:
         """Called in the writer's thread after each commit, before anybody learns of it."""
 
     @classmethod
-    async def open(cls, path: Path) -> "Database":
+    async def open(cls, path: Path, *, bulk: bool = False) -> "Database":
         """Open the store at `path`, made with folder and tables if it isn't there.
+
+        `bulk`: its writer holds more pages in memory, and folds the log into the file less often.
 
         Raises:
             StoreUnusable: it is not a store, damaged, or in a place that cannot be written.
@@ -97,6 +103,8 @@ class Database:
         _prepare_file(path)
         with translated_errors(path):
             writer = await _connect(path, partial(_set_up, path=path))
+            if bulk:
+                await writer.run(_prepare_for_much)
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
         return cls(path, writer, has_vec=has_vec)
 
@@ -225,6 +233,11 @@ async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connectio
 
 def _read_only(session: Session) -> None:
     session.run("PRAGMA query_only=ON")
+
+
+def _prepare_for_much(session: Session) -> None:
+    for pragma in _BULK_PRAGMAS:
+        session.all(f"PRAGMA {pragma}")
 
 
 def _load_vec(connection: Any) -> None:

@@ -6,6 +6,7 @@ that a hook told without an id is recognised by speaker, words and time, once; f
 is its alias.
 """
 
+import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -27,11 +28,14 @@ it has ended, however long it works, and clocks differ.
 _Told = tuple[float, MessageId, str | None, str | None]
 """When a hook told a message without an id; which it is, in which conversation, of which host."""
 
+# CROSS: what is asked for comes first, or SQLite goes through all the agent's messages.
 _BY_ID = """
-SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
-UNION ALL SELECT message_id FROM message_aliases WHERE agent_seq = ?1 AND external_id = ?2
-UNION ALL SELECT id FROM forgotten WHERE agent_seq = ?1 AND external_id = ?2
-LIMIT 1
+SELECT asked.key, m.id FROM json_each(:asked) asked
+CROSS JOIN messages m ON m.agent_seq = :agent AND m.external_id = asked.value
+UNION ALL SELECT asked.key, a.message_id FROM json_each(:asked) asked
+CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.value
+UNION ALL SELECT asked.key, f.id FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.agent_seq = :agent AND f.external_id = asked.value
 """
 _HAS_TOLD = """
 SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
@@ -67,9 +71,9 @@ def retold(
     own = [(place, each) for place, each in enumerate(messages) if each.own_id]
     if not own:
         return found
-    for place, message in own:
-        if same := session.value(_BY_ID, (agent_seq, message.external_id)):
-            found[place] = MessageId(same)
+    asked = json.dumps([message.external_id for _, message in own])
+    for at, message_id in session.all(_BY_ID, {"agent": agent_seq, "asked": asked}):
+        found.setdefault(own[at][0], MessageId(message_id))
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
         for place, message_id in _by_words(session, agent_seq, unknown, host).items():

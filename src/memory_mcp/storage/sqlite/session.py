@@ -7,6 +7,9 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
 Result = TypeVar("Result")
 
+VARIABLES_MAX = 30_000
+"""Parameters in one statement; SQLite takes 32,766."""
+
 
 def as_key(told: str) -> str:
     """An id or name from outside as a parameter; what cannot be stored cannot be found."""
@@ -40,6 +43,22 @@ class Session:
     def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Run one statement once for each row of parameters."""
         self._connection.executemany(sql, rows)
+
+    def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, all by few statements; `into` is what stands before `VALUES`.
+
+        A thread gives way to others at each statement and then waits for its turn, so a statement
+        for each row costs an import, which reads in another thread, most of its time.
+        """
+        start = 0
+        while start < len(rows):
+            # Powers of two: a statement is kept with what was last bound to it, so few may differ.
+            most = min(len(rows) - start, VARIABLES_MAX // len(rows[0]))
+            part = rows[start : start + (1 << most.bit_length() - 1)]
+            row = f"({', '.join('?' * len(rows[0]))})"
+            sql = f"{into} VALUES {', '.join([row] * len(part))}"
+            self._connection.execute(sql, [value for each in part for value in each])
+            start += len(part)
 
     def in_transaction(self, job: "Job[Result]") -> Result:
         """Run a job whose changes are committed at its end, or not made at all."""
