@@ -76,8 +76,8 @@ _PAGES: dict[CopyKind, str] = {
     "passage": f"""
         SELECT p.seq, p.id, a.name, p.content,
             (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
-            p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.supersedes, p.external_id,
-            p.metadata
+            p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.source, p.supersedes,
+            p.external_id, p.metadata
         FROM passages p JOIN agents a ON a.seq = p.agent_seq
         WHERE p.seq > :after AND p.agent_seq {_OF_THESE} ORDER BY p.seq LIMIT :limit""",
 }
@@ -299,9 +299,10 @@ def _passage(row: Row) -> Copy:
         created_at=row[5],
         refreshed_at=row[6],
         origin=row[7],
-        supersedes=row[8],
-        external_id=row[9],
-        metadata=json.loads(row[10]) if row[10] else None,
+        source=row[8],
+        supersedes=row[9],
+        external_id=row[10],
+        metadata=json.loads(row[11]) if row[11] else None,
     )
 
 
