@@ -9,16 +9,13 @@ from collections.abc import Iterable, Sequence
 from operator import mul
 from struct import pack, unpack
 
-
 Packed = tuple[bytes, bytes]
 """A vector as the store keeps it: 8 bits a number, and 1 bit a number; both empty for all zeros."""
 
 
 def packed(vectors: Iterable[Sequence[float]]) -> list[Packed]:
     """Vectors as the store keeps them."""
-    return [
-        (to_int8(vector), to_bits(vector)) if any(vector) else (b"", b"") for vector in vectors
-    ]
+    return [(to_int8(vector), to_bits(vector)) if any(vector) else (b"", b"") for vector in vectors]
 
 
 def to_int8(vector: Sequence[float]) -> bytes:

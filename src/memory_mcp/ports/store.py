@@ -57,6 +57,10 @@ class Outbox(Protocol):
         """A number that differs whenever any process has committed since the last call."""
         ...
 
+    async def others_committed(self) -> bool:
+        """Whether another process has committed since the last call; the first call says no."""
+        ...
+
 
 class IndexStore(Protocol):
     """The derived indexes."""

@@ -66,17 +66,14 @@ class Archival:
         return filed
 
     async def take_in(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> TakenIn:
-        """Store passages that a file brings; the same one again refreshes the one there.
+        """Store passages that a file brings and `checked_passage` made; vectors follow.
 
-        It is the same if its text is, letter by letter, with its date and its source; or its text
-        with its external id.
-
-        Raises:
-            InvalidInput: one cannot be stored; none was.
+        The same one again refreshes the one there. It is the same if its text is, letter by letter,
+        with its date and its source; or its text with its external id.
         """
-        checked, vectors = await self._prepared(passages)
-        taken = await self._store.take_in(agent_id, checked, vectors)
-        self._indexing.stored(vectors, again=bool(taken.known))
+        vectors = [None] * len(passages)
+        taken = await self._store.take_in(agent_id, passages, vectors)
+        self._indexing.stored(vectors)
         return taken
 
     async def _prepared(
@@ -152,4 +149,7 @@ def checked_passage(passage: NewPassage) -> NewPassage:
     if passage.source is not None:
         require_text(passage.source, "source", SOURCE_CHARS_MAX)
     occurred_at = passage.occurred_at.astimezone(UTC) if passage.occurred_at else None
-    return replace(passage, tags=require_tags(list(passage.tags)), occurred_at=occurred_at)
+    tags = require_tags(list(passage.tags))
+    if tags == passage.tags and occurred_at is passage.occurred_at:
+        return passage  # as nearly all are: an import makes hundreds of thousands
+    return replace(passage, tags=tags, occurred_at=occurred_at)

@@ -13,6 +13,7 @@ from anyio import to_thread
 from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.vectors import Packed, packed
 from memory_mcp.ports import BulkEmbedder, Embedder, IndexStore, Unembedded, Vector
+from memory_mcp.services.pace import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +55,16 @@ class Indexing:
         vectors = await self._embed([text]) if text else None
         return vectors[0] if vectors and any(vectors[0]) else None
 
-    async def catch_up(self, made: Callable[[int], None] = lambda _: None) -> int:
+    async def catch_up(
+        self, pace: Pace | None = None, told: Callable[[int], None] = lambda _: None
+    ) -> int:
         """Give every row without a vector its vector; how many were made.
 
-        `made` is called after each batch, with the number of vectors so far.
+        `told` is called after each batch, with the number of vectors so far.
         """
         if self._embedder is None:
             return 0
-        batches = _Batches(self._store, made)
+        batches = _Batches(self._store, pace, told)
         rows = await batches.take(BATCH_ROWS)
         if self._bulk is not None and len(rows) == BATCH_ROWS:
             await self._catch_up_everywhere(self._bulk, batches)
@@ -130,12 +133,14 @@ class Indexing:
 class _Batches:
     """The rows without a vector, handed out batch by batch to whoever has time."""
 
-    def __init__(self, store: IndexStore, told: Callable[[int], None]) -> None:
+    def __init__(self, store: IndexStore, pace: Pace | None, told: Callable[[int], None]) -> None:
         self.made = 0
         self._store = store
+        self._pace = pace
         self._told = told
         self._last: Unembedded | None = None
         self._lock = anyio.Lock()
+        self._writing = anyio.Lock()
 
     async def take(self, most: int) -> list[Unembedded]:
         """The next rows; none at the end."""
@@ -147,6 +152,12 @@ class _Batches:
 
     async def store(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
         """Give rows their vectors."""
-        await self._store.add_vectors(rows, vectors)
+        if self._pace is None:
+            await self._store.add_vectors(rows, vectors)
+        else:
+            async with self._writing:  # one at a time, or rests would be no rests
+                for piece in self._pace.pieces(list(zip(rows, vectors, strict=True))):
+                    await self._store.add_vectors([row for row, _ in piece], [v for _, v in piece])
+                    await self._pace.rest()
         self.made += len(rows)
         self._told(self.made)

@@ -88,7 +88,7 @@ class Recall:
     async def unknown(
         self, agent_id: AgentId, messages: Sequence[NewMessage]
     ) -> Sequence[NewMessage]:
-        """Those that are not stored yet, so that an import takes the write door for new ones only."""
+        """Those that are not stored yet: an import takes the write door for these alone."""
         known = await self._store.known(agent_id, messages)
         return [each for place, each in enumerate(messages) if place not in known]
 

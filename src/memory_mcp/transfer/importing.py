@@ -25,6 +25,7 @@ from memory_mcp.domain.passages import NewPassage
 from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
 from memory_mcp.services.copies import checked_copy
+from memory_mcp.services.pace import Pace
 from memory_mcp.services.recall import Prepared, checked_message
 from memory_mcp.transfer.report import HeldIn, Item, Report
 
@@ -110,6 +111,7 @@ class _Import:
         self._report = report
         self._host = host
         self._project_by = project_by
+        self._pace = Pace(services.outbox)
         self._ids: dict[AgentChoice | HeldIn, AgentId] = {}
         self._recorded: dict[str, AgentId | None] = {}
         """Sessions by their host's ids, and whose they are as far as that is known."""
@@ -150,18 +152,24 @@ class _Import:
                 if not batch.messages:
                     return
                 agent_id = await self._agent_id(batch.owner, batch.messages[0].conversation)
-                # Text first: the vectors of all that came are made at the end, on every core.
-                prepared = Prepared(batch.messages, [None] * len(batch.messages))
-                appended = await self._services.recall.store(agent_id, prepared, self._host)
-                self._count("message", len(appended.stored), len(appended.known))
+                for piece in self._pace.pieces(batch.messages):
+                    # Text first: the vectors of all that came are made at the end, on every core.
+                    prepared = Prepared(piece, [None] * len(piece))
+                    appended = await self._services.recall.store(agent_id, prepared, self._host)
+                    self._count("message", len(appended.stored), len(appended.known))
+                    await self._pace.rest()
                 return
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
             if passages:
                 agent_id = await self._agent_id(batch.owner)
-                taken = await self._services.archival.take_in(agent_id, passages)
-                self._count("passage", taken.stored, taken.known)
+                for piece in self._pace.pieces(passages):
+                    taken = await self._services.archival.take_in(agent_id, piece)
+                    self._count("passage", taken.stored, taken.known)
+                    await self._pace.rest()
                 return
-            await self._put([(each, each.what) for each in batch.items])
+            for piece in self._pace.pieces(batch.items):
+                await self._put([(each, each.what) for each in piece])
+                await self._pace.rest()
 
     async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
         outcomes = await self._services.copies.put([copy for _, copy in told])
@@ -181,7 +189,7 @@ class _Import:
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
         with self._timed("embedding"):
-            await self._services.indexing.catch_up()
+            await self._services.indexing.catch_up(self._pace)
 
     async def _agent_id(
         self, owner: AgentChoice | HeldIn | None, conversation: str | None = None

@@ -78,6 +78,7 @@ class Database:
         self._reader_slots = anyio.Semaphore(READERS_MAX)
         self._pulse: _Connection | None = None
         self._pulse_lock = anyio.Lock()
+        self._version: int | None = None
         self._committed: anyio.Event | None = None
         """There only while somebody waits for a commit."""
         self.after_commit: Callable[[], None] | None = None
@@ -161,6 +162,18 @@ class Database:
             async with self._pulse_lock:
                 pulse = self._pulse = self._pulse or await self._open_reader()
             return await pulse.run(lambda session: session.value("PRAGMA data_version"))
+
+    async def others_committed(self) -> bool:
+        """Whether another process has committed since the last call; the first call says no.
+
+        `PRAGMA data_version` does not move with what its own connection commits.
+        """
+        with translated_errors(self.path):
+            last = self._version
+            self._version = await self._writer.run(
+                lambda session: session.value("PRAGMA data_version")
+            )
+        return last is not None and self._version != last
 
     async def fold_log(self) -> None:
         """Put what stands in the log into the file, as closing does; not if somebody is reading."""

@@ -154,9 +154,7 @@ class Indexes:
             lambda session: session.all(_UNEMBEDDED_MESSAGES, (last_message, limit))
         )
         passages = await self._database.read(
-            lambda session: session.all(
-                _UNEMBEDDED_PASSAGES, (last_passage, limit - len(messages))
-            )
+            lambda session: session.all(_UNEMBEDDED_PASSAGES, (last_passage, limit - len(messages)))
         )
         return [
             Unembedded("message", seq, text_to_embed(speaker, from_iso(at), content))

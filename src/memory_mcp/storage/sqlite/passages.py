@@ -41,14 +41,19 @@ _BY_ID = f"SELECT {_COLUMNS} FROM passages p WHERE p.agent_seq = ? AND p.id = ?"
 _IN_RANGE = """(SELECT seq FROM passages WHERE agent_seq = :agent
     AND identity >= CAST(asked.value ->> '{0}' AS BLOB)
     AND identity < CAST(asked.value ->> '{0}_end' AS BLOB) ORDER BY identity LIMIT 1)"""
+# One row in all: each row is a step, and between steps other threads run (see Session.insert).
 _THERE = f"""
-SELECT (SELECT seq FROM passages WHERE id = asked.value ->> 'id'), coalesce(
-    (SELECT seq FROM passages WHERE agent_seq = :agent
-        AND external_id = asked.value ->> 'external_id'
-        AND substr(identity, 1, {DIGEST_CHARS}) = CAST(asked.value ->> 'text' AS BLOB)),
-    {_IN_RANGE.format("first")},
-    {_IN_RANGE.format("second")})
-FROM json_each(:asked) asked ORDER BY asked.key
+SELECT json_group_array(json_array(place, copy, same)) FROM (
+    SELECT asked.key AS place,
+        (SELECT seq FROM passages WHERE id = asked.value ->> 'id') AS copy,
+        coalesce(
+            (SELECT seq FROM passages WHERE agent_seq = :agent
+                AND external_id = asked.value ->> 'external_id'
+                AND substr(identity, 1, {DIGEST_CHARS}) = CAST(asked.value ->> 'text' AS BLOB)),
+            {_IN_RANGE.format("first")},
+            {_IN_RANGE.format("second")}) AS same
+    FROM json_each(:asked) asked
+) WHERE copy IS NOT NULL OR same IS NOT NULL
 """
 _TAKEN = "SELECT 1 FROM passages WHERE agent_seq = ? AND identity = ? AND seq <> ?"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
@@ -283,8 +288,9 @@ def _there(
         for name, (first, end) in zip(("first", "second"), ranges, strict=False):
             told[name], told[f"{name}_end"] = first, end
         asked.append(told)
-    rows = session.all(_THERE, {"agent": agent_seq, "asked": json.dumps(asked)})
-    return [(copy, same) for copy, same in rows]
+    found = session.value(_THERE, {"agent": agent_seq, "asked": json.dumps(asked)})
+    there = {place: (copy, same) for place, copy, same in json.loads(found)}
+    return [there.get(place, (None, None)) for place in range(len(batch))]
 
 
 def _insert(

@@ -1,6 +1,7 @@
 """What a job is given: a connection, in its thread, for as long as the job runs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 Row = tuple[Any, ...]
@@ -57,7 +58,7 @@ class Session:
             part = rows[start : start + (1 << most.bit_length() - 1)]
             row = f"({', '.join('?' * len(rows[0]))})"
             sql = f"{into} VALUES {', '.join([row] * len(part))}"
-            self._connection.execute(sql, [value for each in part for value in each])
+            self._connection.execute(sql, list(chain.from_iterable(part)))
             start += len(part)
 
     def define(self, name: str, arguments: int, function: Callable[..., Any]) -> None:

@@ -99,9 +99,7 @@ def tail_of(session: Session, conversation_seq: int) -> list[Turn]:
     return [_turn(row) for row in reversed(rows)]
 
 
-def index_turns(
-    session: Session, runs: Iterable[tuple[Sequence[Turn], Sequence[Turn]]]
-) -> None:
+def index_turns(session: Session, runs: Iterable[tuple[Sequence[Turn], Sequence[Turn]]]) -> None:
     """Index what conversations gained: for each its last turns so far, and the new ones.
 
     The last turn so far, which gains a neighbour, is indexed once more.
