@@ -69,7 +69,8 @@ class Archival:
         """Store passages that a file brings and `checked_passage` made; vectors follow.
 
         The same one again refreshes the one there. It is the same if its text is, letter by letter,
-        with its date and its source; or its text with its external id.
+        with its date and its source; or its text with its external id. One that was forgotten or
+        superseded here stays out.
         """
         vectors = [None] * len(passages)
         taken = await self._store.take_in(agent_id, passages, vectors)

@@ -157,6 +157,7 @@ class _Import:
                     prepared = Prepared(piece, [None] * len(piece))
                     appended = await self._services.recall.store(agent_id, prepared, self._host)
                     self._count("message", len(appended.stored), len(appended.known))
+                    self._stays_forgotten("messages", len(appended.forgotten))
                     await self._pace.rest()
                 return
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
@@ -165,6 +166,7 @@ class _Import:
                 for piece in self._pace.pieces(passages):
                     taken = await self._services.archival.take_in(agent_id, piece)
                     self._count("passage", taken.stored, taken.known)
+                    self._stays_forgotten("passages", taken.forgotten)
                     await self._pace.rest()
                 return
             for piece in self._pace.pieces(batch.items):
@@ -220,6 +222,10 @@ class _Import:
         self._report.known += known
         if stored:
             self._report.nouns[noun] += stored
+
+    def _stays_forgotten(self, nouns: str, number: int) -> None:
+        if number:
+            self._report.left_out[f"{nouns} that were forgotten here, not brought back"] += number
 
     @contextmanager
     def _timed(self, stage: str) -> Generator[None]:

@@ -36,11 +36,12 @@ UNION ALL SELECT asked.key, a.message_id FROM json_each(:asked) asked
 CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.value
 UNION ALL SELECT asked.key, f.id FROM json_each(:asked) asked
 CROSS JOIN forgotten f ON f.agent_seq = :agent AND f.external_id = asked.value
+WHERE f.noun = 'message'
 """
 _HAS_TOLD = """
 SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
-    OR EXISTS (SELECT 1 FROM forgotten WHERE agent_seq = ?1
+    OR EXISTS (SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
 """
 _TOLD = """
@@ -51,7 +52,7 @@ WHERE m.agent_seq = ?1 AND m.external_id >= ?2 AND m.external_id < ?3
 UNION ALL
 SELECT f.id, f.external_id, f.conversation, c.host FROM forgotten f
 LEFT JOIN conversations c ON c.agent_seq = f.agent_seq AND c.external_id = f.conversation
-WHERE f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
+WHERE f.noun = 'message' AND f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
     AND f.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = f.id)
 """
 _ALIAS = """
