@@ -8,7 +8,7 @@ import pytest
 
 from memory_mcp.domain.copies import PassageCopy
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.passages import NewPassage, Passage
+from memory_mcp.domain.passages import NewPassage, Passage, coming
 from memory_mcp.services import Services
 from memory_mcp.testing import ManualClock
 
@@ -34,7 +34,9 @@ async def take_in(
     services: Services, agent_id: AgentId, *passages: dict[str, Any]
 ) -> tuple[int, int]:
     """Import passages; how many were new and how many known."""
-    taken = await services.archival.take_in(agent_id, [NewPassage(**told) for told in passages])
+    taken = await services.archival.take_in(
+        agent_id, [coming(NewPassage(**told)) for told in passages]
+    )
     return taken.stored, taken.known
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from memory_mcp.domain.ids import PassageId
-from memory_mcp.domain.times import in_words
+from memory_mcp.domain.ids import PassageId, new_id
+from memory_mcp.domain.query import index_form
+from memory_mcp.domain.times import in_words, to_iso
 
 DIGEST_CHARS = 32
 
@@ -46,6 +47,32 @@ class Copied:
     refreshed_at: datetime
     supersedes: PassageId | None
     """What it took the place of there; nothing has to go for it here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A passage on its way in, with all that is computed of it before a store is asked."""
+
+    passage: NewPassage
+    id: PassageId
+    """The id it gets if it is new."""
+    text: str
+    """Its text's digest."""
+    occurred_at: str | None
+    """In stored form."""
+    words: str
+    """What the lexical index holds of it."""
+
+
+def coming(passage: NewPassage) -> Coming:
+    """A passage with what is computed of it."""
+    return Coming(
+        passage,
+        passage.copied.id if passage.copied else PassageId(new_id("passage")),
+        text_digest(passage.content),
+        to_iso(passage.occurred_at) if passage.occurred_at else None,
+        index_form(lexical_text(passage.content, passage.tags, passage.occurred_at)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from memory_mcp.domain.ids import (
     AgentId,
     PassageId,
 )
-from memory_mcp.domain.passages import NewPassage, Passage
+from memory_mcp.domain.passages import Coming, NewPassage, Passage
 from memory_mcp.ports.models import Vector
 from memory_mcp.ports.searching import Candidate, PassageFilter, Question
 
@@ -51,13 +51,8 @@ class PassageStore(Protocol):
         """
         ...
 
-    async def take_in(
-        self,
-        agent_id: AgentId,
-        passages: Sequence[NewPassage],
-        vectors: Sequence[Vector | None],
-    ) -> TakenIn:
-        """Store passages that a file brings; known ones are refreshed.
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
+        """Store passages that a file brings; known ones are refreshed, and vectors follow.
 
         One that was copied from another store, and is here under its id, stays as it is. One that
         was forgotten or superseded here stays out.

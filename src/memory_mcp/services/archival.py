@@ -6,7 +6,7 @@ from datetime import UTC
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, PassageId
-from memory_mcp.domain.passages import NewPassage, Passage, TagMatch, text_to_embed
+from memory_mcp.domain.passages import Coming, NewPassage, Passage, TagMatch, text_to_embed
 from memory_mcp.domain.query import search_terms
 from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
@@ -65,16 +65,15 @@ class Archival:
         self._indexing.stored(vectors, again=any(one.refreshed for one in filed))
         return filed
 
-    async def take_in(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> TakenIn:
-        """Store passages that a file brings and `checked_passage` made; vectors follow.
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
+        """Store passages that a file brings, made of what `checked_passage` made; vectors follow.
 
         The same one again refreshes the one there. It is the same if its text is, letter by letter,
         with its date and its source; or its text with its external id. One that was forgotten or
         superseded here stays out.
         """
-        vectors = [None] * len(passages)
-        taken = await self._store.take_in(agent_id, passages, vectors)
-        self._indexing.stored(vectors)
+        taken = await self._store.take_in(agent_id, passages)
+        self._indexing.stored([None])
         return taken
 
     async def _prepared(

@@ -21,7 +21,7 @@ from memory_mcp.domain.copies import Copy, kind_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import Coming, NewPassage, coming
 from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
 from memory_mcp.services.copies import checked_copy
@@ -43,6 +43,7 @@ class _Batch:
     items: Sequence[Item]
     messages: Sequence[NewMessage] | None
     """Of messages those that no earlier import brought."""
+    passages: Sequence[Coming]
 
 
 async def import_items(
@@ -125,13 +126,13 @@ class _Import:
             while True:
                 try:
                     with self._timed("reading"):
-                        read = await to_thread.run_sync(next, batches, None)
+                        read = await to_thread.run_sync(_next, batches)
                     if read is None:
                         return
-                    owner, found = read
+                    owner, found, passages = read
                     messages = [each.what for each in found if isinstance(each.what, NewMessage)]
                     new = await self._unknown(owner, messages) if messages else None
-                    await sending.send(_Batch(owner, found, new))
+                    await sending.send(_Batch(owner, found, new, passages))
                 except Exception as error:  # noqa: BLE001 - raised again where batches are stored
                     await sending.send(error)
                     return
@@ -160,10 +161,9 @@ class _Import:
                     self._stays_forgotten("messages", len(appended.forgotten))
                     await self._pace.rest()
                 return
-            passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
-            if passages:
+            if batch.passages:
                 agent_id = await self._agent_id(batch.owner)
-                for piece in self._pace.pieces(passages):
+                for piece in self._pace.pieces(batch.passages):
                     taken = await self._services.archival.take_in(agent_id, piece)
                     self._count("passage", taken.stored, taken.known)
                     self._stays_forgotten("passages", taken.forgotten)
@@ -236,9 +236,19 @@ class _Import:
             self._report.seconds[stage] += time.perf_counter() - began  # pyright: ignore[reportArgumentType] - seconds are no whole numbers
 
 
-def _batches(
-    items: Iterator[Item], report: Report
-) -> Iterator[tuple[AgentChoice | HeldIn | None, list[Item]]]:
+_Found = tuple[AgentChoice | HeldIn | None, list[Item]]
+"""Items that can be stored together, and whose they are."""
+
+
+def _next(batches: Iterator[_Found]) -> tuple[*_Found, list[Coming]] | None:
+    """The next batch, with its passages computed: what waits for the store, computes nothing."""
+    if (found := next(batches, None)) is None:
+        return None
+    passages = [coming(each.what) for each in found[1] if isinstance(each.what, NewPassage)]
+    return *found, passages
+
+
+def _batches(items: Iterator[Item], report: Report) -> Iterator[_Found]:
     """Items that can be stored together. What stops the reading comes after what was read."""
     batch: list[Item] = []
     chars, group = 0, None

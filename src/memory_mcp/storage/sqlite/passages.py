@@ -3,20 +3,21 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.forgetting import gone_text
-from memory_mcp.domain.ids import AgentId, PassageId, new_id
+from memory_mcp.domain.ids import AgentId, PassageId
 from memory_mcp.domain.passages import (
     DIGEST_CHARS,
+    Coming,
     Door,
     NewPassage,
     Passage,
+    coming,
     fitting,
     identity,
-    text_digest,
 )
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
@@ -109,17 +110,12 @@ class SqlitePassages:
 
         return await self._database.write(store)
 
-    async def take_in(
-        self,
-        agent_id: AgentId,
-        passages: Sequence[NewPassage],
-        vectors: Sequence[Vector | None],
-    ) -> TakenIn:
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
         """Store passages that a file brings; known ones are refreshed, gone ones stay out."""
 
         def store(session: Session) -> TakenIn:
             now = to_iso(self._clock.now())
-            return take_in_passages(session, self._indexes, agent_id, passages, vectors, now)
+            return take_in_passages(session, self._indexes, agent_id, passages, now)
 
         return await self._database.write(store)
 
@@ -192,7 +188,9 @@ def file_passages(
     Raises:
         PassageNotFound: one supersedes a passage that the agent doesn't have.
     """
-    filed = _store(session, indexes, agent_id, passages, vectors, now, door)
+    new = [coming(passage) for passage in passages]
+    made = dict(zip((one.id for one in new), vectors, strict=True))
+    filed = _store(session, indexes, agent_id, new, made, now, door)
     found = _get(session, [seq for seq, _ in filed])
     return [Filed(found[seq], refreshed=outcome == "there") for seq, outcome in filed]
 
@@ -201,8 +199,7 @@ def take_in_passages(
     session: Session,
     indexes: Indexes,
     agent_id: str,
-    passages: Sequence[NewPassage],
-    vectors: Sequence[Vector | None],
+    passages: Sequence[Coming],
     now: str,
 ) -> TakenIn:
     """Store the passages that a file brings, in the transaction at hand; known ones are refreshed.
@@ -210,7 +207,7 @@ def take_in_passages(
     One that was copied from another store, and is here under its id, stays as it is. One that was
     forgotten or superseded here stays out.
     """
-    stored = _store(session, indexes, agent_id, passages, vectors, now, "file")
+    stored = _store(session, indexes, agent_id, passages, {}, now, "file")
     outcomes = Counter(outcome for _, outcome in stored)
     return TakenIn(
         stored=outcomes["new"],
@@ -222,22 +219,16 @@ def take_in_passages(
 _Outcome = Literal["new", "there", "superseded", "forgotten"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Coming:
-    """A passage on its way in; `text` is its text's digest, `occurred_at` in stored form."""
-
-    passage: NewPassage
-    vector: Vector | None
-    text: str
-    occurred_at: str | None
+Vectors = Mapping[str, Vector | None]
+"""Vectors by the ids that passages get if they are new."""
 
 
 def _store(
     session: Session,
     indexes: Indexes,
     agent_id: str,
-    passages: Sequence[NewPassage],
-    vectors: Sequence[Vector | None],
+    passages: Sequence[Coming],
+    vectors: Vectors,
     now: str,
     door: Door,
 ) -> list[tuple[int, _Outcome]]:
@@ -246,25 +237,24 @@ def _store(
     stored: list[tuple[int, _Outcome]] = []
     new_ids: list[str] = []
     refreshed_ids: list[str] = []
-    for batch in _batches(passages, vectors):
+    for batch in _batches(passages):
         there = _there(session, agent_seq, batch, door)
         again = {
             same: one
             for one, (copy, same) in zip(batch, there, strict=True)
             if same is not None and copy is None
         }
-        refreshed_ids += _refresh(session, indexes, agent_seq, again, now, door)
+        refreshed_ids += _refresh(session, indexes, agent_seq, again, vectors, now, door)
         places = [copy or same for copy, same in there]
         new = [place for place, seq in enumerate(places) if seq is None]
         gone = _gone(session, agent_seq, batch, new) if door == "file" else {}
         new = [place for place in new if place not in gone]
-        added = _insert(session, indexes, agent_seq, [batch[place] for place in new], now)
+        added = _insert(session, indexes, agent_seq, [batch[place] for place in new], vectors, now)
         if door != "file":
-            ids = zip(new, added, strict=True)
-            anew = [(id_, batch[at].text, batch[at].occurred_at) for at, (_, id_) in ids]
-            told_anew(session, agent_seq, anew)
-        new_ids += [passage_id for _, passage_id in added]
-        seqs = dict(zip(new, (seq for seq, _ in added), strict=True))
+            anew = [batch[place] for place in new]
+            told_anew(session, agent_seq, [(one.id, one.text, one.occurred_at) for one in anew])
+        new_ids += [batch[place].id for place in new]
+        seqs = dict(zip(new, added, strict=True))
         for place, one in enumerate(batch):
             seq = places[place] or seqs.get(place, 0)
             outcome: _Outcome = "there" if places[place] else gone.get(place, "new")
@@ -279,7 +269,7 @@ def _store(
 
 
 def _gone(
-    session: Session, agent_seq: int, batch: Sequence[_Coming], places: Sequence[int]
+    session: Session, agent_seq: int, batch: Sequence[Coming], places: Sequence[int]
 ) -> dict[int, _Outcome]:
     """Which of the passages at these places were forgotten or superseded here."""
     brought: list[Brought] = []
@@ -291,22 +281,18 @@ def _gone(
     return {places[at]: "superseded" if by else "forgotten" for at, by in found.items()}
 
 
-def _batches(
-    passages: Sequence[NewPassage], vectors: Sequence[Vector | None]
-) -> Iterator[list[_Coming]]:
+def _batches(passages: Sequence[Coming]) -> Iterator[list[Coming]]:
     """What can be looked up at once, as no passage of a batch changes what the next ones find."""
-    batch: list[_Coming] = []
+    batch: list[Coming] = []
     keys: set[str] = set()
-    for passage, vector in zip(passages, vectors, strict=True):
-        occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
-        one = _Coming(passage, vector, text_digest(passage.content), occurred_at)
-        mine = {one.text, passage.copied.id} if passage.copied else {one.text}
+    for one in passages:
+        mine = {one.text, one.id}
         if not keys.isdisjoint(mine):
             yield batch
             batch, keys = [], set()
         batch.append(one)
         keys |= mine
-        if passage.supersedes is not None:
+        if one.passage.supersedes is not None:
             yield batch
             batch, keys = [], set()
     if batch:
@@ -314,7 +300,7 @@ def _batches(
 
 
 def _there(
-    session: Session, agent_seq: int, batch: Sequence[_Coming], door: Door
+    session: Session, agent_seq: int, batch: Sequence[Coming], door: Door
 ) -> list[tuple[int | None, int | None]]:
     """For each passage the place of its copy by id, and of the one that is the same."""
     asked: list[dict[str, str | None]] = []
@@ -331,34 +317,32 @@ def _there(
 
 
 def _insert(
-    session: Session, indexes: Indexes, agent_seq: int, new: Sequence[_Coming], now: str
-) -> list[tuple[int, str]]:
-    """Put new passages in, and into every index; their places and ids."""
-    added: list[tuple[int, str]] = []
-    rows: list[tuple[Any, ...]] = []
-    tags: list[tuple[int, str, int]] = []
-    texts: list[tuple[int, Texts]] = []
-    last = session.value(_LAST_SEQ) or 0
-    for seq, one in enumerate(new, last + 1):
-        passage = one.passage
-        passage_id = passage.copied.id if passage.copied else new_id("passage")
-        rows.append((seq, *_insert_row(passage_id, agent_seq, one, now)))
-        added.append((seq, passage_id))
-        tags += [(agent_seq, tag, seq) for tag in passage.tags]
-        texts.append((seq, passage_texts(passage.content, passage.tags, passage.occurred_at)))
-    session.insert(_INSERT, rows)
+    session: Session,
+    indexes: Indexes,
+    agent_seq: int,
+    new: Sequence[Coming],
+    vectors: Vectors,
+    now: str,
+) -> Sequence[int]:
+    """Put new passages in, and into every index; their places."""
+    first = (session.value(_LAST_SEQ) or 0) + 1
+    places = range(first, first + len(new))
+    placed = list(zip(places, new, strict=True))
+    session.insert(_INSERT, [_row(seq, agent_seq, one, now) for seq, one in placed])
+    tags = [(agent_seq, tag, seq) for seq, one in placed for tag in one.passage.tags]
     session.insert(_INSERT_TAG, tags)
-    add_texts(session, PASSAGE_TEXTS, texts)
-    vectors = [(seq, agent_seq, one.vector) for (seq, _), one in zip(added, new, strict=True)]
-    indexes.add_vectors_to(session, PASSAGES, vectors)
-    return added
+    add_texts(session, PASSAGE_TEXTS, [(seq, (one.words,)) for seq, one in placed])
+    rows = [(seq, agent_seq, vectors.get(one.id)) for seq, one in placed]
+    indexes.add_vectors_to(session, PASSAGES, rows)
+    return places
 
 
 def _refresh(
     session: Session,
     indexes: Indexes,
     agent_seq: int,
-    again: Mapping[int, _Coming],
+    again: Mapping[int, Coming],
+    vectors: Vectors,
     now: str,
     door: Door,
 ) -> list[str]:
@@ -383,7 +367,7 @@ def _refresh(
             reads.append((seq, _texts(after)))
         if old.occurred_at != after.occurred_at:
             # Its line ends may be others than those of what came.
-            fits = one.vector if old.content == one.passage.content else None
+            fits = vectors.get(one.id) if old.content == one.passage.content else None
             indexes.replace_vector(session, PASSAGES, (seq, agent_seq, fits))
     session.insert(_INSERT_TAG, tags)
     remove_texts(session, PASSAGE_TEXTS, was)
@@ -391,7 +375,7 @@ def _refresh(
     return [before[seq].id for seq in again]
 
 
-def _refreshed(session: Session, agent_seq: int, old: Passage, one: _Coming, door: Door) -> Passage:
+def _refreshed(session: Session, agent_seq: int, old: Passage, one: Coming, door: Door) -> Passage:
     """A passage as it is after it came again."""
     told = one.passage
     tags = tuple(dict.fromkeys((*old.tags, *told.tags)))
@@ -443,7 +427,7 @@ def _not_found(session: Session, agent_seq: int, passage_id: str) -> PassageNotF
 def filed_texts(session: Session, agent_id: str, contents: Sequence[str]) -> list[Passage]:
     """The agent's passages of these texts, in their order; those that are gone are missing."""
     agent_seq = seq_of(session, AgentId(agent_id))
-    asked = [_Coming(NewPassage(content=each), None, text_digest(each), None) for each in contents]
+    asked = [coming(NewPassage(content=each)) for each in contents]
     seqs = [same for _, same in _there(session, agent_seq, asked, "moved")]
     found = _get(session, [seq for seq in seqs if seq is not None])
     return [found[seq] for seq in seqs if seq in found]
@@ -461,10 +445,11 @@ def _filter(agent_seq: int, only: PassageFilter) -> Filter:
     return made
 
 
-def _insert_row(passage_id: str, agent_seq: int, one: _Coming, now: str) -> tuple[Any, ...]:
+def _row(seq: int, agent_seq: int, one: Coming, now: str) -> tuple[Any, ...]:
     passage = one.passage
     return (
-        passage_id,
+        seq,
+        one.id,
         agent_seq,
         passage.content,
         identity(one.text, one.occurred_at, passage.source).encode(),
