@@ -29,8 +29,8 @@ from memory_mcp.services.pace import Pace
 from memory_mcp.services.recall import Prepared, checked_message
 from memory_mcp.transfer.report import HeldIn, Item, Report
 
-BATCH_ROWS = 2_000
-BATCH_CHARS = 4_000_000
+BATCH_ROWS = 5_000
+BATCH_CHARS = 2_500_000
 
 Advance = Callable[[Report], None]
 
