@@ -76,7 +76,7 @@ async def open_services(
 ) -> AsyncGenerator[Services]:
     """Open the store and everything on it; close it in reverse.
 
-    `bulk` is for an import: more memory for the store's pages, vectors made on every core.
+    `bulk` is for an import: the log is folded less often, and vectors are made on every core.
 
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.

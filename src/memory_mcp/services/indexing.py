@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 200
 BULK_ROWS = 1_000
-"""Of a great many: each batch is a transaction, which waits for the disk once."""
+"""Past so many, other processes are worth starting. Each batch waits for the disk once."""
 
 
 class Indexing:
@@ -66,10 +66,10 @@ class Indexing:
             return 0
         batches = _Batches(self._store, pace, told)
         rows = await batches.take(BATCH_ROWS)
-        if self._bulk is not None and len(rows) == BATCH_ROWS:
-            await self._catch_up_everywhere(self._bulk, batches)
         while rows and (vectors := await self._packed(rows)) is not None:
             await batches.store(rows, vectors)
+            if self._bulk is not None and batches.made >= BULK_ROWS:
+                await self._catch_up_everywhere(self._bulk, batches)
             rows = await batches.take(BATCH_ROWS)
         return batches.made
 

@@ -183,6 +183,8 @@ class _Import:
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""
+        with self._timed("embedding"):
+            await self._services.indexing.catch_up(self._pace)
         with self._timed("summarising"):
             # The user's shared blocks are the default agent's, whoever came first.
             await self._services.agents.choose(AgentChoice())
@@ -190,8 +192,6 @@ class _Import:
             for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
-        with self._timed("embedding"):
-            await self._services.indexing.catch_up(self._pace)
 
     async def _agent_id(
         self, owner: AgentChoice | HeldIn | None, conversation: str | None = None

@@ -46,8 +46,8 @@ _PRAGMAS = (
 )
 
 
-_BULK_PRAGMAS = ("cache_size=-32000", "wal_autocheckpoint=12000")
-"""For a writer that fills a store: 32 MB of pages held, the log folded at 48 MB instead of 4."""
+_BULK_PRAGMAS = ("wal_autocheckpoint=12000",)
+"""For a writer that fills a store: the log is folded at 48 MB instead of 4."""
 
 
 class _Connection(aiosqlite.Connection):
@@ -88,7 +88,7 @@ class Database:
     async def open(cls, path: Path, *, bulk: bool = False) -> "Database":
         """Open the store at `path`, made with folder and tables if it isn't there.
 
-        `bulk`: its writer holds more pages in memory, and folds the log into the file less often.
+        `bulk`: its writer folds the log into the file less often.
 
         Raises:
             StoreUnusable: it is not a store, damaged, or in a place that cannot be written.

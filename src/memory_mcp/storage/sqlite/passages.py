@@ -219,7 +219,7 @@ def take_in_passages(
 _Outcome = Literal["new", "there", "superseded", "forgotten"]
 
 
-Vectors = Mapping[str, Vector | None]
+Vectors = Mapping[PassageId, Vector | None]
 """Vectors by the ids that passages get if they are new."""
 
 

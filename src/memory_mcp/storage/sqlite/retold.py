@@ -74,7 +74,8 @@ def retold(
         return found
     asked = json.dumps([message.external_id for _, message in own])
     for at, message_id in session.all(_BY_ID, {"agent": agent_seq, "asked": asked}):
-        found.setdefault(own[at][0], MessageId(message_id))
+        place, _ = own[at]
+        found.setdefault(place, MessageId(message_id))
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
         for place, message_id in _by_words(session, agent_seq, unknown, host).items():
