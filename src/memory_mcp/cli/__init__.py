@@ -39,6 +39,8 @@ COMMANDS = {
     "completion": ("completion", "print shell completions"),
 }
 
+EXPORT_CUT = 128 + 13
+"""The exit code of an export whose reader left, as of what SIGPIPE ends: it is not whole."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EPILOG = """examples:
   memory-mcp                                   serve MCP on standard input and output (hosts do)
@@ -50,16 +52,22 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named in `argv`; returns the exit code."""
-    import os
+    from memory_mcp.cli import terminal
 
+    terminal.make_ready()
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(words)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # `memory-mcp context | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BaseException as error:
+        ended = terminal.ended_by_output(error)
+        if ended is None:
+            raise
+        if ended == terminal.READER_LEFT and _command_in(words) == "export":
+            return EXPORT_CUT
+        return ended
 
 
 def _run(argv: list[str]) -> int:
@@ -68,6 +76,7 @@ def _run(argv: list[str]) -> int:
     import os
 
     from memory_mcp.cli.asking import QUESTIONS, answer_to
+    from memory_mcp.cli.terminal import decoded
     from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 
     arguments = _parse(argv)
@@ -88,6 +97,7 @@ def _run(argv: list[str]) -> int:
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:
+        decoded(arguments)
         if module in QUESTIONS and not hasattr(command, "run"):
             return command.show(answer_to(module, arguments), arguments) or 0
         return command.run(arguments) or 0
