@@ -8,6 +8,7 @@ quotation marks, dashes or characters without width differ: those may be meant.
 import json
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -28,7 +29,8 @@ _LOOKS = str.maketrans(
 )
 _NAMES = {
     " ": "space", "\t": "tab", "\n": "line break", "\r": "carriage return",
-    "'": "straight quote", '"': "straight double quote", "\u2019": "curly quote", "\u2018": "curly quote",
+    "'": "straight quote", '"': "straight double quote",
+    "\u2019": "curly quote", "\u2018": "curly quote",
     "\u201c": "curly double quote", "\u201d": "curly double quote", "-": "hyphen", "`": "backtick",
     "\ufeff": "byte order mark",
 }  # fmt: skip
@@ -154,29 +156,40 @@ def _characters(text: str) -> list[str]:
 
 def _unlike(mine: Sequence[_Piece], theirs: Sequence[_Piece]) -> Iterator[tuple[str, str, str]]:
     """The parts in which two texts differ that fold to the same; and what of mine stands before."""
-    i, j, passed = 0, 0, ""
-    while i < len(mine) or j < len(theirs):
-        here = mine[i : i + 1]
-        there = theirs[j : j + 1]
-        if here and not here[0].folded and not (there and not there[0].folded):
-            there = []
-        elif there and not there[0].folded and not (here and not here[0].folded):
-            here = []
-        i, j = i + len(here), j + len(there)
-        a, b = list(here), list(there)
-        while (left := sum(len(p.folded) for p in a) - sum(len(p.folded) for p in b)) != 0:
-            if left < 0 and i < len(mine):
-                a.append(mine[i])
-                i += 1
-            elif left > 0 and j < len(theirs):
-                b.append(theirs[j])
-                j += 1
-            else:
-                break
-        one, other = "".join(p.text for p in a), "".join(p.text for p in b)
+    here, there, passed = _Parts(mine), _Parts(theirs), ""
+    while here.left or there.left:
+        one, other = here.unfolded(), there.unfolded()
+        if not one and not other:
+            one, other = here.next(), there.next()
+            while here.length != there.length:
+                if here.length < there.length:
+                    one += here.next()
+                else:
+                    other += there.next()
         if one != other:
             yield one, other, passed
         passed += one
+
+
+class _Parts:
+    """The pieces of a text, one by one."""
+
+    def __init__(self, pieces: Sequence[_Piece]) -> None:
+        self.left = deque(pieces)
+        self.length = 0
+        """How long what was taken is when folded."""
+
+    def next(self) -> str:
+        piece = self.left.popleft()
+        self.length += len(piece.folded)
+        return piece.text
+
+    def unfolded(self) -> str:
+        """What comes next and folds to nothing."""
+        told = ""
+        while self.left and not self.left[0].folded:
+            told += self.next()
+        return told
 
 
 def _in_words(text: str) -> str:
