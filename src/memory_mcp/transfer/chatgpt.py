@@ -22,8 +22,9 @@ _THOUGHTS = {"thoughts", "reasoning_recap"}
 
 def read(source: Source, report: Report) -> Iterator[Item]:
     """Every message on the path to each conversation's current node."""
-    with source.streams(MEMBER) as streams:
-        for name, stream in streams:
+    for document in source.documents(MEMBER, "conversations.json"):
+        name = document.name
+        with document.opened() as stream:
             for number, told in items_of(stream, report, name):
                 place = f"{name}, conversation {number:,}"
                 conversation = as_object(told)

@@ -24,8 +24,9 @@ _ROLES: dict[str, Role] = {"human": "user", "user": "user", "assistant": "assist
 
 def read(source: Source, report: Report) -> Iterator[Item]:
     """Every message of every conversation."""
-    with source.streams(MEMBER) as streams:
-        for name, stream in streams:
+    for document in source.documents(MEMBER, "conversations.json"):
+        name = document.name
+        with document.opened() as stream:
             for number, told in items_of(stream, report, name):
                 conversation = as_object(told)
                 place = f"{name}, conversation {number:,}"

@@ -15,9 +15,9 @@ _IDS = ("user_id", "agent_id", "app_id", "run_id", "actor_id")
 
 def read(source: Source, report: Report) -> Iterator[Item]:
     """A passage for each memory and each relation."""
-    with source.streams(r"\.json$") as streams:
-        for name, stream in streams:
-            number = 0
+    for document in source.documents(r"\.jsonl?$", "JSON file"):
+        name, number = document.name, 0
+        with document.opened() as stream:
             for _, told in items_of(stream, report, name):
                 page = as_object(told)
                 found = next((as_list(page[each]) for each in _LISTS if each in page), None)
