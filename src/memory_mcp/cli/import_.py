@@ -110,6 +110,9 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"{told} imported, {report.known:,} known already.")
     for name, times in report.unknown_fields.most_common():
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
+    for what, times in report.interpreted.most_common(LEFT_OUT_TOLD):
+        more = f", and {times - 1:,} more" if times > 1 else ""
+        print(f"{what}: {report.examples[what]}{more}.")
     _print_counts("left out, or without a counterpart here:", report.left_out)
     _print_counts("not understood, and not imported:", report.not_understood)
     if report.bad:

@@ -52,6 +52,10 @@ class Report:
     """What was left out on purpose, or has no counterpart, with how often it came."""
     not_understood: Counter[str] = field(default_factory=Counter[str])
     """Files, records and parts of an unknown kind, with how often they came."""
+    interpreted: Counter[str] = field(default_factory=Counter[str])
+    """What was read as it is most likely meant, with how often it came; a person may check it."""
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+    """The first of each of these."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -59,6 +63,11 @@ class Report:
     def is_whole(self) -> bool:
         """Whether everything was understood: what was left out was left out on purpose."""
         return not self.bad and not self.not_understood
+
+    def interpret(self, what: str, example: str) -> None:
+        """Count what was understood in one of several ways; the first is told as an example."""
+        self.interpreted[what] += 1
+        self.examples.setdefault(what, example)
 
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
