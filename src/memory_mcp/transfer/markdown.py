@@ -161,19 +161,23 @@ def _note(text: str, name: str, report: Report) -> Iterator[Item]:
         _tell_wrong(front, name, report)
     sections = list(_sections(_by_people(front.body, report)))
     note = _described(front, path, stem, name, sections, report)
-    made = 0
+    made, passed = 0, False
     for section in sections:
         title = _title(note, section)
+        own = section.headings[-1][1] if section.headings else ""
         below = section.text
+        if len(own) > TITLE_CHARS:
+            below = f"{own}\n\n{below}".rstrip()
         if not below and (section.has_parts or not section.headings):
+            passed = any(text for _, text in section.headings)
             continue
-        if not below and not section.headings[-1][1]:
+        if not below and not own and not passed:
             report.left_out["headings without a word"] += 1
             continue
+        passed = False
         if made == 0 and note.properties:
             below = f"{note.properties}\n\n{below}" if below else note.properties
-        words = f"{section.headings[-1][1]}\n{section.text}" if section.headings else section.text
-        tags = _kept([*note.tags, *_inline_tags(words)], report)
+        tags = _kept([*note.tags, *_inline_tags(f"{own}\n{section.text}")], report)
         for piece in _pieces(below):
             made += 1
             yield _item(note, f"{title}\n\n{piece}" if piece else title, tags, section.line, report)
@@ -228,7 +232,7 @@ def _described(
         value: Any = told[key]
         plain_key = re.sub(r"[\W_]", "", key).casefold()
         ours = key in front.properties
-        if plain_key == "title" and plain(value) and not isinstance(value, list | dict):
+        if plain_key == "title" and plain(value) and not _is_many(value):
             note.title = plain(value)
         elif plain_key in _TAGS:
             note.tags += _tags(value)
@@ -244,15 +248,6 @@ def _described(
             report.left_out["front matter without a value"] += 1
         elif ours:
             kept[key] = value
-    note.at, used = _date(dates, path, name, report)
-    if used is not None and not isinstance(kept.get(used), list | dict):
-        kept.pop(used, None)
-    try:
-        note.properties = "\n".join(lines_of(kept))
-    except ValueError as error:
-        report.refuse(name, f"the front matter is left out, as {error}; the note came in without")
-    if front.wrong is not None and front.verbatim.strip():
-        note.properties = front.verbatim.strip("\n")
     called = notion_name(stem)
     if re.sub(r"^_|[ \d]+$", "", called).casefold() in _INDEXES and "/" in path:
         called = path.split("/")[-2]
@@ -262,7 +257,21 @@ def _described(
         note.title = _only_h1(sections) or called
     if re.fullmatch(r"[0-9a-f]{32}", called) and note.title != called:
         called = ""  # a number, and no name
-    note.title = clip(_line(note.title), TITLE_CHARS) or called
+    note.title = _line(note.title) or called
+    note.at, used = _date(dates, path, note.title, name, report)
+    if used is not None and not _is_many(kept.get(used)):
+        kept.pop(used, None)
+    if len(note.title) > TITLE_CHARS:
+        kept = {"title": note.title, **kept}
+    if len(named) > NAMES_MAX or any(len(each) > TITLE_CHARS for each in named):
+        kept["aliases"] = named
+    note.title = clip(note.title, TITLE_CHARS)
+    try:
+        note.properties = "\n".join(lines_of(kept))
+    except ValueError as error:
+        report.refuse(name, f"the front matter is left out, as {error}; the note came in without")
+    if front.wrong is not None and front.verbatim.strip():
+        note.properties = front.verbatim.strip("\n")
     for each in [called, *named]:
         if not _words(each) <= _words(" ".join([note.title, *note.names])):
             note.names.append(clip(_line(each), TITLE_CHARS))
@@ -271,7 +280,7 @@ def _described(
 
 
 def _date(
-    dates: dict[str, tuple[str, Any]], path: str, name: str, report: Report
+    dates: dict[str, tuple[str, Any]], path: str, title: str, name: str, report: Report
 ) -> tuple[datetime | None, str | None]:
     """When what the note tells happened, and the property that says so.
 
@@ -291,9 +300,6 @@ def _date(
             continue
         if at is not None:
             told[plain_key] = at
-            if not _PLAIN_DATE.match(text):
-                shown = f"{text!r} as {for_reading(at)}"
-                report.interpret(f"front matter {key[:40]!r} read as a date", shown)
         elif is_placeholder(text):
             report.left_out["a template's mark instead of a date"] += 1
         elif plain_key in _SURELY or re.search(r"\d", text):
@@ -302,18 +308,27 @@ def _date(
                 f"{key} {clip(text, 60)!r} cannot be read as a date; the note came in without it. "
                 "Write it as 2026-11-22 or 2026-11-22T14:05:00Z",
             )
-    for keys in (_HAPPENED, None, _CHANGED):
-        if keys is None:
-            try:
-                if (at := date_of_name(path)) is not None:
-                    return at, None
-            except AmbiguousDate:
-                report.left_out["dates in file names that may be two days"] += 1
-            continue
-        for each in keys:
-            if each in told:
-                return told[each], dates[each][0]
+    for each in (*_HAPPENED, "", *_CHANGED):
+        if not each and (at := _date_in_names(path, title, report)) is not None:
+            return at, None
+        if each in told:
+            (key, value), at = dates[each], told[each]
+            if not _PLAIN_DATE.match(text := next(texts_in(value))):
+                shown = f"{text!r} as {for_reading(at)}"
+                report.interpret(f"front matter {key[:40]!r} read as a date", shown)
+            return at, key
     return None, None
+
+
+def _date_in_names(path: str, title: str, report: Report) -> datetime | None:
+    for name in (path, title):
+        try:
+            if (at := date_of_name(name)) is not None:
+                return at
+        except AmbiguousDate:
+            report.left_out["names of notes that may be two days"] += 1
+            break
+    return None
 
 
 def _tell_wrong(front: FrontMatter, name: str, report: Report) -> None:
@@ -386,6 +401,10 @@ def _only_h1(sections: Sequence[_Section]) -> str:
 
 def _plain_name(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def _is_many(value: Any) -> bool:
+    return isinstance(value, list | dict)
 
 
 def _words(text: str) -> set[str]:
