@@ -39,8 +39,10 @@ COMMANDS = {
     "completion": ("completion", "print shell completions"),
 }
 
-EXPORT_CUT = 128 + 13
-"""The exit code of an export whose reader left, as of what SIGPIPE ends: it is not whole."""
+READ_WHOLE = ("doctor", "export", "import")
+"""What says something to its end: a reader that leaves before has not got all of it."""
+CUT = 128 + 13
+"""The exit code of these then, as of a process that SIGPIPE ended."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EPILOG = """examples:
   memory-mcp                                   serve MCP on standard input and output (hosts do)
@@ -65,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         ended = terminal.ended_by_output(error)
         if ended is None:
             raise
-        if ended == terminal.READER_LEFT and _command_in(words) == "export":
-            return EXPORT_CUT
+        if ended == terminal.READER_LEFT and _command_in(words) in READ_WHOLE:
+            return CUT
         return ended
 
 
