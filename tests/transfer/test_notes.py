@@ -441,6 +441,7 @@ https://x.example/#part [a](#anchor) [[Note#Heading]] &#35; \\#no
         ("Tags: '[[one]], [[two]]'", ["one", "two"]),
         ("keywords: [one]\ntag: two", ["one", "two"]),
         ("tags:", []),
+        ("tags: null\ndate: ~", []),
     ],
 )
 async def test_tags_of_the_front_matter(vault: Vault, written: str, tags: list[str]) -> None:

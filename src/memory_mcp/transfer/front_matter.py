@@ -102,10 +102,11 @@ def texts_in(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def plain(value: Any) -> str:
-    """A single value as text."""
+    """A single value as text; YAML's words for nothing are none."""
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else str(value).strip()
+    text = "" if value is None else str(value).strip()
+    return "" if text in ("~", "null", "Null", "NULL") else text
 
 
 def _lines(name: str, value: Any, depth: int) -> Iterator[str]:
