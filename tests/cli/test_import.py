@@ -89,9 +89,10 @@ def test_bad_lines_are_reported_by_number_and_the_rest_goes_on(database: Path) -
     assert re.sub(r"not JSON \(.*\)", "not JSON (WHY)", ended.stdout) == snapshot("""\
 2 messages imported, 0 known already.
 field 'mood' has no place in memory and was left out (1 line).
-11 bad lines:
+12 bad lines:
   line 2: the line is not JSON (WHY)
-  line 4: the line is not a JSON object
+  line 4, item 1: it is not a JSON object
+  line 4, item 2: it is not a JSON object
   line 5: content is missing
   line 6: role 'boss' is none; the roles are user, assistant, tool, system.
   line 7: created_at 'yesterday' is not a date. Write it as 2026-11-22 or 2026-11-22T14:05:00Z.
@@ -100,7 +101,7 @@ field 'mood' has no place in memory and was left out (1 line).
   line 10: content must be text
   line 11: metadata must be an object
   line 12: the line is not UTF-8
-  line 13: the line is not JSON (WHY)
+  line 13, item 1: it is not JSON (WHY); the list is read no further
 """)  # noqa: E501 - a report's lines are as long as they are
     assert stats(database)["messages"] == 2
 

@@ -16,7 +16,7 @@ from memory_mcp.domain.copies import MessageCopy, PassageCopy
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.services import Services
 from memory_mcp.transfer.formats import FORMATS, guessed
-from memory_mcp.transfer.source import ITEM_BYTES_MAX
+from memory_mcp.transfer.json_stream import ITEM_BYTES_MAX
 
 FILES = {
     "chatgpt": "chatgpt.json",
@@ -366,12 +366,12 @@ async def test_a_message_of_a_hundred_megabytes_is_named_and_the_rest_comes(
     assert [told[-7:] for told in await messages(services)] == ["Before.", " After."]
     assert [place for place, _ in report.bad_places] == snapshot(
         [
-            "conversations.json, conversation 2, message n",
+            "conversations.json, line 1, item 2",
             "conversations.json, conversation 3, message n",
         ]
     )
     assert [re.sub(r"[\d,]+ ", "N ", reason)[:40] for _, reason in report.bad_places] == snapshot(
-        ["content has N characters; the limit is 1", "content has N characters; the limit is 1"]
+        ["it is longer than N MiBN too long to be ", "content has N characters; the limit is 1"]
     )
 
 
@@ -409,8 +409,10 @@ async def test_an_import_may_end_in_the_middle_and_go_on(
     whole = (DATA / "chatgpt.json").read_bytes()
     file = tmp_path / "conversations.json"
     file.write_bytes(whole[:-400])
-    with pytest.raises(ImportRefused, match=r"cut off in the middle.*What came before is stored"):
-        await bring("chatgpt", file)
+    report = await bring("chatgpt", file)
+    assert [reason for _, reason in report.bad_places] == [
+        "it is not JSON (it is cut off in the middle)"
+    ]
     before = len(await messages(services))
     file.write_bytes(whole)
 

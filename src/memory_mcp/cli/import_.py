@@ -46,7 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, with a progress bar and a closing report; 1 unless everything was understood."""
+    """Import, with a progress bar and a closing report; 1 unless everything was understood.
+
+    Raises:
+        ImportRefused: nothing was read; there is no report then.
+    """
+    from memory_mcp.domain.errors import ImportRefused
     from memory_mcp.transfer.report import Report
     from memory_mcp.transfer.source import Source
 
@@ -65,6 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
+    except ImportRefused as error:
+        if not report.read and report.is_whole:
+            raise
+        report.refuse(source.name, str(error).removeprefix(f"{source.name} "))
     _print_report(report, arguments)
     return 0 if report.is_whole else 1
 
