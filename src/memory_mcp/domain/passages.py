@@ -21,6 +21,9 @@ class NewPassage:
     occurred_at: datetime | None = None
     origin: str = "agent"
     """Who filed it: `agent`, `import`, or `block:<label>` for what had no more room there."""
+    source: str | None = None
+    """What it was taken from, as its importer names it: a note's file, a mem0 user; two sources'
+    passages stay two."""
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
     supersedes: PassageId | None = None

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.transfer.folder import Entry, entries
-from memory_mcp.transfer.json_stream import JsonStream
+from memory_mcp.transfer.json_stream import JsonStream, Value
 from memory_mcp.transfer.packed import CHUNK, is_zip, plain_name, unpacked, watched
 from memory_mcp.transfer.report import Report
 
@@ -355,15 +355,15 @@ def objects_by_line(
     for value in stream.values():
         report.lines = lines + value.line
         place = before + value.place
-        if isinstance(value.told, dict):
-            yield value.line, place, cast("dict[str, Any]", value.told)
+        if isinstance(told := value.told, dict):
+            yield value.line, place, cast("dict[str, Any]", told)
         else:
             report.refuse(place, value.wrong or _NO_OBJECT)
     report.lines = lines + stream.lines
 
 
-def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON file with their numbers: a list's items, or objects one after another.
+def values_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, Value]]:
+    """The objects of a JSON file with their numbers: a list's items, or one after another.
 
     What is no object, or longer than 32 MiB, is refused, and the rest comes.
 
@@ -377,9 +377,19 @@ def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, d
         raise ImportRefused(f"{name} {reason}.")
     for number, value in enumerate(stream.values(), 1):
         if isinstance(value.told, dict):
-            yield number, cast("dict[str, Any]", value.told)
+            yield number, value
         else:
             report.refuse(f"{name}, {value.place}", value.wrong or _NO_OBJECT)
+
+
+def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same without their places.
+
+    Raises:
+        ImportRefused: it is empty, or no JSON from its beginning.
+    """
+    for number, value in values_of(file, report, name):
+        yield number, cast("dict[str, Any]", value.told)
 
 
 _NO_OBJECT = "it is not a JSON object"
