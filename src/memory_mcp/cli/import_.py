@@ -1,11 +1,12 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT_TOLD = 30
 NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
+PASSAGES = ("passages", "markdown", "mem0", "server-memory")
+"""Formats whose things are passages, where nothing came of which the noun could be told."""
 PLURALS = {"summary": "summaries"}
 
 
@@ -42,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="read it, say what would come, store nothing"
     )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--timings", action="store_true", help="say where the time went")
 
 
@@ -111,7 +115,10 @@ def _import(
 
 
 def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
-    noun = "passage" if arguments.format in ("passages", "markdown", "mem0") else "message"
+    if arguments.json:
+        print(json.dumps(_as_json(report, dry_run=arguments.dry_run), ensure_ascii=False, indent=2))
+        return
+    noun = "passage" if arguments.format in PASSAGES else "message"
     told = _told(report.nouns) or f"0 {noun}s"
     if arguments.dry_run:
         print(f"{told} would come in; nothing was stored (dry run).")
@@ -134,6 +141,25 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
             f"{stage} {spent / whole:.1%}" for stage, spent in report.seconds.items()
         )
         print(f"time: {whole:.1f} s of work, some of it at once: {shares}")
+
+
+def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
+    """The report for scripts; `read` is what was found, the counts are by kind, commonest first."""
+    return {
+        "dry_run": dry_run,
+        "whole": report.is_whole,
+        "read": report.read,
+        "stored": dict(report.nouns),
+        "known": report.known,
+        "unknown_fields": dict(report.unknown_fields.most_common()),
+        "left_out": dict(report.left_out.most_common()),
+        "not_understood": dict(report.not_understood.most_common()),
+        "refused": report.bad,
+        "refused_first": [
+            {"place": place, "reason": reason} for place, reason in report.bad_places
+        ],
+        "seconds": {stage: round(spent, 3) for stage, spent in report.seconds.items()},
+    }
 
 
 def _print_counts(title: str, counts: Counter[str]) -> None:

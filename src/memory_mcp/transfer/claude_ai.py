@@ -48,6 +48,9 @@ _LEFT_OUT = {
     "token_budget": "notes of how many tokens are left",
     "flag": "flags of the moderation",
 }
+_MEMORY = {"conversations_memory", "project_memories", "memory_files"} | {
+    "account_uuid", "uuid", "created_at", "updated_at",
+}  # fmt: skip
 _STOPPED = {"user_canceled", "interrupted", "error", "max_tokens"}
 
 
@@ -246,9 +249,8 @@ def _memories(
         file = as_object(each)
         title = first_text(file, "path", "filename", "name") or "memory"
         texts.append((title, "", first_text(file, "content", "text")))
-    known = {"conversations_memory", "project_memories", "memory_files", "account_uuid", "uuid"}
-    for key in told.keys() - known - {"updated_at", "created_at"}:
-        if told[key]:
+    for key in told:
+        if told[key] and key not in _MEMORY:
             report.not_understood[f"records under {key[:40]!r} in {name}"] += 1
     for key, project, text in texts:
         if not text.strip():

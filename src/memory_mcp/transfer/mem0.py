@@ -10,6 +10,7 @@ Whose a memory is, its tags say (`user:alice`), and it stays apart from others' 
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from memory_mcp.domain.json_values import (
@@ -58,23 +59,30 @@ _PAGE = {"count", "total", "next", "previous", "page", "page_size", "size", "pag
 
 def read(source: Source, report: Report) -> Iterator[Item]:
     """A passage for each memory and each relation."""
+    reader = _Memories("", report)
     for document in source.documents(r"\.jsonl?$", "JSON file"):
+        if PurePath(document.name).parent != PurePath(reader.name).parent:
+            reader = _Memories("", report)  # a backup says whose it is in one of its files
+        reader.begin(document.name)
         with document.opened() as stream:
-            reader = _Memories(document.name, report)
             for _, value in values_of(stream, report, document.name):
                 yield from reader.of_page(value.told, alone=value.item is None)
 
 
 class _Memories:
-    """One file, as far as it was read."""
+    """The files of a folder or a zip, as far as they were read."""
 
     def __init__(self, name: str, report: Report) -> None:
-        self._name = name
+        self.name = name
         self._report = report
         self._number = 0
         self._user: dict[str, Any] = {}
         self._apps: dict[str, str] = {}
         self._categories: dict[str, str] = {}
+
+    def begin(self, name: str) -> None:
+        """Another file begins, of the same folder or zip."""
+        self.name, self._number = name, 0
 
     def of_page(self, told: dict[str, Any], *, alone: bool) -> Iterator[Item]:
         """What an object of the file tells: a page of memories, a relation, or one memory.
@@ -102,14 +110,14 @@ class _Memories:
                     self._number += 1
                     self._report.refuse(self._place, "it is not a JSON object")
         yield from self._relations(told.get("relations"))
-        for key in told.keys() - {found} - _PAGE:
+        for key in (key for key in told if key != found and key not in _PAGE):
             self._tell_beside(key, told[key])
         if told.get("next"):
             self._report.left_out["pages that follow, and are not in the file"] += 1
 
     @property
     def _place(self) -> str:
-        return f"{self._name}, memory {self._number:,}"
+        return f"{self.name}, memory {self._number:,}"
 
     def _read_backup(self, told: dict[str, Any]) -> None:
         """Whose the memories of a backup are; what its ids of apps and categories mean."""
@@ -175,10 +183,10 @@ class _Memories:
         app = self._apps.get(as_text(told.get("app_id"))) or first_text(told, "app", "app_name")
         owned = tuple(f"{_OWNERS[key]}:{name}" for key, name in owner.items())
         metadata |= {key: told[key] for key in (*_IDS, *_KEPT) if told.get(key)} | owner
-        for key in told.keys() & _OTHER.keys():
+        for key in (key for key in told if key in _OTHER):
             if told[key]:
                 self._report.left_out[_OTHER[key]] += 1
-        self._report.unknown_fields.update(told.keys() - _MEMORY)
+        self._report.unknown_fields.update(key for key in told if key not in _MEMORY)
         # A memory keeps its id when its text is changed: the new text is another passage.
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         key = first_text(told, "id", "memory_id")
@@ -205,7 +213,7 @@ class _Memories:
         ends = first_text(told, "source"), first_text(told, "target", "destination")
         how = first_text(told, "relationship", "relation").replace("_", " ")
         if not all((*ends, how)):
-            self._report.refuse(self._name, "a relation has no source, relationship and target")
+            self._report.refuse(self.name, "a relation has no source, relationship and target")
             return
         owned = [f"{tag}:{first_text(told, key)}" for key, tag in _OWNERS.items() if told.get(key)]
         made = NewPassage(
@@ -215,7 +223,7 @@ class _Memories:
             origin="import:mem0",
             source=f"mem0 {' '.join(owned)}" if owned else None,
         )
-        yield Item(made, self._name)
+        yield Item(made, self.name)
 
 
 def _category(told: Any) -> str:

@@ -66,7 +66,7 @@ def _graph(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
                 yield from _record({**as_object(each), "type": kind}, where, report)
             else:
                 report.refuse(where, "it is not a JSON object")
-    report.unknown_fields.update(told.keys() - {*_LISTS, "type"})
+    report.unknown_fields.update(name for name in told if name not in (*_LISTS, "type"))
 
 
 def _entity(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
@@ -127,7 +127,7 @@ def _relation(told: dict[str, Any], place: str, report: Report) -> Iterator[Item
 def _metadata(told: dict[str, Any], report: Report) -> dict[str, Any] | None:
     """What else a record says in words or numbers; lists and objects have no place."""
     kept: dict[str, Any] = {}
-    for name in told.keys() - _READ:
+    for name in (name for name in told if name not in _READ):
         if isinstance(told[name], str | int | float):
             kept[name] = told[name]
         elif told[name] not in (None, [], {}):

@@ -62,6 +62,7 @@ class Source:
         self.agent = agent
         self.path = None if name == "-" else Path(name).expanduser()
         self._told = False
+        self._first: dict[str, str] = {}
         if self.path is not None and not os.access(self.path, os.R_OK):
             reason = "Permission denied" if self.path.exists() else "No such file or directory"
             raise ImportRefused(f"{name} cannot be read: {reason}.")
@@ -265,6 +266,7 @@ class Source:
                 return
         ending = PurePath(name).suffix.lower()
         says = f"files ending in {ending}" if ending else "files without an ending"
+        says = f"{says}, {self._first.setdefault(ending, name)} the first"
         if ending == ".zip":
             says = f"zip {name} (unpack it, and import the folder)"
         self._once(lambda: self.report.not_understood.update([says]))
