@@ -72,6 +72,7 @@ INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, cr
     refreshed_at, origin, supersedes, external_id, metadata)
 VALUES (:seq, :id, :agent_seq, :content, :content_hash, :occurred_at, :created_at, :refreshed_at,
     :origin, :supersedes, :external_id, :metadata)
+RETURNING seq
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
@@ -242,10 +243,11 @@ def forgotten_id(
 
 def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
     digest = content_hash(kept["content"])
+    # One that was copied from another store has no place yet.
     seq = kept["seq"]
     if session.value(_SAME_PASSAGE, (seq, agent_seq, digest, kept["external_id"])) is not None:
         return False
-    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
+    seq = session.value(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
     tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
     session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
