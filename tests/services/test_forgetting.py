@@ -82,7 +82,7 @@ async def test_a_passage_filed_anew_meanwhile_is_not_doubled(
     agent_id = await agent(services)
     old = await filed(services, agent_id, "Ana likes tea.")
     await services.forgetting.forget(agent_id, [old.id])
-    anew = await filed(services, agent_id, "Ana  likes tea.")
+    anew = await filed(services, agent_id, "Ana likes tea.", occurred_at=MAY)
 
     restored = await services.forgetting.restore(agent_id, [old.id])
 

@@ -132,6 +132,7 @@ class PassageCopy:
     created_at: str
     refreshed_at: str
     origin: str
+    source: str | None
     supersedes: str | None
     external_id: str | None
     metadata: dict[str, Any] | None

@@ -17,7 +17,7 @@ from memory_mcp.ports.messages import (
     SummaryStore,
 )
 from memory_mcp.ports.models import ChatModel, Clock, Embedder, TokenCounter, Vector
-from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, UpkeepStore
+from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, TakenIn, UpkeepStore
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
 from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
@@ -65,6 +65,7 @@ __all__ = [
     "StatisticsStore",
     "Stores",
     "SummaryStore",
+    "TakenIn",
     "TokenCounter",
     "Unembedded",
     "UpkeepStore",

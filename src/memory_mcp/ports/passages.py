@@ -16,10 +16,18 @@ from memory_mcp.ports.searching import Candidate, PassageFilter, Question
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A passage that was filed; `refreshed` when the same text was there already."""
+    """A passage that was filed; `refreshed` when it was there already."""
 
     passage: Passage
     refreshed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """How many of the passages that a file brought were new, and how many were there already."""
+
+    stored: int
+    known: int
 
 
 class PassageStore(Protocol):
@@ -31,12 +39,24 @@ class PassageStore(Protocol):
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there.
+        """Store passages that somebody tells now; one that is there is refreshed.
 
         What one supersedes is removed in the same step, and kept for some days.
 
         Raises:
             PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
+        ...
+
+    async def take_in(
+        self,
+        agent_id: AgentId,
+        passages: Sequence[NewPassage],
+        vectors: Sequence[Vector | None],
+    ) -> TakenIn:
+        """Store passages that a file brings; known ones are refreshed.
+
+        One that was copied from another store, and is here under its id, stays as it is.
         """
         ...
 

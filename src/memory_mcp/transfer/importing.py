@@ -194,9 +194,8 @@ class _Import:
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
             if passages:
                 agent_id = await self._agent_id(batch.owner)
-                filed = await self._services.archival.file(agent_id, passages)
-                known = sum(each.refreshed for each in filed)
-                self._count("passage", len(filed) - known, known)
+                taken = await self._services.archival.take_in(agent_id, passages)
+                self._count("passage", taken.stored, taken.known)
                 return
             await self._put([(each, each.what) for each in batch.items])
 

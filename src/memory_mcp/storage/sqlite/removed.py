@@ -8,7 +8,7 @@ from typing import Any
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.passages import Passage, content_hash
+from memory_mcp.domain.passages import Passage, fitting, identity, text_digest
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
@@ -29,7 +29,7 @@ Kept = dict[str, Any]
 
 _PASSAGE = (
     *("seq", "id", "content", "occurred_at", "created_at", "refreshed_at", "origin"),
-    *("supersedes", "external_id", "metadata"),
+    *("supersedes", "source", "external_id", "metadata"),
 )
 _PASSAGES = f"""
 SELECT {", ".join(_PASSAGE)},
@@ -63,15 +63,13 @@ WHERE r.id = ?
 _FATE = """
 SELECT superseded_by, removed_at FROM removed WHERE agent_seq = ? AND noun = 'passage' AND id = ?
 """
-_SAME_PASSAGE = """
-SELECT 1 FROM passages WHERE seq = ?1 OR (agent_seq = ?2
-    AND (content_hash = ?3 OR (external_id IS NOT NULL AND external_id = ?4)))
-"""
+_PLACE_TAKEN = "SELECT 1 FROM passages WHERE seq = ?"
+_FILED_IN = "SELECT 1 FROM passages WHERE agent_seq = ? AND identity >= ? AND identity < ? LIMIT 1"
 _PUT_PASSAGE = """
-INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, created_at,
-    refreshed_at, origin, supersedes, external_id, metadata)
-VALUES (:seq, :id, :agent_seq, :content, :content_hash, :occurred_at, :created_at, :refreshed_at,
-    :origin, :supersedes, :external_id, :metadata)
+INSERT INTO passages (seq, id, agent_seq, content, identity, occurred_at, created_at,
+    refreshed_at, origin, supersedes, source, external_id, metadata)
+VALUES (:seq, :id, :agent_seq, :content, :identity, :occurred_at, :created_at, :refreshed_at,
+    :origin, :supersedes, :source, :external_id, :metadata)
 RETURNING seq
 """
 _PUT_MESSAGE = """
@@ -242,12 +240,19 @@ def forgotten_id(
 
 
 def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
-    digest = content_hash(kept["content"])
-    # One that was copied from another store has no place yet.
-    seq = kept["seq"]
-    if session.value(_SAME_PASSAGE, (seq, agent_seq, digest, kept["external_id"])) is not None:
+    seq, at, source = kept["seq"], kept["occurred_at"], kept.get("source")
+    text = text_digest(kept["content"])
+    # What may have come in its place: the very same, or one that somebody told anew.
+    anew = [*fitting(text, at, source, "file"), *fitting(text, None, source, "file")]
+    if source is None:
+        anew += fitting(text, at, None, "told")
+    if session.value(_PLACE_TAKEN, (seq,)) is not None or any(
+        session.value(_FILED_IN, (agent_seq, first.encode(), end.encode())) for first, end in anew
+    ):
         return False
-    seq = session.value(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
+    key = identity(text, at, source).encode()
+    row = {**kept, "agent_seq": agent_seq, "identity": key, "source": source}
+    seq = session.value(_PUT_PASSAGE, row)  # one copied from another store has no place yet
     tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
     session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
@@ -338,6 +343,7 @@ def _passage(kept: Kept) -> Passage:
         origin=kept["origin"],
         external_id=kept["external_id"],
         supersedes=PassageId(kept["supersedes"]) if kept["supersedes"] else None,
+        source=kept.get("source"),
     )
 
 

@@ -19,8 +19,8 @@ from memory_mcp.storage.sqlite.session import Row, Session
 _PASSAGES = f"""
 SELECT p.seq, p.id, a.name, p.content,
     (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
-    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.supersedes, p.external_id,
-    p.metadata
+    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.source, p.supersedes,
+    p.external_id, p.metadata
 FROM passages p JOIN agents a ON a.seq = p.agent_seq
 WHERE p.seq > :a AND p.agent_seq {OF_THESE} ORDER BY p.seq LIMIT :limit
 """
@@ -58,9 +58,10 @@ def _passage(row: Row) -> PassageCopy:
         created_at=row[5],
         refreshed_at=row[6],
         origin=row[7],
-        supersedes=row[8],
-        external_id=row[9],
-        metadata=json.loads(row[10]) if row[10] else None,
+        source=row[8],
+        supersedes=row[9],
+        external_id=row[10],
+        metadata=json.loads(row[11]) if row[11] else None,
     )
 
 
@@ -77,6 +78,7 @@ def _superseded(row: Row) -> SupersededCopy:
             created_at=kept["created_at"],
             refreshed_at=kept["refreshed_at"],
             origin=kept["origin"],
+            source=kept.get("source"),
             supersedes=kept["supersedes"],
             external_id=kept["external_id"],
             metadata=json.loads(kept["metadata"]) if kept["metadata"] else None,
@@ -107,6 +109,7 @@ def _put_superseded(session: Session, copy: SupersededCopy, _: str) -> Put:
         "refreshed_at": passage.refreshed_at,
         "origin": passage.origin,
         "supersedes": passage.supersedes,
+        "source": passage.source,
         "external_id": passage.external_id,
         "metadata": json.dumps(passage.metadata) if passage.metadata else None,
         "tags": passage.tags,

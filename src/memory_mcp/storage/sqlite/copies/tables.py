@@ -68,7 +68,7 @@ TABLES: Mapping[str, Carried | NotCarried] = {
     "passages": Carried(
         ("passage",),
         called=_AGENT,
-        apart={**_PLACE, "content_hash": "made from the text", "dated": "made from the times"},
+        apart={**_PLACE, "identity": "made from text, date and source", "dated": "made from the times"},
     ),
     "passage_tags": Carried(("passage",), called={**_AGENT, "tag": "tags", "passage_seq": "id"}),
     # What was superseded, and by a passage that is still there; what was forgotten stays behind.
