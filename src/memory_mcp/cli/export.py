@@ -25,7 +25,8 @@ FORMATS = {
 
 NAMES = {
     "block_version": "version of blocks",
-    "forgotten": "mark of what was forgotten",
+    "forgotten": "mark of a forgotten message",
+    "forgotten_text": "mark of a passage that is gone",
     "superseded": "superseded passage",
     "session": "session of a host",
     "reflected": "mark of what was reflected on",
@@ -35,7 +36,8 @@ NAMES = {
 }
 PLURALS = {
     "version of blocks": "versions of blocks",
-    "mark of what was forgotten": "marks of what was forgotten",
+    "mark of a forgotten message": "marks of forgotten messages",
+    "mark of a passage that is gone": "marks of passages that are gone",
     "session of a host": "sessions of hosts",
     "summary": "summaries",
     "mark of what was reflected on": "marks of what was reflected on",

@@ -91,7 +91,7 @@ class ConversationCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenCopy:
-    """What was forgotten: only that it is not to come back, nothing of what it said."""
+    """A message that was forgotten: only that it is not to come back, nothing of what it said."""
 
     id: str
     agent: str
@@ -100,7 +100,6 @@ class ForgottenCopy:
     forgotten_at: str
     aliases: list[str] | None
     """Other ids under which its host tells it."""
-    noun: str = "message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +135,20 @@ class PassageCopy:
     supersedes: str | None
     external_id: str | None
     metadata: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenTextCopy:
+    """A passage that was forgotten or superseded: nothing of what it said but a digest."""
+
+    id: str
+    agent: str
+    noun: str
+    digest: str
+    source: str | None
+    external_id: str | None
+    superseded_by: str | None
+    forgotten_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +305,7 @@ Copy = (
     | ForgottenCopy
     | MessageCopy
     | PassageCopy
+    | ForgottenTextCopy
     | SupersededCopy
     | SessionCopy
     | SummaryCopy
@@ -311,6 +325,7 @@ KINDS: dict[str, type[Copy]] = {
     "forgotten": ForgottenCopy,
     "message": MessageCopy,
     "passage": PassageCopy,
+    "forgotten_text": ForgottenTextCopy,
     "superseded": SupersededCopy,
     "session": SessionCopy,
     "summary": SummaryCopy,

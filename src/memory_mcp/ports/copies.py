@@ -15,6 +15,7 @@ CopyKind = Literal[
     "forgotten",
     "message",
     "passage",
+    "forgotten_text",
     "superseded",
     "session",
     "summary",

@@ -30,7 +30,10 @@ from memory_mcp.transfer.report import HeldIn, Item, Report
 
 BATCH_ROWS = 500
 BATCH_CHARS = 4_000_000
-_PARTS = ("block_version", "forgotten", "reflected", "run_call", "run_change", "session", "deleted")
+_PARTS = (
+    "block_version", "deleted", "forgotten", "forgotten_text", "reflected", "run_call",
+    "run_change", "session",
+)  # fmt: skip
 """Copies of what belongs to something else, which is counted."""
 
 Advance = Callable[[Report], None]
@@ -200,7 +203,7 @@ class _Import:
             await self._put([(each, each.what) for each in batch.items])
 
     async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
-        here: list[Copy] = []
+        here: list[tuple[str, Copy]] = []
         for item, copy in told:
             owners = owners_of(copy)
             if isinstance(copy, BlockCopy):
@@ -209,13 +212,15 @@ class _Import:
                 copy = replace(copy, agents=there)
             left = next(filter(self._is_left, owners), None)
             if left is None:
-                here.append(copy)
+                here.append((item.place, copy))
             else:
                 self._leave(item, left)
-        for copy, put in zip(here, await self._services.copies.put(here), strict=True):
+        outcomes = await self._services.copies.put([copy for _, copy in here])
+        for (place, copy), put in zip(here, outcomes, strict=True):
             kind = kind_of(copy)
             if put.note is not None:
-                self._report.left_out[put.note] += 1
+                alone = kind in ("agent", "block")
+                self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
             if isinstance(copy, AgentCopy):
                 if put.note is not None and not put.stored:
                     self._not_taken.add(copy.name.casefold())

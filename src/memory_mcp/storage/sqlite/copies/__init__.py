@@ -19,7 +19,12 @@ from memory_mcp.storage.sqlite.copies.conversations import CONVERSATION, SESSION
 from memory_mcp.storage.sqlite.copies.mail import MAIL
 from memory_mcp.storage.sqlite.copies.messages import FORGOTTEN, MESSAGE, SUMMARY
 from memory_mcp.storage.sqlite.copies.noun import OF_THESE, Asked, Noun
-from memory_mcp.storage.sqlite.copies.passages import PASSAGE, SUPERSEDED, SUPERSEDED_IDS
+from memory_mcp.storage.sqlite.copies.passages import (
+    FORGOTTEN_TEXT,
+    PASSAGE,
+    SUPERSEDED,
+    SUPERSEDED_IDS,
+)
 from memory_mcp.storage.sqlite.copies.runs import RUN, RUN_CALL, RUN_CHANGE
 from memory_mcp.storage.sqlite.copies.settings import SETTING
 from memory_mcp.storage.sqlite.database import Database, Snapshot
@@ -33,6 +38,7 @@ NOUNS: dict[str, Noun] = {
     "forgotten": FORGOTTEN,
     "message": MESSAGE,
     "passage": PASSAGE,
+    "forgotten_text": FORGOTTEN_TEXT,
     "superseded": SUPERSEDED,
     "session": SESSION,
     "summary": SUMMARY,
@@ -57,7 +63,7 @@ _LEFT_BEHIND: dict[str, str] = {
     "things to be forgotten that wait for a code": """
         SELECT count(*) FROM settings WHERE :everything AND name LIKE 'forget:%'""",
     "lines of the log of changes": "SELECT count(*) FROM changes WHERE :everything",
-    "marks of clients that are or were connected": """
+    "marks of who is or was connected": """
         SELECT (SELECT count(*) FROM presence) + (SELECT count(*) FROM visits)
             + (SELECT count(*) FROM leases) WHERE :everything""",
 }

@@ -145,7 +145,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
         else:
             kept.append(each.agent)
     note = (
-        f"agent {kept[0]!r} has a block {copy.label!r} with another text, and keeps it"
+        f"agent {kept[0]!r} has a block {copy.label!r} with another text; that one was kept"
         if kept
         else None
     )

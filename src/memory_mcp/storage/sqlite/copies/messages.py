@@ -33,9 +33,9 @@ WHERE m.seq > :a AND m.agent_seq {OF_THESE} ORDER BY m.seq LIMIT :limit
 """
 _FORGOTTEN = f"""
 SELECT f.id, f.id, a.name, f.conversation, f.external_id, f.forgotten_at,
-    {_ALIASES.format("f")}, f.noun
+    {_ALIASES.format("f")}
 FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
-WHERE f.id > :a AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+WHERE f.id > :a AND f.noun = 'message' AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
 """
 _SUMMARIES = f"""
 SELECT s.seq, s.id, a.name, s.text, {FIRST_MESSAGE.format("s")}, {LAST_MESSAGE.format("s")},
@@ -45,7 +45,7 @@ WHERE s.seq > :a AND s.agent_seq {OF_THESE} ORDER BY s.seq LIMIT :limit
 """
 _PUT_FORGOTTEN = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
-SELECT ?1, ?6, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE id = ?1)
+SELECT ?1, 'message', ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE id = ?1)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _LAST_SUMMARY = "SELECT coalesce(max(last_seq), 0) FROM summaries WHERE agent_seq = ?"
@@ -74,7 +74,7 @@ def _message(row: Row) -> MessageCopy:
 def _forgotten(row: Row) -> ForgottenCopy:
     names = ("id", "agent", "conversation", "external_id", "forgotten_at")
     told = dict(zip(names, row, strict=False))
-    return ForgottenCopy(**told, aliases=sorted(json.loads(row[5])) or None, noun=row[6])
+    return ForgottenCopy(**told, aliases=sorted(json.loads(row[5])) or None)
 
 
 def _summary(row: Row) -> SummaryCopy:
@@ -90,7 +90,7 @@ def _put_forgotten(session: Session, copy: ForgottenCopy, _: str) -> Put:
     agent = agent_seq(session, copy.agent)
     if agent is None:
         return without_agent(copy.agent)
-    row = (copy.id, agent, copy.external_id, copy.forgotten_at, copy.conversation, copy.noun)
+    row = (copy.id, agent, copy.external_id, copy.forgotten_at, copy.conversation)
     if not session.value(_PUT_FORGOTTEN, row):
         return KNOWN
     add_aliases(session, agent, MessageId(copy.id), copy.aliases or ())

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from memory_mcp.domain.copies import PassageCopy, SupersededCopy
+from memory_mcp.domain.copies import ForgottenTextCopy, PassageCopy, SupersededCopy
 from memory_mcp.ports import Put
 from memory_mcp.storage.sqlite.copies.noun import (
     KNOWN,
@@ -24,6 +24,12 @@ SELECT p.seq, p.id, a.name, p.content,
 FROM passages p JOIN agents a ON a.seq = p.agent_seq
 WHERE p.seq > :a AND p.agent_seq {OF_THESE} ORDER BY p.seq LIMIT :limit
 """
+_FORGOTTEN = f"""
+SELECT f.id, f.id, a.name, f.noun, f.digest, f.source, f.external_id, f.superseded_by,
+    f.forgotten_at
+FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
+WHERE f.id > :a AND f.digest IS NOT NULL AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+"""
 # Of a passage that was forgotten what it took the place of is not carried either.
 SUPERSEDED_IDS = """
 WITH RECURSIVE chain (id, successor) AS (
@@ -40,7 +46,13 @@ ORDER BY r.id LIMIT :limit
 """
 _IS_HERE = """
 SELECT 1 FROM passages WHERE id = ?1 UNION ALL SELECT 1 FROM removed WHERE id = ?1
-UNION ALL SELECT 1 FROM forgotten WHERE id = ?1
+UNION ALL SELECT 1 FROM forgotten WHERE id = ?1 AND superseded_by IS NULL
+"""
+_PUT_FORGOTTEN = """
+INSERT INTO forgotten
+    (id, noun, agent_seq, digest, source, external_id, superseded_by, forgotten_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM passages WHERE id = ?1)
+ON CONFLICT DO NOTHING RETURNING id
 """
 _KEEP = """
 INSERT INTO removed (id, noun, agent_seq, row, superseded_by, removed_by, removed_at)
@@ -63,6 +75,11 @@ def _passage(row: Row) -> PassageCopy:
         external_id=row[10],
         metadata=json.loads(row[11]) if row[11] else None,
     )
+
+
+def _forgotten(row: Row) -> ForgottenTextCopy:
+    names = ("id", "agent", "noun", "digest", "source", "external_id", "superseded_by")
+    return ForgottenTextCopy(**dict(zip((*names, "forgotten_at"), row, strict=True)))
 
 
 def _superseded(row: Row) -> SupersededCopy:
@@ -93,6 +110,15 @@ def _put_passage(_: Session, copy: PassageCopy, __: str) -> Put:
     raise AssertionError(f"{copy.id} goes to the store of passages")
 
 
+def _put_forgotten(session: Session, copy: ForgottenTextCopy, _: str) -> Put:
+    agent = agent_seq(session, copy.agent)
+    if agent is None:
+        return without_agent(copy.agent)
+    came_from = (copy.digest, copy.source, copy.external_id, copy.superseded_by)
+    row = (copy.id, copy.noun, agent, *came_from, copy.forgotten_at)
+    return STORED if session.value(_PUT_FORGOTTEN, row) else KNOWN
+
+
 def _put_superseded(session: Session, copy: SupersededCopy, _: str) -> Put:
     passage = copy.passage
     agent = agent_seq(session, passage.agent)
@@ -121,4 +147,5 @@ def _put_superseded(session: Session, copy: SupersededCopy, _: str) -> Put:
 
 
 PASSAGE = Noun(paged(_PASSAGES, _passage), _put_passage)
+FORGOTTEN_TEXT = Noun(paged(_FORGOTTEN, _forgotten, first=("",)), _put_forgotten)
 SUPERSEDED = Noun(paged(_SUPERSEDED, _superseded, first=("",)), _put_superseded)

@@ -26,7 +26,8 @@ GIVEN_UP = "Given up: something was forgotten since it began, and it may tell of
 
 # When anybody's memory was last made to forget: blocks are shared, and one run tells of many.
 _FORGOTTEN_AT = """
-(SELECT max(at) FROM (SELECT max(forgotten_at) AS at FROM forgotten
+(SELECT max(at) FROM (
+    SELECT max(forgotten_at) AS at FROM forgotten WHERE superseded_by IS NULL
     UNION ALL SELECT max(removed_at) FROM removed
         WHERE superseded_by IS NULL AND removed_by <> 'undo'))
 """
@@ -35,7 +36,8 @@ _LAST = f"(SELECT {_FORGOTTEN_AT} AS at) last"
 _RUNS = f"""
 SELECT r.seq, r.id, a.name, r.kind, r.trigger, r.model,
     iif({_TELLS} AND r.ended_at IS NULL, 'abandoned', r.state),
-    CASE WHEN NOT {_TELLS} THEN r.outcome WHEN r.ended_at IS NULL THEN '{GIVEN_UP}' ELSE '' END,
+    CASE WHEN NOT {_TELLS} OR r.outcome = '{GIVEN_UP}' THEN r.outcome
+        WHEN r.ended_at IS NULL THEN '{GIVEN_UP}' ELSE '' END,
     {FIRST_MESSAGE.format("r")}, {LAST_MESSAGE.format("r")}, r.messages,
     iif({_TELLS}, NULL, r.progress), r.takeovers, r.started_at,
     iif({_TELLS}, coalesce(r.ended_at, last.at), r.ended_at),

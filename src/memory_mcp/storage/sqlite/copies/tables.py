@@ -64,11 +64,15 @@ TABLES: Mapping[str, Carried | NotCarried] = {
         ("message", "forgotten"),
         called={**_AGENT, "external_id": "aliases", "message_id": "id"},
     ),
-    "forgotten": Carried(("forgotten",), called=_AGENT),
+    "forgotten": Carried(("forgotten", "forgotten_text"), called=_AGENT),
     "passages": Carried(
         ("passage",),
         called=_AGENT,
-        apart={**_PLACE, "identity": "made from text, date and source", "dated": "made from the times"},
+        apart={
+            **_PLACE,
+            "identity": "made from text, date and source",
+            "dated": "made from the times",
+        },
     ),
     "passage_tags": Carried(("passage",), called={**_AGENT, "tag": "tags", "passage_seq": "id"}),
     # What was superseded, and by a passage that is still there; what was forgotten stays behind.
