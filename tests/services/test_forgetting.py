@@ -138,7 +138,8 @@ async def test_a_forgotten_message_does_not_come_back_by_another_import(
 
     again = await services.recall.append(agent_id, batch)
 
-    assert (again.stored, sorted(again.known)) == ([], sorted(appended.stored))
+    assert (again.stored, again.known) == ([], [appended.stored[1]])
+    assert again.forgotten == [appended.stored[0]]
     assert await said(services, agent_id, None) == ["I like rye."]
     elsewhere = [message("I like tea.", external_id="1", conversation="evening")]
     assert len((await services.recall.append(agent_id, elsewhere)).stored) == 1

@@ -24,10 +24,13 @@ class Filed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenIn:
-    """How many of the passages that a file brought were new, and how many were there already."""
+    """What became of the passages that a file brought: how many of each."""
 
     stored: int
     known: int
+    """Those that are there, and those that were superseded."""
+    forgotten: int
+    """Those that were forgotten here: a file doesn't bring them back."""
 
 
 class PassageStore(Protocol):
@@ -56,7 +59,8 @@ class PassageStore(Protocol):
     ) -> TakenIn:
         """Store passages that a file brings; known ones are refreshed.
 
-        One that was copied from another store, and is here under its id, stays as it is.
+        One that was copied from another store, and is here under its id, stays as it is. One that
+        was forgotten or superseded here stays out.
         """
         ...
 

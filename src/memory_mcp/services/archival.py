@@ -69,7 +69,7 @@ class Archival:
         """Store passages that a file brings; the same one again refreshes the one there.
 
         It is the same if its text is, letter by letter, with its date and its source; or its text
-        with its external id.
+        with its external id. One that was forgotten or superseded here stays out.
 
         Raises:
             InvalidInput: one cannot be stored; none was.

@@ -193,12 +193,14 @@ class _Import:
                 agent_id = await self._agent_id(batch.owner, conversation)
                 appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
                 self._count("message", len(appended.stored), len(appended.known))
+                self._stays_forgotten("messages", len(appended.forgotten))
                 return
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
             if passages:
                 agent_id = await self._agent_id(batch.owner)
                 taken = await self._services.archival.take_in(agent_id, passages)
                 self._count("passage", taken.stored, taken.known)
+                self._stays_forgotten("passages", taken.forgotten)
                 return
             await self._put([(each, each.what) for each in batch.items])
 
@@ -272,6 +274,10 @@ class _Import:
         self._report.known += known
         if stored:
             self._report.nouns[noun] += stored
+
+    def _stays_forgotten(self, nouns: str, number: int) -> None:
+        if number:
+            self._report.left_out[f"{nouns} that were forgotten here, not brought back"] += number
 
     @contextmanager
     def _timed(self, stage: str) -> Generator[None]:

@@ -1,9 +1,10 @@
 """Archival memory in SQLite."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.forgetting import gone_text
@@ -24,7 +25,13 @@ from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.removed import fate_of, remove_passages
+from memory_mcp.storage.sqlite.removed import (
+    Brought,
+    fate_of,
+    gone_passages,
+    remove_passages,
+    told_anew,
+)
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
@@ -103,7 +110,7 @@ class SqlitePassages:
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> TakenIn:
-        """Store passages that a file brings; known ones are refreshed."""
+        """Store passages that a file brings; known ones are refreshed, gone ones stay out."""
 
         def store(session: Session) -> TakenIn:
             now = to_iso(self._clock.now())
@@ -182,7 +189,7 @@ def file_passages(
     """
     filed = _store(session, indexes, agent_id, passages, vectors, now, door)
     found = _get(session, [seq for seq, _ in filed])
-    return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+    return [Filed(found[seq], refreshed=outcome == "there") for seq, outcome in filed]
 
 
 def take_in_passages(
@@ -195,11 +202,19 @@ def take_in_passages(
 ) -> TakenIn:
     """Store the passages that a file brings, in the transaction at hand; known ones are refreshed.
 
-    One that was copied from another store, and is here under its id, stays as it is.
+    One that was copied from another store, and is here under its id, stays as it is. One that was
+    forgotten or superseded here stays out.
     """
     stored = _store(session, indexes, agent_id, passages, vectors, now, "file")
-    known = sum(was_there for _, was_there in stored)
-    return TakenIn(stored=len(stored) - known, known=known)
+    outcomes = Counter(outcome for _, outcome in stored)
+    return TakenIn(
+        stored=outcomes["new"],
+        known=outcomes["there"] + outcomes["superseded"],
+        forgotten=outcomes["forgotten"],
+    )
+
+
+_Outcome = Literal["new", "there", "superseded", "forgotten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,33 +235,55 @@ def _store(
     vectors: Sequence[Vector | None],
     now: str,
     door: Door,
-) -> list[tuple[int, bool]]:
-    """For each passage its place, and whether it was there."""
+) -> list[tuple[int, _Outcome]]:
+    """For each passage its place, 0 where it stays out, and what became of it."""
     agent_seq = seq_of(session, AgentId(agent_id))
-    stored: list[tuple[int, bool]] = []
+    stored: list[tuple[int, _Outcome]] = []
     new_ids: list[str] = []
     refreshed_ids: list[str] = []
     for batch in _batches(passages, vectors):
         there = _there(session, agent_seq, batch, door)
         again = {
-            same: one for one, (copy, same) in zip(batch, there, strict=True) if same and not copy
+            same: one
+            for one, (copy, same) in zip(batch, there, strict=True)
+            if same is not None and copy is None
         }
         refreshed_ids += _refresh(session, indexes, agent_seq, again, now, door)
-        new = [one for one, (copy, same) in zip(batch, there, strict=True) if not copy and not same]
-        added = _insert(session, indexes, agent_seq, new, now)
+        places = [copy or same for copy, same in there]
+        new = [place for place, seq in enumerate(places) if seq is None]
+        gone = _gone(session, agent_seq, batch, new) if door == "file" else {}
+        new = [place for place in new if place not in gone]
+        added = _insert(session, indexes, agent_seq, [batch[place] for place in new], now)
+        if door != "file":
+            ids = zip(new, added, strict=True)
+            anew = [(id_, batch[at].text, batch[at].occurred_at) for at, (_, id_) in ids]
+            told_anew(session, agent_seq, anew)
         new_ids += [passage_id for _, passage_id in added]
-        places = iter(added)
-        for one, (copy, same) in zip(batch, there, strict=True):
-            seq = copy or same or next(places)[0]
-            stored.append((seq, bool(copy or same)))
-            if one.passage.supersedes is not None:
+        seqs = dict(zip(new, (seq for seq, _ in added), strict=True))
+        for place, one in enumerate(batch):
+            seq = places[place] or seqs.get(place, 0)
+            outcome: _Outcome = "there" if places[place] else gone.get(place, "new")
+            stored.append((seq, outcome))
+            if one.passage.supersedes is not None and seq:
                 _supersede(session, indexes, agent_id, one.passage.supersedes, seq, now)
     for operation, ids in (("refreshed", refreshed_ids), ("filed", new_ids)):
         if ids:
-            record_change(
-                session, now, "passage", ids[-1], operation, [agent_id], passages=len(ids)
-            )
+            told = {"passages": len(ids)}
+            record_change(session, now, "passage", ids[-1], operation, [agent_id], **told)
     return stored
+
+
+def _gone(
+    session: Session, agent_seq: int, batch: Sequence[_Coming], places: Sequence[int]
+) -> dict[int, _Outcome]:
+    """Which of the passages at these places were forgotten or superseded here."""
+    brought: list[Brought] = []
+    for place in places:
+        one, copied = batch[place], batch[place].passage.copied
+        told = (one.occurred_at, one.passage.source, one.passage.external_id)
+        brought.append(Brought(one.text, *told, copied.id if copied else None))
+    found = gone_passages(session, agent_seq, brought)
+    return {places[at]: "superseded" if by else "forgotten" for at, by in found.items()}
 
 
 def _batches(

@@ -3,12 +3,20 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.passages import Passage, fitting, identity, text_digest
+from memory_mcp.domain.passages import (
+    DIGEST_CHARS,
+    Passage,
+    fitting,
+    forgotten_digest,
+    identity,
+    text_digest,
+)
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
@@ -23,6 +31,8 @@ from memory_mcp.storage.sqlite.texts import (
     remove_texts,
     stretch_around,
 )
+
+BY_UNDO = "undo"
 
 Kept = dict[str, Any]
 """A row as it was, by column."""
@@ -53,8 +63,42 @@ _FORGET = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
 VALUES (?, 'message', ?, ?, ?, ?)
 """
+_FORGET_PASSAGE = """
+INSERT OR REPLACE INTO forgotten
+    (id, noun, agent_seq, external_id, forgotten_at, digest, source, superseded_by)
+VALUES (?, 'passage', ?, ?, ?, ?, ?, ?)
+"""
 _FORGOTTEN = """
-SELECT id FROM forgotten WHERE agent_seq = ? AND conversation = ? AND external_id = ?
+SELECT id FROM forgotten
+WHERE noun = 'message' AND agent_seq = ? AND conversation = ? AND external_id = ?
+"""
+_ANY_PASSAGE = """
+SELECT 1 FROM forgotten WHERE agent_seq = ? AND digest IS NOT NULL AND noun = 'passage' LIMIT 1
+"""
+# By id; by external id, whose text may have changed only where it was superseded; by text, date and
+# source, as far as they are known. A date that only one of them has tells them apart, unless they
+# are of one source.
+_GONE = f"""
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.id = asked.value ->> 'id'
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.external_id = asked.value ->> 'external_id'
+WHERE f.superseded_by IS NULL
+    OR substr(f.digest, 1, {DIGEST_CHARS}) = substr(asked.value ->> 'digest', 1, {DIGEST_CHARS})
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.digest >= asked.value ->> 'text' AND f.digest < asked.value ->> 'text_end'
+WHERE iif(f.source IS NULL OR asked.value ->> 'source' IS NULL,
+    f.digest = asked.value ->> 'digest' OR asked.value ->> 'digest' = asked.value ->> 'text',
+    f.source = asked.value ->> 'source' AND (f.digest = asked.value ->> 'digest'
+        OR asked.value ->> 'text' IN (f.digest, asked.value ->> 'digest')))
+"""
+_TOLD_ANEW = """
+UPDATE forgotten SET superseded_by = ? WHERE noun = 'passage' AND agent_seq = ?
+    AND superseded_by IS NULL AND digest >= ? AND digest < ?
 """
 _IS_KEPT = """
 SELECT r.noun, r.agent_seq, a.id, r.row FROM removed r JOIN agents a ON a.seq = r.agent_seq
@@ -107,6 +151,7 @@ def remove_passages(
 ) -> list[Passage]:
     """Take passages of an agent out of memory, and keep them; those that went, in their order.
 
+    No file brings them back; those that an undo takes were never meant to be there, and a file may.
     Ids that are none of the agent's passages are passed over.
     """
     agent_seq = seq_of(session, AgentId(agent_id))
@@ -115,6 +160,11 @@ def remove_passages(
     for *columns, tags in session.all(_PASSAGES, (agent_seq, json.dumps(list(passage_ids)))):
         kept: Kept = {**dict(zip(_PASSAGE, columns, strict=True)), "tags": json.loads(tags)}
         keep(session, kept["id"], "passage", agent_seq, kept, by, now, superseded_by)
+        if by != BY_UNDO:
+            digest = forgotten_digest(text_digest(kept["content"]), kept["occurred_at"])
+            came_from = (digest, kept["source"], superseded_by)
+            told = (kept["id"], agent_seq, kept["external_id"], now, *came_from)
+            session.run(_FORGET_PASSAGE, told)
         remove_texts(session, PASSAGE_TEXTS, [(kept["seq"], _passage_texts(kept))])
         indexes.remove_vectors(session, PASSAGES, kept["seq"])
         session.run("DELETE FROM passage_tags WHERE passage_seq = ?", (kept["seq"],))
@@ -198,7 +248,8 @@ def purge(session: Session, before: str) -> int:
     """Let go for good what was removed before that moment (in stored form); how much it was.
 
     Lines of blocks go from the blocks' history as well, and conversations that are left empty. That
-    a message was forgotten stays known, by its id and where it came from, lest it comes again.
+    a message or a passage was forgotten stays known, lest it comes again: by its id, by where it
+    came from, a passage by a digest too.
     """
     rows = session.all("SELECT noun, row FROM removed WHERE removed_at < ?", (before,))
     session.run("DELETE FROM removed WHERE removed_at < ?", (before,))
@@ -221,7 +272,8 @@ def fate_of(session: Session, agent_seq: int, passage_id: str) -> tuple[str | No
 
 def has_forgotten(session: Session, agent_seq: int) -> bool:
     """Whether any message of the agent's was ever forgotten."""
-    return session.value("SELECT 1 FROM forgotten WHERE agent_seq = ?", (agent_seq,)) is not None
+    sql = "SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ? LIMIT 1"
+    return session.value(sql, (agent_seq,)) is not None
 
 
 def forgotten_id(
@@ -237,6 +289,70 @@ def forgotten_id(
     if external_id is None:
         return None
     return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
+
+
+def forgotten_among(session: Session, message_ids: Sequence[MessageId]) -> set[MessageId]:
+    """Those of the messages that were forgotten."""
+    sql = "SELECT id FROM forgotten WHERE id IN (SELECT value FROM json_each(?))"
+    return {MessageId(row[0]) for row in session.all(sql, (json.dumps(list(message_ids)),))}
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What tells whether a passage that a file brings was forgotten; `text` is a digest."""
+
+    text: str
+    occurred_at: str | None
+    source: str | None
+    external_id: str | None
+    id: str | None
+    """Its id in the store it was copied from."""
+
+
+def gone_passages(
+    session: Session, agent_seq: int, brought: Sequence[Brought]
+) -> dict[int, str | None]:
+    """Those that are gone here, by place, with what holds now where something does."""
+    if not brought or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return {}
+    asked = [
+        {
+            "id": one.id,
+            "external_id": one.external_id,
+            "source": one.source,
+            "digest": forgotten_digest(one.text, one.occurred_at),
+            "text": forgotten_digest(one.text, None),
+            "text_end": f"{one.text}!",
+        }
+        for one in brought
+    ]
+    found: dict[int, str | None] = {}
+    for place, superseded_by in session.all(
+        _GONE, {"agent": agent_seq, "asked": json.dumps(asked)}
+    ):
+        found[place] = superseded_by and found.get(place, superseded_by)
+    return found
+
+
+def told_anew(session: Session, agent_seq: int, new: Sequence[tuple[str, str, str | None]]) -> None:
+    """What somebody tells (id, text's digest, date) stands for what was forgotten of that text."""
+    if not new or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return
+    session.run_many(
+        _TOLD_ANEW,
+        [
+            (passage_id, agent_seq, first, end)
+            for passage_id, text, occurred_at in new
+            for first, end in _digests(text, occurred_at)
+        ],
+    )
+
+
+def _digests(text: str, occurred_at: str | None) -> list[tuple[str, str]]:
+    undated = forgotten_digest(text, None)
+    if occurred_at is None:
+        return [(undated, f"{text}!")]
+    return [(one, f"{one}\1") for one in (undated, forgotten_digest(text, occurred_at))]
 
 
 def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
@@ -258,6 +374,7 @@ def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
     indexes.add_vectors_to(session, PASSAGES, [(seq, agent_seq, None)])
     session.run(_COMPARE_AGAIN, (seq - 1, agent_seq))
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
     return True
 
 
