@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from memory_mcp.transfer.source import Source
 
 LEFT_OUT_TOLD = 30
-NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
+NOUNS = (
+    "agent", "block", "conversation", "message", "passage", "superseded", "summary", "mail", "run"
+)  # fmt: skip
+NAMES = {"superseded": "superseded passage"}
 PLURALS = {"summary": "summaries"}
 
 
@@ -141,7 +144,7 @@ def _told(nouns: Counter[str]) -> str:
     return ", ".join(
         f"{nouns[noun]:,} {PLURALS[noun]}"
         if noun in PLURALS and nouns[noun] > 1
-        else counted(nouns[noun], noun)
+        else counted(nouns[noun], NAMES.get(noun, noun))
         for noun in NOUNS
         if nouns[noun]
     )

@@ -142,6 +142,7 @@ INSERT INTO passages (seq, id, agent_seq, content, identity, occurred_at, create
     refreshed_at, origin, supersedes, source, external_id, metadata)
 VALUES (:seq, :id, :agent_seq, :content, :identity, :occurred_at, :created_at, :refreshed_at,
     :origin, :supersedes, :source, :external_id, :metadata)
+RETURNING seq
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
@@ -459,7 +460,8 @@ def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept)
     ):
         return False
     key = identity(text, at, source).encode()
-    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "identity": key, "source": source})
+    row = {**kept, "agent_seq": agent_seq, "identity": key, "source": source}
+    seq = session.value(_PUT_PASSAGE, row)  # one copied from another store has no place yet
     tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
     session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
