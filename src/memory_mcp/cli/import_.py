@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from memory_mcp.transfer.source import Source
 
 LEFT_OUT_TOLD = 30
-NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
+NOUNS = (
+    "agent", "block", "conversation", "message", "passage", "superseded", "summary", "mail", "run"
+)  # fmt: skip
+NAMES = {"superseded": "superseded passage"}
 PASSAGES = ("passages", "markdown", "mem0", "server-memory")
 """Formats whose things are passages, where nothing came of which the noun could be told."""
 PLURALS = {"summary": "summaries"}
@@ -176,7 +179,7 @@ def _told(nouns: Counter[str]) -> str:
     return ", ".join(
         f"{nouns[noun]:,} {PLURALS[noun]}"
         if noun in PLURALS and nouns[noun] > 1
-        else counted(nouns[noun], noun)
+        else counted(nouns[noun], NAMES.get(noun, noun))
         for noun in NOUNS
         if nouns[noun]
     )
