@@ -28,7 +28,7 @@ _FORGOTTEN = f"""
 SELECT f.id, f.id, a.name, f.noun, f.digest, f.source, f.external_id, f.superseded_by,
     f.forgotten_at
 FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
-WHERE f.id > :a AND f.digest IS NOT NULL AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+WHERE f.id > :a AND f.noun <> 'message' AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
 """
 # Of a passage that was forgotten what it took the place of is not carried either.
 SUPERSEDED_IDS = """
