@@ -22,7 +22,7 @@ SELECT m.seq, m.id, s.name, r.name, m.text, m.state, m.in_reply_to, m.hops, m.ro
     m.expires_at, m.delivered_at, m.answered_at, m.awaited_until, m.held_until, m.told_expired,
     m.told_key, m.key
 FROM mail m JOIN agents s ON s.seq = m.sender_seq JOIN agents r ON r.seq = m.recipient_seq
-WHERE m.seq > :a AND m.sender_seq {OF_THESE} AND m.recipient_seq {OF_THESE}
+WHERE m.seq > :a AND +m.sender_seq {OF_THESE} AND +m.recipient_seq {OF_THESE}
 ORDER BY m.seq LIMIT :limit
 """
 LEFT_BEHIND = f"""
