@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+import anyio
 import pytest
 from tests.transfer.conftest import DATA, bring_into
 from tests.transfer.test_json_lines_export import exported
@@ -89,7 +90,7 @@ async def _settings(services: Services, work: Agent, crew: Agent, left: Agent) -
 
 async def _blocks(services: Services, default: Agent, work: Agent, crew: Agent) -> None:
     memory = services.core_memory
-    for line in ("Name: Ana", "Ünïcode 東京 🎉 \u200b", "PIN 4711"):
+    for line in ("Name: Ana", "Ünïcode 東京 🎉 \u200b", "PIN 47-11-99"):
         await memory.append(work.id, "human", line)
     await memory.append(work.id, "project", "Told once.", key="call-1")
     await memory.create(default.id, "tides", "High at six.", group="boats")
@@ -172,12 +173,12 @@ async def _hooks(services: Services, crew: Agent, clock: ManualClock) -> None:
         await tell(HostEvent(kind="start", session=session, folder=folder))
     telling = await services.capture.telling(crew.id, "s-open", 8_000)
     await services.capture.told(crew.id, "s-open", telling)
-    await tell(HostEvent(kind="user", session="s-open", text="Which tide?", turn="t1"))
-    await tell(HostEvent(kind="assistant", session="s-open", text="The high one.", key="k-2"))
+    await tell(HostEvent(kind="prompt", session="s-open", text="Which tide?", turn="t1"))
+    await tell(HostEvent(kind="answer", session="s-open", text="The high one.", key="k-2"))
     await services.capture.read_to(crew.id, "s-open", "/home/ana/.claude/s-open.jsonl", 4_096)
     await tell(HostEvent(kind="compaction", session="s-open", name="attempt"))
     # A clock that is behind: the end is told as earlier than what was said.
-    later = HostEvent(kind="user", session="s-ended", text="Bye.", at=clock.now())
+    later = HostEvent(kind="prompt", session="s-ended", text="Bye.", at=clock.now())
     await tell(later)
     early = clock.now() - timedelta(minutes=5)
     await tell(HostEvent(kind="end", session="s-ended", at=early))
@@ -206,7 +207,7 @@ async def _forget(services: Services, work: Agent, clock: ManualClock) -> None:
     told = (await services.archival.search(work.id, "forget me")).hits[0].passage
     await services.forgetting.forget(work.id, [page.hits[0].message.id, told.id])
     clock.advance(timedelta(minutes=1))
-    preview = await services.forgetting.preview(work.id, "4711")
+    preview = await services.forgetting.preview(work.id, "47-11-99")
     pending = await services.forgetting.pending(work.id)
     assert pending is not None, preview.answer
     await services.forgetting.confirm(work.id, pending.code)
@@ -234,7 +235,6 @@ async def _runs(
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything; to be read only."""
-    import anyio
 
     path = tmp_path_factory.mktemp("whole") / "memory.db"
     anyio.run(fill, path)
@@ -317,7 +317,9 @@ async def test_every_canonical_table_is_the_same_in_the_new_store(
     assert len(removed) == 2
     before["removed"] = removed
     for row in before["block_history"]:
-        row["value"] = "\n".join(each for each in row["value"].split("\n") if "4711" not in each)
+        row["value"] = "\n".join(
+            each for each in row["value"].split("\n") if "47-11-99" not in each
+        )
     assert after.keys() == before.keys()
     for table, rows in before.items():
         assert rows, f"the test has nothing in {table}"
@@ -331,7 +333,7 @@ async def test_nothing_that_was_forgotten_is_in_an_export(filled: Path) -> None:
     lines, _ = await export(filled)
 
     whole = "".join(lines)
-    for gone in ("4711", "Forget me", "Diagnosis"):
+    for gone in ("47-11-99", "Forget me", "Diagnosis"):
         assert gone not in whole
 
 
@@ -345,7 +347,7 @@ async def test_what_stays_behind_is_counted(filled: Path) -> None:
         "forgotten things that can still be put back here": 5,
         "things to be forgotten that wait for a code": 1,
     }
-    assert taken.kinds["mail"] == 8
+    assert taken.kinds["mail"] == 9
     assert taken.kinds["deleted"] == 1
 
 
@@ -518,15 +520,15 @@ async def test_what_a_run_read_stays_when_something_was_forgotten_since(tmp_path
         services = worker.services
         agent = await services.agents.choose(AgentChoice())
         said = NewMessage(
-            role="user", content="My PIN is 4711.", created_at=clock.now(), conversation="c"
+            role="user", content="My PIN is 47-11-99.", created_at=clock.now(), conversation="c"
         )
         await services.recall.append(agent.id, [said])
-        finish = calls("memory_finish_edits", report="The PIN is 4711.")
-        chat.add(calls("memory_insert", label="human", new_string="PIN: 4711"), finish)
+        finish = calls("memory_finish_edits", report="The PIN is 47-11-99.")
+        chat.add(calls("memory_insert", label="human", new_string="PIN: 47-11-99"), finish)
         assert await worker.once(None, lambda _: None)
-        await services.ledger.request(agent.id, "What was 4711?")
+        await services.ledger.request(agent.id, "What was 47-11-99?")
         clock.advance(timedelta(minutes=1))
-        await services.forgetting.preview(agent.id, "4711")
+        await services.forgetting.preview(agent.id, "47-11-99")
         pending = await services.forgetting.pending(agent.id)
         await services.forgetting.confirm(agent.id, pending.code)
     before, taken = await export(path)
@@ -539,7 +541,7 @@ async def test_what_a_run_read_stays_when_something_was_forgotten_since(tmp_path
         spent = await services.ledger.state()
         runs = await services.ledger.runs()
 
-    assert "4711" not in "".join(before)
+    assert "47-11-99" not in "".join(before)
     told = "runs without what they read and wrote, as something was forgotten since"
     assert taken.left_behind[told] == 2
     assert again == before
@@ -547,7 +549,7 @@ async def test_what_a_run_read_stays_when_something_was_forgotten_since(tmp_path
         ("request", "abandoned"),
         ("reflect", "done"),
     ]
-    assert spent.today.tokens > 0
+    assert spent.tokens_today > 0
 
 
 # --- The list of tables ---

@@ -139,12 +139,15 @@ class PassageCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenTextCopy:
-    """A passage that was forgotten or superseded: nothing of what it said but a digest."""
+    """A passage, a line of a block or a mail that is not to come back: of what it said a digest.
+
+    Of a line, `source` is its block and `external_id` the label; of a mail there is only the id.
+    """
 
     id: str
     agent: str
     noun: str
-    digest: str
+    digest: str | None
     source: str | None
     external_id: str | None
     superseded_by: str | None

@@ -40,6 +40,8 @@ class Put:
     stored: bool
     note: str | None = None
     """Where it was not stored, why not; `None`: it is here already."""
+    forgotten: int = 0
+    """Lines of it, or 1 for all of it, that were forgotten here, and stay out."""
 
 
 Page = Sequence[tuple[Place, Copy]]

@@ -220,6 +220,7 @@ class _Import:
         outcomes = await self._services.copies.put([copy for _, copy in here])
         for (place, copy), put in zip(here, outcomes, strict=True):
             kind = kind_of(copy)
+            self._stays_forgotten("mails" if kind == "mail" else "lines of blocks", put.forgotten)
             if put.note is not None:
                 alone = kind in ("agent", "block")
                 self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
@@ -229,7 +230,9 @@ class _Import:
                 else:
                     self._copied.add(copy.id)
             if kind not in _PARTS:
-                self._count(kind, int(put.stored), int(not put.stored and put.note is None))
+                is_known = not put.stored and put.note is None
+                is_known &= not (kind == "mail" and put.forgotten)
+                self._count(kind, int(put.stored), int(is_known))
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""

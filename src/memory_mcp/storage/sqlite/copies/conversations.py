@@ -18,14 +18,14 @@ from memory_mcp.storage.sqlite.session import Row, Session
 _CONVERSATIONS = f"""
 SELECT c.seq, c.id, a.name, c.external_id, c.host, c.project, c.started_at, c.last_at
 FROM conversations c JOIN agents a ON a.seq = c.agent_seq
-WHERE c.seq > :a AND c.agent_seq {OF_THESE} ORDER BY c.seq LIMIT :limit
+WHERE c.seq > :a AND +c.agent_seq {OF_THESE} ORDER BY c.seq LIMIT :limit
 """
 _SESSIONS = f"""
 SELECT c.seq, a.name, c.external_id, c.last_at, c.ended_at, s.seen, s.transcript, s.offset,
     s.last_sign
 FROM conversations c JOIN agents a ON a.seq = c.agent_seq
     LEFT JOIN host_sessions s ON s.conversation_seq = c.seq
-WHERE c.seq > :a AND c.agent_seq {OF_THESE}
+WHERE c.seq > :a AND +c.agent_seq {OF_THESE}
     AND (c.ended_at IS NOT NULL OR s.conversation_seq IS NOT NULL)
 ORDER BY c.seq LIMIT :limit
 """

@@ -22,7 +22,7 @@ SELECT m.seq, m.id, s.name, r.name, m.text, m.state, m.in_reply_to, m.hops, m.ro
     m.expires_at, m.delivered_at, m.answered_at, m.awaited_until, m.held_until, m.told_expired,
     m.told_key, m.key
 FROM mail m JOIN agents s ON s.seq = m.sender_seq JOIN agents r ON r.seq = m.recipient_seq
-WHERE m.seq > :a AND m.sender_seq {OF_THESE} AND m.recipient_seq {OF_THESE}
+WHERE m.seq > :a AND +m.sender_seq {OF_THESE} AND +m.recipient_seq {OF_THESE}
 ORDER BY m.seq LIMIT :limit
 """
 LEFT_BEHIND = f"""
@@ -46,6 +46,8 @@ def _put_mail(session: Session, copy: MailCopy, now: str) -> Put:
     sender, recipient = agent_seq(session, copy.sender), agent_seq(session, copy.recipient)
     if sender is None or recipient is None:
         return without_agent(copy.sender if sender is None else copy.recipient)
+    if session.value("SELECT 1 FROM forgotten WHERE id = ?", (copy.id,)):
+        return Put(stored=False, forgotten=1)
     rest = [getattr(copy, name) for name in _FIELDS[3:]]
     if session.value(_PUT, (copy.id, sender, recipient, *rest)) is None:
         return KNOWN

@@ -29,19 +29,19 @@ SELECT m.seq, m.id, a.name, c.external_id, m.role, m.name, m.content, m.created_
     m.external_id, m.metadata, {_ALIASES.format("m")}
 FROM messages m JOIN agents a ON a.seq = m.agent_seq
     JOIN conversations c ON c.seq = m.conversation_seq
-WHERE m.seq > :a AND m.agent_seq {OF_THESE} ORDER BY m.seq LIMIT :limit
+WHERE m.seq > :a AND +m.agent_seq {OF_THESE} ORDER BY m.seq LIMIT :limit
 """
 _FORGOTTEN = f"""
 SELECT f.id, f.id, a.name, f.conversation, f.external_id, f.forgotten_at,
     {_ALIASES.format("f")}
 FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
-WHERE f.id > :a AND f.noun = 'message' AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+WHERE f.id > :a AND f.noun = 'message' AND +f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
 """
 _SUMMARIES = f"""
 SELECT s.seq, s.id, a.name, s.text, {FIRST_MESSAGE.format("s")}, {LAST_MESSAGE.format("s")},
     s.messages, s.covered, s.last_at, s.made_by, s.created_at
 FROM summaries s JOIN agents a ON a.seq = s.agent_seq
-WHERE s.seq > :a AND s.agent_seq {OF_THESE} ORDER BY s.seq LIMIT :limit
+WHERE s.seq > :a AND +s.agent_seq {OF_THESE} ORDER BY s.seq LIMIT :limit
 """
 _PUT_FORGOTTEN = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)

@@ -15,7 +15,10 @@ _AGENT_SEQ = "SELECT seq FROM agents WHERE name = ?"
 _MESSAGE_SEQ = "SELECT seq FROM messages WHERE id = ?"
 
 OF_THESE = "IN (SELECT value FROM json_each(:agents))"
-"""The agents whose copies are asked for."""
+"""The agents whose copies are asked for.
+
+With a `+` before it, rows are read in the order of their places, and not sorted anew for each page.
+"""
 FIRST_MESSAGE = """
 (SELECT id FROM messages WHERE agent_seq = {0}.agent_seq AND seq >= {0}.first_seq
     ORDER BY seq LIMIT 1)

@@ -22,13 +22,13 @@ SELECT p.seq, p.id, a.name, p.content,
     p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.source, p.supersedes,
     p.external_id, p.metadata
 FROM passages p JOIN agents a ON a.seq = p.agent_seq
-WHERE p.seq > :a AND p.agent_seq {OF_THESE} ORDER BY p.seq LIMIT :limit
+WHERE p.seq > :a AND +p.agent_seq {OF_THESE} ORDER BY p.seq LIMIT :limit
 """
 _FORGOTTEN = f"""
 SELECT f.id, f.id, a.name, f.noun, f.digest, f.source, f.external_id, f.superseded_by,
     f.forgotten_at
 FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
-WHERE f.id > :a AND f.digest IS NOT NULL AND f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+WHERE f.id > :a AND f.noun <> 'message' AND +f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
 """
 # Of a passage that was forgotten what it took the place of is not carried either.
 SUPERSEDED_IDS = """
@@ -41,7 +41,7 @@ SELECT chain.id FROM chain JOIN passages p ON p.id = chain.successor
 _SUPERSEDED = f"""
 SELECT r.id, a.name, r.row, r.superseded_by, r.removed_by, r.removed_at
 FROM removed r JOIN agents a ON a.seq = r.agent_seq
-WHERE r.id > :a AND r.agent_seq {OF_THESE} AND r.id IN ({SUPERSEDED_IDS})
+WHERE r.id > :a AND +r.agent_seq {OF_THESE} AND r.id IN ({SUPERSEDED_IDS})
 ORDER BY r.id LIMIT :limit
 """
 _IS_HERE = """

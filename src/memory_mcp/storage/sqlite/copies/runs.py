@@ -43,21 +43,21 @@ SELECT r.seq, r.id, a.name, r.kind, r.trigger, r.model,
     iif({_TELLS}, coalesce(r.ended_at, last.at), r.ended_at),
     iif({_TELLS}, coalesce(r.pruned_at, last.at), r.pruned_at)
 FROM runs r JOIN agents a ON a.seq = r.agent_seq CROSS JOIN {_LAST}
-WHERE r.seq > :a AND r.agent_seq {OF_THESE} ORDER BY r.seq LIMIT :limit
+WHERE r.seq > :a AND +r.agent_seq {OF_THESE} ORDER BY r.seq LIMIT :limit
 """
 _CALLS = f"""
 SELECT c.run_seq, c.number, r.id, c.number, c.asked_at, c.answered_at,
     iif({_TELLS}, NULL, c.request), iif({_TELLS}, NULL, c.response), iif({_TELLS}, NULL, c.error),
     c.tokens_in, c.tokens_out, c.cost_usd
 FROM run_calls c JOIN runs r ON r.seq = c.run_seq CROSS JOIN {_LAST}
-WHERE (c.run_seq, c.number) > (:a, :b) AND r.agent_seq {OF_THESE}
+WHERE (c.run_seq, c.number) > (:a, :b) AND +r.agent_seq {OF_THESE}
 ORDER BY c.run_seq, c.number LIMIT :limit
 """
 _CHANGES = f"""
 SELECT c.run_seq, c.number, r.id, c.number, c.noun, c.noun_id, c.operation,
     iif({_TELLS}, NULL, c.before), iif({_TELLS}, NULL, c.after), c.undone_at
 FROM run_changes c JOIN runs r ON r.seq = c.run_seq CROSS JOIN {_LAST}
-WHERE (c.run_seq, c.number) > (:a, :b) AND r.agent_seq {OF_THESE}
+WHERE (c.run_seq, c.number) > (:a, :b) AND +r.agent_seq {OF_THESE}
 ORDER BY c.run_seq, c.number LIMIT :limit
 """
 LEFT_BEHIND = f"""
