@@ -87,7 +87,7 @@ FORMATS = {
         folders=True,
     ),
     "server-memory": Format(
-        server_memory.read, "the graph of the official memory server: memory.jsonl"
+        server_memory.read, "the graph of the official memory server: memory.jsonl", folders=True
     ),
     "mem0": Format(mem0.read, "mem0's export: a JSON file of memories", folders=True),
     "af": Format(agent_file.read, "a Letta agent file (.af), of either schema", "letta"),
@@ -164,6 +164,8 @@ def _of_text(head: str) -> str | None:
 _MARKS = (
     ("chatgpt", ("mapping",)),
     ("claude-ai", ("chat_messages",)),
+    ("claude-ai", ("conversations_memory",)),
+    ("claude-ai", ("prompt_template", "docs")),
     ("jsonl", ("kind", "format")),
     ("codex", ("payload", "timestamp", "type")),
     ("codex", ("timestamp", "instructions")),

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import Copy
+from memory_mcp.domain.json_values import moment_of, name_of
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.texts import SURROGATE
+from memory_mcp.domain.texts import SURROGATE, TAG_CHARS_MAX, TAGS_MAX
 
 BAD_TOLD = 20
 
@@ -74,6 +77,28 @@ class Report:
         self.bad += 1
         if len(self.bad_places) < BAD_TOLD:
             self.bad_places.append((place, reason))
+
+
+def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
+    """When something was, by the first of these fields that says it.
+
+    One that says it in a way that cannot be read is told of.
+    """
+    for name in names:
+        value = told.get(name)
+        if value is None or value == "":
+            continue
+        if (moment := moment_of(value)) is not None:
+            return moment
+        report.not_understood[f"times under {name} that cannot be read"] += 1
+    return None
+
+
+def tags_of(*names: Any) -> tuple[str, ...]:
+    """Names of another program as tags: printable, not too long, each once, not too many."""
+    told = (name_of(name) for name in names)
+    tags = dict.fromkeys(name[:TAG_CHARS_MAX].strip() for name in told if name)
+    return tuple(tags)[:TAGS_MAX]
 
 
 def storable(text: str, report: Report) -> str:

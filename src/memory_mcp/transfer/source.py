@@ -4,7 +4,6 @@ Whatever lies under the path is read, or told of in the report. Nothing is read 
 a JSON file come one by one, each with a limit, and what is compressed is unpacked as it is read.
 """
 
-import codecs
 import json
 import os
 import re
@@ -17,22 +16,17 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO, RawIOBase
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.transfer.folder import Entry, entries
+from memory_mcp.transfer.json_stream import JsonStream, Value
 from memory_mcp.transfer.packed import CHUNK, is_zip, plain_name, unpacked, watched
 from memory_mcp.transfer.report import Report
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
-ITEM_BYTES_MAX = 32 * 1024 * 1024
-"""The longest item of a list; of more, one would hold too much memory at once."""
 WHOLE_BYTES_MAX = 128 * 1024 * 1024
 """The largest file of a format that can only be read whole."""
-NUMBER_CHARS = 400
-_AFTER = tuple(",] \t\r\n")
-"""What may follow a number that is whole."""
-_BOM = b"\xef\xbb\xbf"
 
 Known = Mapping[str, str]
 """Files that a format leaves out on purpose: an expression for their names, what they are."""
@@ -68,6 +62,7 @@ class Source:
         self.agent = agent
         self.path = None if name == "-" else Path(name).expanduser()
         self._told = False
+        self._first: dict[str, str] = {}
         if self.path is not None and not os.access(self.path, os.R_OK):
             reason = "Permission denied" if self.path.exists() else "No such file or directory"
             raise ImportRefused(f"{name} cannot be read: {reason}.")
@@ -271,6 +266,7 @@ class Source:
                 return
         ending = PurePath(name).suffix.lower()
         says = f"files ending in {ending}" if ending else "files without an ending"
+        says = f"{says}, {self._first.setdefault(ending, name)} the first"
         if ending == ".zip":
             says = f"zip {name} (unpack it, and import the folder)"
         self._once(lambda: self.report.not_understood.update([says]))
@@ -345,62 +341,60 @@ def _holds_zip(path: Path) -> bool:
         return False
 
 
-# --- Lines ---
-
-
-def lines_of(file: BinaryIO, report: Report) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their numbers, without blank ones; `None` for one that is too long."""
-    number = 0
-    while line := file.readline(LINE_BYTES_MAX + 1):
-        number += 1
-        report.lines += 1
-        if len(line) > LINE_BYTES_MAX:
-            while not line.endswith(b"\n") and (line := file.readline(CHUNK)):
-                pass
-            yield number, None
-            continue
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        if line.strip():
-            yield number, line
-
-
-def object_in(line: bytes) -> dict[str, Any]:
-    """The JSON object that a line is.
-
-    Raises:
-        ValueError: it is none; the text says why.
-    """
-    try:
-        told: Any = json.loads(line)
-    except UnicodeDecodeError:
-        raise ValueError("the line is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the line is not JSON ({error})") from None
-    if not isinstance(told, dict):
-        raise ValueError("the line is not a JSON object")
-    return told  # pyright: ignore[reportUnknownVariableType] - JSON of unsure shape
-
-
-TOO_LONG = f"the line is longer than {LINE_BYTES_MAX // 2**20} MiB"
+# --- JSON ---
 
 
 def objects_by_line(
     file: BinaryIO, report: Report, name: str = ""
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """The objects of a file of JSON lines: number, place, object. Other lines are bad ones."""
-    before = f"{name}, " if name else ""
-    for number, line in lines_of(file, report):
-        place = f"{before}line {number:,}"
-        try:
-            if line is None:
-                raise ValueError(TOO_LONG)
-            yield number, place, object_in(line)
-        except ValueError as error:
-            report.refuse(place, str(error))
+    """The objects of a file of JSON lines: the line each begins on, its place, the object.
+
+    An object over several lines and the items of a list are read as if they were lines. What is no
+    object is refused, and the rest comes.
+    """
+    before, lines = f"{name}, " if name else "", report.lines
+    stream = JsonStream(file)
+    for value in stream.values():
+        report.lines = lines + value.line
+        place = before + value.place
+        if isinstance(told := value.told, dict):
+            yield value.line, place, cast("dict[str, Any]", told)
+        else:
+            report.refuse(place, value.wrong or _NO_OBJECT)
+    report.lines = lines + stream.lines
 
 
-# --- JSON ---
+def values_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, Value]]:
+    """The objects of a JSON file with their numbers: a list's items, or one after another.
+
+    What is no object, or longer than 32 MiB, is refused, and the rest comes.
+
+    Raises:
+        ImportRefused: it is empty, or no JSON from its beginning.
+    """
+    stream = JsonStream(file)
+    first = stream.begins_with()
+    if first not in ("[", "{"):
+        reason = "begins with neither [ nor {, and so is no JSON" if first else "is empty"
+        raise ImportRefused(f"{name} {reason}.")
+    for number, value in enumerate(stream.values(), 1):
+        if isinstance(value.told, dict):
+            yield number, value
+        else:
+            report.refuse(f"{name}, {value.place}", value.wrong or _NO_OBJECT)
+
+
+def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same without their places.
+
+    Raises:
+        ImportRefused: it is empty, or no JSON from its beginning.
+    """
+    for number, value in values_of(file, report, name):
+        yield number, cast("dict[str, Any]", value.told)
+
+
+_NO_OBJECT = "it is not a JSON object"
 
 
 def whole_json(file: BinaryIO, name: str) -> Any:
@@ -430,146 +424,6 @@ def _decoded(told: bytes) -> str:
     if told.startswith((b"\xff\xfe", b"\xfe\xff")):
         return told.decode("utf-16")
     return told.decode("utf-8-sig")
-
-
-def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, Any]]:
-    """The items of a file that is one JSON list, with their numbers, one by one.
-
-    One item is held at a time, and of at most 32 MiB; a longer one is reported and passed over. An
-    object that is no list is its only item.
-
-    Raises:
-        ImportRefused: it is no JSON, or cut off in the middle.
-    """
-    reader = _Items(file, name)
-    try:
-        for number, item in enumerate(reader.items(), 1):
-            if item is _Items.TOO_LONG:
-                report.refuse(
-                    f"{name}, item {number:,}",
-                    f"it is longer than {ITEM_BYTES_MAX // 2**20} MiB, too long to be read at once",
-                )
-            else:
-                yield number, item
-    except UnicodeDecodeError:
-        raise ImportRefused(f"{name} is not UTF-8; what came before is stored.") from None
-
-
-class _Items:
-    """The scanner behind `items_of`: it decodes from a buffer that grows until an item fits."""
-
-    TOO_LONG = object()
-    _SPACE = re.compile(r"[ \t\r\n]*")
-    _STRUCTURE = re.compile(r'[\\"{}\[\],]')
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file = file
-        self._name = name
-        self._text = ""
-        self._place = 0
-        self._ended = False
-        self._characters = codecs.getincrementaldecoder("utf-8")()
-        self._decoder = json.JSONDecoder()
-
-    def items(self) -> Iterator[Any]:
-        first = self._next()
-        if first == "\ufeff":
-            self._place += 1
-            first = self._next()
-        if first == "{":
-            yield self._item()
-            return
-        if first != "[":
-            raise self._wrong("it begins with neither [ nor {")
-        self._place += 1
-        if self._next() == "]":
-            return
-        while True:
-            yield self._item()
-            mark = self._next()
-            self._place += 1
-            if mark == "]":
-                return
-            if mark != ",":
-                raise self._wrong("an item is followed by neither , nor ]")
-
-    def _next(self) -> str:
-        """The next character that is no space; empty at the end."""
-        while True:
-            found = self._SPACE.match(self._text, self._place)
-            self._place = found.end() if found else self._place
-            if self._place < len(self._text):
-                return self._text[self._place]
-            if not self._more(CHUNK):
-                return ""
-
-    def _more(self, size: int) -> bool:
-        """Read on; false at the end. What lies before the place at hand is let go."""
-        text = ""
-        while not text and not self._ended:  # a character may come in two pieces
-            chunk = self._file.read(size)
-            self._ended = not chunk
-            text = self._characters.decode(chunk, self._ended)
-        self._text = self._text[self._place :] + text
-        self._place = 0
-        return bool(text)
-
-    def _item(self) -> Any:
-        self._next()
-        while True:
-            try:
-                item, end = self._decoder.raw_decode(self._text, self._place)
-            except json.JSONDecodeError as error:
-                held = len(self._text) - self._place
-                near_end = error.pos >= len(self._text) - 20
-                if not near_end and not error.msg.startswith("Unterminated"):
-                    raise self._wrong(str(error)) from None
-                if held > ITEM_BYTES_MAX:
-                    self._pass_over()
-                    return self.TOO_LONG
-                if not self._more(max(CHUNK, held)):
-                    raise self._wrong("it is cut off in the middle") from None
-            except RecursionError:
-                raise self._wrong("it is nested too deep") from None
-            else:
-                follows = self._text[end : end + 1]
-                may_go_on = not isinstance(item, dict | list | str) and follows not in _AFTER
-                if may_go_on and end - self._place < NUMBER_CHARS and self._more(CHUNK):
-                    continue
-                self._place = end
-                return item  # pyright: ignore[reportUnknownVariableType] - JSON of unsure shape
-
-    def _pass_over(self) -> None:
-        """Go to the end of the item at hand, holding nothing of it."""
-        depth, in_text = 0, False
-        while True:
-            found = self._STRUCTURE.search(self._text, self._place)
-            if found is None:
-                self._place = len(self._text)
-                if not self._more(CHUNK):
-                    raise self._wrong("it is cut off in the middle")
-                continue
-            self._place = found.end()
-            match found[0]:
-                case "\\":
-                    if self._place >= len(self._text) and not self._more(CHUNK):
-                        raise self._wrong("it is cut off in the middle")
-                    self._place += 1
-                case '"':
-                    in_text = not in_text
-                case "{" | "[" if not in_text:
-                    depth += 1
-                case "}" | "]" if not in_text:
-                    depth -= 1
-                    if depth == 0:
-                        return
-                case _:
-                    pass
-
-    def _wrong(self, reason: str) -> ImportRefused:
-        return ImportRefused(
-            f"{self._name} is not JSON as it should be: {reason}. What came before is stored."
-        )
 
 
 Reader = Callable[[Source, Report], Iterator[Any]]
