@@ -6,7 +6,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 
 from memory_mcp.ports.agents import AgentStore
 from memory_mcp.ports.blocks import BlockStore, Edited, Standing
-from memory_mcp.ports.copies import CopyKind, CopyStore, Page, Put
+from memory_mcp.ports.copies import CopyKind, CopyReader, CopyStore, Page, Place, Put
 from memory_mcp.ports.mail import MailStore, Outgoing, Posted, Posting, PresenceStore
 from memory_mcp.ports.messages import (
     Appended,
@@ -35,6 +35,7 @@ __all__ = [
     "ChatModel",
     "Clock",
     "CopyKind",
+    "CopyReader",
     "CopyStore",
     "Edited",
     "Embedder",
@@ -51,6 +52,7 @@ __all__ = [
     "Page",
     "PassageFilter",
     "PassageStore",
+    "Place",
     "Posted",
     "Posting",
     "PresenceStore",

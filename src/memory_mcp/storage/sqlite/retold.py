@@ -73,9 +73,9 @@ def retold(
     if not own:
         return found
     asked = json.dumps([message.external_id for _, message in own])
-    for at, message_id in session.all(_BY_ID, {"agent": agent_seq, "asked": asked}):
-        place, _ = own[at]
-        found.setdefault(place, MessageId(message_id))
+    rows = session.all(_BY_ID, {"agent": agent_seq, "asked": asked})
+    there = {int(at): MessageId(message_id) for at, message_id in reversed(rows)}
+    found.update({place: there[at] for at, (place, _) in enumerate(own) if at in there})
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
         for place, message_id in _by_words(session, agent_seq, unknown, host).items():
