@@ -55,6 +55,8 @@ class Report:
     """What was left out on purpose, or has no counterpart, with how often it came."""
     not_understood: Counter[str] = field(default_factory=Counter[str])
     """Files, records and parts of an unknown kind, with how often they came."""
+    first_places: dict[str, str] = field(default_factory=dict[str, str])
+    """Where the first of each unknown kind stands."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -63,6 +65,11 @@ class Report:
         """Whether everything was understood: what was left out was left out on purpose."""
         return not self.bad and not self.not_understood
 
+    def not_understand(self, what: str, place: str, times: int = 1) -> None:
+        """Count something of an unknown kind, and keep where the first of it stands."""
+        self.not_understood[what] += times
+        self.first_places.setdefault(what, place)
+
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
         self.bad += 1
@@ -70,7 +77,7 @@ class Report:
             self.bad_places.append((place, reason))
 
 
-def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
+def dated(told: dict[str, Any], place: str, report: Report, *names: str) -> datetime | None:
     """When something was, by the first of these fields that says it.
 
     One that says it in a way that cannot be read is told of.
@@ -81,7 +88,7 @@ def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
             continue
         if (moment := moment_of(value)) is not None:
             return moment
-        report.not_understood[f"times under {name} that cannot be read"] += 1
+        report.not_understand(f"times under {name} that cannot be read", place)
     return None
 
 
