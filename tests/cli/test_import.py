@@ -268,15 +268,15 @@ def test_the_report_of_a_dry_run_too_says_what_is_left_out_and_the_exit_code_is_
 left out, or without a counterpart here:
   empty observations
 not understood, and not imported:
-  observations of an unknown shape
-  files ending in .txt, readme.txt the first
+  observations of an unknown shape (memory.jsonl, line 1)
+  files ending in .txt (readme.txt)
 """)
     report = json.loads(script.stdout)
     assert (report["dry_run"], report["whole"], report["stored"]) == (True, False, {"passage": 1})
     assert report["left_out"] == {"empty observations": 1}
     assert report["not_understood"] == {
         "observations of an unknown shape": 1,
-        "files ending in .txt, readme.txt the first": 1,
+        "files ending in .txt": 1,
     }
 
 
@@ -292,7 +292,7 @@ def test_a_folder_with_nothing_to_read_is_refused_after_saying_what_is_in_it(
     assert (empty.returncode, other.returncode) == (1, 1)
     assert "it has: nothing." in empty.stderr
     assert "there is no file ending in .jsonl" in other.stdout
-    assert "files ending in .doc, notes.doc the first" in other.stdout
+    assert "files ending in .doc (notes.doc)" in other.stdout
 
 
 def test_compressed_lines_may_come_from_standard_input_or_a_pipe(database: Path) -> None:

@@ -11,7 +11,7 @@ from tests.transfer.conftest import Bring
 from memory_mcp.domain.copies import PassageCopy
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.services import Services
-from memory_mcp.transfer.markdown import PIECE_CHARS
+from memory_mcp.transfer.pieces import PIECE_CHARS
 from memory_mcp.transfer.report import Report
 
 

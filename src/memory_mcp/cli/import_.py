@@ -138,7 +138,7 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         more = f", and {times - 1:,} more" if times > 1 else ""
         print(f"{what}: {report.examples[what]}{more}.")
     _print_counts("left out, or without a counterpart here:", report.left_out)
-    _print_counts("not understood, and not imported:", report.not_understood)
+    _print_counts("not understood, and not imported:", report.not_understood, report.examples)
     if report.bad:
         noun = "bad line" if report.lines else "bad thing"
         print(f"{counted(report.bad, noun)}:")
@@ -166,6 +166,7 @@ def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
         "unknown_fields": dict(report.unknown_fields.most_common()),
         "left_out": dict(report.left_out.most_common()),
         "not_understood": dict(report.not_understood.most_common()),
+        "examples": dict(report.examples),
         "refused": report.bad,
         "refused_first": [
             {"place": place, "reason": reason} for place, reason in report.bad_places
@@ -174,12 +175,18 @@ def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _print_counts(title: str, counts: Counter[str]) -> None:
+def _print_counts(title: str, counts: Counter[str], places: dict[str, str] | None = None) -> None:
     if not counts:
         return
     print(title)
     for what, times in counts.most_common(LEFT_OUT_TOLD):
-        print(f"  {what}" + (f": {times:,}" if times > 1 else ""))
+        place = (places or {}).get(what)
+        where = (
+            ""
+            if place is None or place in what
+            else f" ({'the first: ' if times > 1 else ''}{place})"
+        )
+        print(f"  {what}" + (f": {times:,}" if times > 1 else "") + where)
     if (more := len(counts) - LEFT_OUT_TOLD) > 0:
         print(f"  … and {more:,} more kinds")
 

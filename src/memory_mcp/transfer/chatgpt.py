@@ -71,7 +71,7 @@ def read(source: Source, report: Report) -> Iterator[Item]:
                         continue
                     claude = "chat_messages" in each
                     what = " (Claude.ai writes such: import claude-ai)" if claude else ""
-                    report.not_understood[f"records of an unknown kind in {name}{what}"] += 1
+                    report.not_understand(f"records of an unknown kind{what}", place)
 
 
 def _messages(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
@@ -79,7 +79,7 @@ def _messages(told: dict[str, Any], place: str, report: Report) -> Iterator[Item
     key = as_text(told.get("id")) or as_text(told.get("conversation_id")) or place
     more = {"title": as_text(told.get("title")), "gizmo": as_text(told.get("gizmo_id"))}
     more = {name: value for name, value in more.items() if value}
-    at = dated(told, report, "create_time", "update_time")
+    at = dated(told, place, report, "create_time", "update_time")
     path = _path(nodes, told)
     said = [moment_of(as_object(node.get("message")).get("create_time")) for node in path]
     at = at or next((each for each in said if each), None)
@@ -136,16 +136,16 @@ def _message(
         report.left_out[_NOT_SAID[kind]] += 1
         return None
     if kind not in _TYPES:
-        report.not_understood[f"contents of the type {kind[:40]!r}"] += 1
-    text = _text(content, metadata, report)
+        report.not_understand(f"contents of the type {kind[:40]!r}", place)
+    text = _text(content, metadata, place, report)
     if not text.strip():
         if kind in _TYPES:
             report.left_out["messages without a word"] += 1
         return None
     if role not in _ROLES:
-        report.not_understood[f"messages of the role {role[:40]!r}"] += 1
+        report.not_understand(f"messages of the role {role[:40]!r}", place)
         return None
-    at = dated(told, report, "create_time", "update_time") or before
+    at = dated(told, place, report, "create_time", "update_time") or before
     if at is None:
         report.refuse(place, "neither it nor its conversation has a time")
         return None
@@ -179,7 +179,7 @@ def _canvas(text: str) -> str:
     return f"[canvas{f' {name}' if name else ''}]\n{written}" if written.strip() else ""
 
 
-def _text(content: dict[str, Any], metadata: dict[str, Any], report: Report) -> str:
+def _text(content: dict[str, Any], metadata: dict[str, Any], place: str, report: Report) -> str:
     parts: list[str] = []
     transcribed = any(
         each.get("content_type") == "audio_transcription" for each in objects(content.get("parts"))
@@ -203,7 +203,7 @@ def _text(content: dict[str, Any], metadata: dict[str, Any], report: Report) -> 
         elif kind in _NOT_SAID:
             report.left_out[_NOT_SAID[kind]] += 1
         else:
-            report.not_understood[f"parts of messages of the type {kind[:40]!r}"] += 1
+            report.not_understand(f"parts of messages of the type {kind[:40]!r}", place)
     parts += [as_text(content.get(name)) for name in ("title", "text", "result")]
     shown = "[image]" in parts
     for each in objects(metadata.get("attachments")):

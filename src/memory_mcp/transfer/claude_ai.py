@@ -75,7 +75,9 @@ def read(source: Source, report: Report) -> Iterator[Item]:
                     yield from _design_chat(told, f"{name}, chat {number:,}", report)
                 else:
                     what = " (ChatGPT writes such: import chatgpt)" if "mapping" in told else ""
-                    report.not_understood[f"records of an unknown kind in {name}{what}"] += 1
+                    report.not_understand(
+                        f"records of an unknown kind{what}", f"{name}, record {number:,}"
+                    )
     for told, name in memories:  # when all projects' names are known
         yield from _memories(told, name, projects, report)
 
@@ -88,29 +90,29 @@ def _conversation(told: dict[str, Any], place: str, report: Report) -> Iterator[
     project = as_object(told.get("project"))
     more = {"title": as_text(told.get("name")), "project": as_text(project.get("name"))}
     metadata = {name: value for name, value in more.items() if value}
-    at = dated(told, report, "created_at", "updated_at")
+    at = dated(told, place, report, "created_at", "updated_at")
     if as_text(told.get("summary")).strip():
         report.left_out["summaries that Claude.ai wrote"] += 1
     messages = objects(told["chat_messages"])
     if odd := len(told["chat_messages"]) - len(messages):
-        report.not_understood["messages that are no objects"] += odd
+        report.not_understand("messages that are no objects", place, odd)
     if not messages:
         report.left_out["conversations without a message"] += 1
     path = _in_use(messages, as_text(told.get("current_leaf_message_uuid")))
     if others := len(messages) - len(path):
         report.left_out["messages on other branches than the one in use"] += others
     for number, message in path:
-        at = dated(message, report, "created_at", "updated_at") or at
         external = as_text(message.get("uuid")) or f"message-{number}"
         where = f"{place}, message {external}"
+        at = dated(message, where, report, "created_at", "updated_at") or at
         sender = first_text(message, "sender", "role")
         if sender not in _ROLES:
-            report.not_understood[f"messages of the sender {sender[:40]!r}"] += 1
+            report.not_understand(f"messages of the sender {sender[:40]!r}", where)
             continue
         if at is None:
             report.refuse(where, "neither it nor its conversation has a time")
             continue
-        parts = list(_parts(message, _ROLES[sender], report))
+        parts = list(_parts(message, _ROLES[sender], where, report))
         if not parts:
             report.left_out["messages without a word"] += 1
         for part, (role, name, text) in enumerate(parts):
@@ -158,7 +160,7 @@ def _moment(told: dict[str, Any]) -> float:
 
 
 def _parts(
-    message: dict[str, Any], role: Role, report: Report
+    message: dict[str, Any], role: Role, place: str, report: Report
 ) -> Iterator[tuple[Role, str | None, str]]:
     """What was said, and each use of a tool by itself."""
     said: list[str] = []
@@ -184,7 +186,7 @@ def _parts(
         elif kind in _LEFT_OUT:
             report.left_out[_LEFT_OUT[kind]] += 1
         else:
-            report.not_understood[f"parts of messages of the type {kind[:40]!r}"] += 1
+            report.not_understand(f"parts of messages of the type {kind[:40]!r}", place)
             said += [text] if text else []
     flat = _NOT_SHOWN.sub("", as_text(message.get("text"))).strip()
     if flat and not has_words:
@@ -239,7 +241,7 @@ def _design_chat(told: dict[str, Any], place: str, report: Report) -> Iterator[I
 def _memories(
     told: dict[str, Any], name: str, projects: dict[str, str], report: Report
 ) -> Iterator[Item]:
-    at = dated(told, report, "updated_at", "created_at")
+    at = dated(told, name, report, "updated_at", "created_at")
     account = as_text(told.get("account_uuid"))
     texts: list[tuple[str, str, str]] = [("", "", as_text(told.get("conversations_memory")))]
     for key, each in as_object(told.get("project_memories")).items():
@@ -251,7 +253,7 @@ def _memories(
         texts.append((title, "", first_text(file, "content", "text")))
     for key in told:
         if told[key] and key not in _MEMORY:
-            report.not_understood[f"records under {key[:40]!r} in {name}"] += 1
+            report.not_understand(f"records under {key[:40]!r}", name)
     for key, project, text in texts:
         if not text.strip():
             if key:
@@ -261,7 +263,7 @@ def _memories(
         tags = tags_of("claude-memory", project)
         source = " ".join(("claude.ai memory", *filter(None, (account, key))))
         for section in _SECTION.split(text):
-            for piece in pieces(section.strip()):
+            for piece in pieces(section.strip()) if section.strip() else ():
                 yield _passage(f"{title}\n\n{piece}", tags, at, source, None, name, report)
 
 
@@ -271,21 +273,23 @@ def _project(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]
         return
     name = as_text(told.get("name")).strip() or "a project without a name"
     source = f"claude.ai project {as_text(told.get('uuid')) or name}"
-    at = dated(told, report, "created_at", "updated_at")
+    at = dated(told, place, report, "created_at", "updated_at")
     metadata = {"project": name}
     tags = tags_of("claude-project", name)
     for key, title in (
         ("description", f"The project {name}"),
         ("prompt_template", f"Instructions of the project {name}"),
     ):
-        for piece in pieces(as_text(told.get(key)).strip()):
+        text = as_text(told.get(key)).strip()
+        for piece in pieces(text) if text else ():
             yield _passage(f"{title}\n\n{piece}", tags, at, source, metadata, place, report)
     for doc in objects(told.get("docs")):
         file = first_text(doc, "filename", "file_name", "name") or "document"
         text = first_text(doc, "content", "extracted_content").strip()
         if not text:
             report.left_out["contents of projects' files"] += 1
-        when = dated(doc, report, "created_at", "updated_at") or at
+            continue
+        when = dated(doc, place, report, "created_at", "updated_at") or at
         more = {**metadata, "file": file}
         for piece in pieces(text):
             content = f"{file}\n\n{piece}"

@@ -37,11 +37,11 @@ from memory_mcp.transfer.front_matter import (
     plain,
     texts_in,
 )
+from memory_mcp.transfer.pieces import PIECE_CHARS, fenced, pieces
 from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import LINE_BYTES_MAX, Source
 
 ENDINGS = (".md", ".markdown", ".mdx", ".mdown", ".mkd")
-PIECE_CHARS = 20_000
 TITLE_CHARS = 300
 NAMES_MAX = 10
 """So many other names of a note stand beside its title."""
@@ -88,7 +88,6 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _ENDS_BEFORE = re.compile(r"\s*$|\s*(?:```|~~~)|.*(?:-->|%%)\s*$")
 """A line behind which a paragraph begins."""
 _NO_PARAGRAPH = re.compile(r"\s*$|\s{4}|\s*(?:[-*+>|<#]|\d+[.)]\s|```|~~~|%%|!?\[\[?.*\]\]?$)")
-_FENCE = re.compile(r"[\s>]*(?:[-*+]\s+)?(`{3,}|~{3,})(.*)")
 _PICTURE = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]{200,}")
 _CODE = re.compile(r"(`+)(?:.*?)\1", re.S)
 # A # after a space, as the first thing in brackets or on a line, and no part of a link.
@@ -100,7 +99,6 @@ _BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
 _MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
 """What plugins keep in a note: how it begins and ends."""
 _BETWEEN_WORDS = re.compile(r"[\s_\-\u2013\u2014/.,:;!?()\[\]\"'\u2019]+")
-_SENTENCE = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n")
 
 
 @dataclass(slots=True)
@@ -178,7 +176,7 @@ def _note(text: str, name: str, report: Report) -> Iterator[Item]:
         if made == 0 and note.properties:
             below = f"{note.properties}\n\n{below}" if below else note.properties
         tags = _kept([*note.tags, *_inline_tags(f"{own}\n{section.text}")], report)
-        for piece in _pieces(below):
+        for piece in pieces(below):
             made += 1
             yield _item(note, f"{title}\n\n{piece}" if piece else title, tags, section.line, report)
     if made == 0 and (note.properties or note.tags or note.names):
@@ -359,7 +357,7 @@ def _inline_tags(text: str) -> Iterator[str]:
     """Tags in the text, as Obsidian, Logseq and Bear have them; none in code, no colours."""
     fence = ""
     for line in text.split("\n"):
-        fence, was = _fenced(line, fence), fence
+        fence, was = fenced(line, fence), fence
         if fence or was or "#" not in line:
             continue
         for found in _TAG.findall(_without_code(line)):
@@ -438,7 +436,7 @@ def _sections(text: str) -> Iterator[_Section]:
             yield now
             lines, start = [], number - taken
             continue
-        fence = fence if comment else _fenced(line, fence)
+        fence = fence if comment else fenced(line, fence)
         comment = comment if fence else _commented(line, comment)
         lines.append(line)
 
@@ -457,16 +455,6 @@ def _heading(line: str, before: Sequence[str]) -> tuple[int, str, bool] | None:
     if not alone or len(text) > HEADING_CHARS or _NO_PARAGRAPH.match(text):
         return None
     return (1 if found[1][0] == "=" else 2), text.strip(), True
-
-
-def _fenced(line: str, fence: str) -> str:
-    """The fence of the code that the next line is in; empty outside."""
-    found = _FENCE.match(line)
-    if found is None:
-        return fence
-    if not fence:
-        return "" if found[1][0] == "`" and "`" in found[2] else found[1]
-    return "" if found[1].startswith(fence) and not found[2].strip() else fence
 
 
 def _commented(line: str, comment: str) -> str:
@@ -489,53 +477,6 @@ def _without_code(line: str) -> str:
 def _trimmed(lines: Sequence[str]) -> str:
     """The lines without blank ones at both ends; the first keeps its indentation."""
     return re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(lines)).rstrip()
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A section; a very long one in pieces that end with a paragraph, with nothing changed."""
-    if len(text) <= PIECE_CHARS:
-        yield text
-        return
-    piece = ""
-    for part in _paragraphs(text):
-        if piece.strip() and len(piece) + len(part) > PIECE_CHARS:
-            yield piece.rstrip()
-            piece = ""
-        start = 0
-        while len(piece) + len(part) - start > PIECE_CHARS:
-            end = start + _end_within(part[start : start + PIECE_CHARS + 1])
-            yield part[start:end].rstrip()
-            start = end
-        piece += part[start:]
-    if piece.strip():
-        yield piece.rstrip()
-
-
-def _paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs, lists, tables, and code whole, each with the blank lines behind it."""
-    part: list[str] = []
-    fence, blank = "", False
-    for line in text.splitlines(keepends=True):
-        if blank and line.strip() and not fence:
-            yield "".join(part)
-            part = []
-        part.append(line)
-        blank = not line.strip()
-        fence = _fenced(line.rstrip("\n"), fence)
-    yield "".join(part)
-
-
-def _end_within(text: str) -> int:
-    """Where a text that is too long is cut: behind a sentence or a line, else a word."""
-    ends = [found.end() for found in _SENTENCE.finditer(text, 0, PIECE_CHARS)]
-    if ends and ends[-1] > PIECE_CHARS // 2:
-        return ends[-1]
-    if (space := text.rfind(" ", PIECE_CHARS // 2, PIECE_CHARS)) != -1:
-        return space + 1
-    end = PIECE_CHARS
-    while end > PIECE_CHARS // 2 and unicodedata.combining(text[end]):
-        end -= 1
-    return end
 
 
 # --- Out ---

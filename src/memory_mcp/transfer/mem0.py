@@ -132,7 +132,7 @@ class _Memories:
             if count:
                 self._report.left_out[_BESIDE[key]] += count
         elif count or not isinstance(value, list):
-            self._report.not_understood[f"records under {key[:40]!r}"] += max(1, count)
+            self._report.not_understand(f"records under {key[:40]!r}", self.name, max(1, count))
 
     def _relations(self, told: Any) -> Iterator[Item]:
         if isinstance(told, dict):  # what was added is there, what was deleted is not
@@ -143,7 +143,7 @@ class _Memories:
             elif isinstance(each, dict):
                 yield from self._relation(as_object(each))
             else:
-                self._report.not_understood["relations of an unknown shape"] += 1
+                self._report.not_understand("relations of an unknown shape", self.name)
 
     def _one(self, told: dict[str, Any]) -> Iterator[Item]:
         payload = as_object(told.get("payload"))
@@ -168,11 +168,12 @@ class _Memories:
         if not text:
             shape = next((key for key in _TEXTS if isinstance(told.get(key), dict | list)), None)
             if shape is not None and told[shape]:
-                self._report.not_understood[f"memories with an unknown shape of {shape!r}"] += 1
+                what = f"memories with an unknown shape of {shape!r}"
+                self._report.not_understand(what, self._place)
             elif told.keys() & _MEMORY:
                 self._report.refuse(self._place, "it has no text under memory")
             else:
-                self._report.not_understood["records that are no memories"] += 1
+                self._report.not_understand("records that are no memories", self._place)
             return
         owner = {**self._owner_of(told)}
         metadata = dict(as_object(told.get("metadata")))
@@ -193,7 +194,7 @@ class _Memories:
         made = NewPassage(
             content=storable(text, self._report),
             tags=tags_of(*owned, *([f"app:{app}"] if app else []), *map(_category, categories)),
-            occurred_at=dated(told, self._report, "created_at", "updated_at"),
+            occurred_at=dated(told, self._place, self._report, "created_at", "updated_at"),
             origin="import:mem0",
             source=f"mem0 {' '.join(owned)}" if owned else None,
             external_id=f"mem0:{key}:{digest}"[:500] if key else None,

@@ -58,7 +58,7 @@ class Report:
     interpreted: Counter[str] = field(default_factory=Counter[str])
     """What was read as it is most likely meant, with how often it came; a person may check it."""
     examples: dict[str, str] = field(default_factory=dict[str, str])
-    """The first of each of these."""
+    """The first of each of these, or where the first of an unknown kind stands."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -72,6 +72,11 @@ class Report:
         self.interpreted[what] += 1
         self.examples.setdefault(what, example)
 
+    def not_understand(self, what: str, place: str, times: int = 1) -> None:
+        """Count something of an unknown kind, and keep where the first of it stands."""
+        self.not_understood[what] += times
+        self.examples.setdefault(what, place)
+
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
         self.bad += 1
@@ -79,7 +84,7 @@ class Report:
             self.bad_places.append((place, reason))
 
 
-def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
+def dated(told: dict[str, Any], place: str, report: Report, *names: str) -> datetime | None:
     """When something was, by the first of these fields that says it.
 
     One that says it in a way that cannot be read is told of.
@@ -90,7 +95,7 @@ def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
             continue
         if (moment := moment_of(value)) is not None:
             return moment
-        report.not_understood[f"times under {name} that cannot be read"] += 1
+        report.not_understand(f"times under {name} that cannot be read", place)
     return None
 
 

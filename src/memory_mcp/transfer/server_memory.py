@@ -47,7 +47,7 @@ def _record(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
         yield from _record(wrapped, place, report)
     else:
         says = f"records of the type {kind[:40]!r}" if kind else "records of an unknown kind"
-        report.not_understood[says] += 1
+        report.not_understand(says, place)
 
 
 def _graph(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
@@ -79,28 +79,28 @@ def _entity(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
         kind = first_text(told, "type")
     tags = tags_of(kind, name, *as_list(told.get("tags")))
     metadata = _metadata(told, report)
-    found = list(_observations(told.get("observations", []), report))
+    found = list(_observations(told.get("observations", []), place, report))
     for text, at in found or [("", None)]:
         content = f"{name}: {text}" if text else f"{name} is of the type {kind}." if kind else name
         yield Item(_passage(content, tags, report, at, metadata), place)
 
 
-def _observations(told: Any, report: Report) -> Iterator[tuple[str, datetime | None]]:
+def _observations(told: Any, place: str, report: Report) -> Iterator[tuple[str, datetime | None]]:
     """The texts of observations, however they are put together, with their times."""
     if isinstance(told, list):
         for each in as_list(told):
-            yield from _observations(each, report)
+            yield from _observations(each, place, report)
     elif isinstance(told, dict):
         observation = as_object(told)
         if observation.get("superseded_by"):
             report.left_out["observations that a later one took the place of"] += 1
         elif text := first_text(observation, *_TEXTS):
-            yield text, dated(observation, report, *_TIMES)
+            yield text, dated(observation, place, report, *_TIMES)
         elif observation and all(isinstance(each, dict | list) for each in observation.values()):
             for each in observation.values():
-                yield from _observations(each, report)
+                yield from _observations(each, place, report)
         else:
-            report.not_understood["observations of an unknown shape"] += 1
+            report.not_understand("observations of an unknown shape", place)
     elif told is None or not str(told).strip():
         report.left_out["empty observations"] += 1
     else:
@@ -119,7 +119,7 @@ def _relation(told: dict[str, Any], place: str, report: Report) -> Iterator[Item
         return
     how = first_text(told, *_HOW).replace("_", " ") or "is related to"
     tags = tags_of("relation", *ends, *as_list(told.get("tags")))
-    at = dated(told, report, *_TIMES)
+    at = dated(told, place, report, *_TIMES)
     content = f"{ends[0]} {how} {ends[1]}."
     yield Item(_passage(content, tags, report, at, _metadata(told, report)), place)
 

@@ -62,7 +62,6 @@ class Source:
         self.agent = agent
         self.path = None if name == "-" else Path(name).expanduser()
         self._told = False
-        self._first: dict[str, str] = {}
         if self.path is not None and not os.access(self.path, os.R_OK):
             reason = "Permission denied" if self.path.exists() else "No such file or directory"
             raise ImportRefused(f"{name} cannot be read: {reason}.")
@@ -266,10 +265,9 @@ class Source:
                 return
         ending = PurePath(name).suffix.lower()
         says = f"files ending in {ending}" if ending else "files without an ending"
-        says = f"{says}, {self._first.setdefault(ending, name)} the first"
         if ending == ".zip":
             says = f"zip {name} (unpack it, and import the folder)"
-        self._once(lambda: self.report.not_understood.update([says]))
+        self._once(partial(self.report.not_understand, says, name))
 
     def _leave_out(self, says: str) -> None:
         self._once(lambda: self.report.left_out.update([says]))
