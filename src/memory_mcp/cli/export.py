@@ -92,7 +92,7 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> str:
         if arguments.format == "markdown":
             folder = Path(arguments.path).expanduser()
             files = await markdown.write_folder(
-                services.copies, agents, folder, force=arguments.force
+                services.copies, agents, folder, force=arguments.force, zone=settings.zone
             )
             return counted(files, "file")
         written = {"jsonl": json_lines.written, "af": agent_file.written}[arguments.format]
