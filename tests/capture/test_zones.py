@@ -1,10 +1,10 @@
 """What a session is told by its hooks tells its person's days."""
 
 import json
-from typing import Any
+import subprocess
 
 import pytest
-from tests.acceptance.processes import run
+from tests.acceptance.processes import DEADLINE_SECONDS, command, environment, run
 from tests.capture.conftest import Hooked, payload, text_of
 
 
@@ -30,14 +30,23 @@ def test_each_session_is_told_its_own_persons_days(
     assert f"[{at[:16].replace('T', ' ')}] user: Hello." in told["UTC"]
 
 
+@pytest.mark.parametrize("served", [True, False], ids=["with a daemon", "without"])
 def test_a_zone_that_is_none_loses_nothing_that_was_said(
-    hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch, served: bool
 ) -> None:
-    monkeypatch.setenv("MEMORY_MCP_TIMEZONE", "Nowhere/Land")
-    told: dict[str, Any] = payload("claude-code", "UserPromptSubmit", cwd=str(hooked.project))
-    hooked.call("claude-code", json.dumps(told).encode())
+    if served:
+        start(hooked, monkeypatch, "UTC")
+    told = payload("claude-code", "UserPromptSubmit", cwd=str(hooked.project))
+    ended = subprocess.run(
+        command("--database", hooked.database, "hook", "claude-code"),
+        env=environment(MEMORY_MCP_TIMEZONE="Nowhere/Land"),
+        input=json.dumps(told).encode(),
+        capture_output=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0
 
-    monkeypatch.delenv("MEMORY_MCP_TIMEZONE")
     start(hooked, monkeypatch, "UTC")
     assert [role for role, _ in hooked.said()] == ["user"]
 
