@@ -19,7 +19,8 @@ def test_an_export_is_one_file_for_its_owner_alone(filled: Path, tmp_path: Path,
     ended = export(filled, kind, "out put.ü", folder=tmp_path)
 
     file = tmp_path / "out put.ü"
-    assert ended.stdout == f"{file.stat().st_size:,} bytes written to out put.ü.\n"
+    first, *_ = ended.stdout.splitlines()
+    assert first == f"{file.stat().st_size:,} bytes written to out put.ü."
     assert (ended.returncode, ended.stderr) == (0, "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["out put.ü"]
@@ -59,8 +60,25 @@ def test_an_export_may_go_to_standard_output(filled: Path, tmp_path: Path) -> No
     ended = export(filled, "jsonl", "-", folder=tmp_path)
 
     kinds = [json.loads(line)["kind"] for line in ended.stdout.splitlines()]
-    assert kinds[:2] == ["memory-mcp", "agent"]
+    assert (kinds[:2], kinds[-1]) == (["memory-mcp", "agent"], "end")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_ends_with_what_it_holds_and_what_stays_behind(
+    filled: Path, tmp_path: Path
+) -> None:
+    to_file = export(filled, "jsonl", "out", "--all", folder=tmp_path)
+    to_stdout = export(filled, "jsonl", "-", "--all", folder=tmp_path)
+
+    _, *told = to_file.stdout.splitlines()
+    assert told[0] == (
+        "It holds 1 agent, 3 blocks, 4 versions of blocks, 1 conversation, 2 messages and "
+        "2 passages."
+    )
+    assert told[1] == "What stays behind:"
+    assert told[2].startswith("  lines of the log of changes: ")
+    assert to_stdout.stderr.splitlines()[: len(told)] == told
+    assert to_stdout.stdout == (tmp_path / "out").read_text()
 
 
 def test_markdown_is_a_folder_that_people_can_read(filled: Path, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """`memory-mcp import`: the closing report, bad lines, and the same file twice."""
 
+import gzip
 import json
+import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +92,10 @@ def test_bad_lines_are_reported_by_number_and_the_rest_goes_on(database: Path) -
     assert re.sub(r"not JSON \(.*\)", "not JSON (WHY)", ended.stdout) == snapshot("""\
 2 messages imported, 0 known already.
 field 'mood' has no place in memory and was left out (1 line).
-11 bad lines:
+12 bad lines:
   line 2: the line is not JSON (WHY)
-  line 4: the line is not a JSON object
+  line 4, item 1: it is not a JSON object
+  line 4, item 2: it is not a JSON object
   line 5: content is missing
   line 6: role 'boss' is none; the roles are user, assistant, tool, system.
   line 7: created_at 'yesterday' is not a date. Write it as 2026-11-22 or 2026-11-22T14:05:00Z.
@@ -100,7 +104,7 @@ field 'mood' has no place in memory and was left out (1 line).
   line 10: content must be text
   line 11: metadata must be an object
   line 12: the line is not UTF-8
-  line 13: the line is not JSON (WHY)
+  line 13, item 1: it is not JSON (WHY); the list is read no further
 """)  # noqa: E501 - a report's lines are as long as they are
     assert stats(database)["messages"] == 2
 
@@ -108,7 +112,7 @@ field 'mood' has no place in memory and was left out (1 line).
 def test_passages_bring_their_tags_and_dates(database: Path) -> None:
     content = json_lines(
         {"content": "SQLite was chosen.", "tags": ["decision"], "occurred_at": "2026-11-18"},
-        {"content": "SQLite was chosen.", "tags": ["database"]},
+        {"content": "SQLite was chosen.", "tags": ["database"], "occurred_at": "2026-11-18"},
         {"content": "Tides.", "tags": "decision"},
         {"content": "Tides.", "tags": [1]},
         {"content": "Tides.", "tags": [" "]},
@@ -213,3 +217,100 @@ def test_a_file_that_cannot_be_imported_is_refused(
     assert (ended.returncode, ended.stdout) == (code, "")
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_an_import_of_notes_says_how_dates_were_read(database: Path) -> None:
+    folder = database.with_name("vault")
+    folder.mkdir()
+    (folder / "a.md").write_text("---\ncreated: Jan 5, 2024\n---\nWords.", "utf-8")
+    (folder / "b.md").write_text("---\ncreated: 05/01/2024\n---\nWords.", "utf-8")
+
+    ended = run("--database", database, "import", "markdown", folder, folder=database.parent)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == snapshot("""\
+2 passages imported, 0 known already.
+front matter 'created' read as a date: 'Jan 5, 2024' as 2024-01-05.
+1 bad thing:
+  b.md: created '05/01/2024' may be two days, depending on which comes first, day or month; the note came in without it. Write it as 2026-11-22
+""")  # noqa: E501 - a report's lines are as long as they are
+
+
+def test_trailing_garbage_is_told_by_its_place_and_what_came_before_is_stored(
+    database: Path,
+) -> None:
+    content = json.dumps([{"memory": "Likes rye"}]).encode() + b"\n<html>\n"
+    ended = bring(database, "mem0", content)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == snapshot("""\
+1 passage imported, 0 known already.
+1 bad thing:
+  lines.jsonl, line 2: the line is not JSON (Expecting value)
+""")
+
+
+def test_the_report_of_a_dry_run_too_says_what_is_left_out_and_the_exit_code_is_1(
+    database: Path,
+) -> None:
+    folder = database.with_name("graph")
+    folder.mkdir()
+    graph = {"type": "entity", "name": "Ana", "observations": ["Sails", {"odd": 1}, ""]}
+    (folder / "memory.jsonl").write_text(json.dumps(graph))
+    (folder / "readme.txt").write_text("x")
+    told = ("--database", database, "import", "server-memory", folder, "--dry-run")
+
+    plain = run(*told, folder=database.parent)
+    script = run(*told, "--json", folder=database.parent)
+
+    assert plain.returncode == script.returncode == 1
+    assert plain.stdout == snapshot("""\
+1 passage would come in; nothing was stored (dry run).
+left out, or without a counterpart here:
+  empty observations
+not understood, and not imported:
+  observations of an unknown shape
+  files ending in .txt, readme.txt the first
+""")
+    report = json.loads(script.stdout)
+    assert (report["dry_run"], report["whole"], report["stored"]) == (True, False, {"passage": 1})
+    assert report["left_out"] == {"empty observations": 1}
+    assert report["not_understood"] == {
+        "observations of an unknown shape": 1,
+        "files ending in .txt, readme.txt the first": 1,
+    }
+
+
+def test_a_folder_with_nothing_to_read_is_refused_after_saying_what_is_in_it(
+    database: Path,
+) -> None:
+    folder = database.with_name("projects")
+    folder.mkdir()
+    empty = run("--database", database, "import", "codex", folder, folder=database.parent)
+    (folder / "notes.doc").write_text("x")
+    other = run("--database", database, "import", "codex", folder, folder=database.parent)
+
+    assert (empty.returncode, other.returncode) == (1, 1)
+    assert "it has: nothing." in empty.stderr
+    assert "there is no file ending in .jsonl" in other.stdout
+    assert "files ending in .doc, notes.doc the first" in other.stdout
+
+
+def test_compressed_lines_may_come_from_standard_input_or_a_pipe(database: Path) -> None:
+    packed = gzip.compress(json_lines({"content": "Tides."}))
+    told = ("--database", database, "import", "passages")
+    piped = run(*told, "-", folder=database.parent, stdin=packed)
+    pipe = database.with_name("pipe")
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, json_lines({"content": "Ebb."}))
+        named = run(*told, pipe, folder=database.parent)
+
+    assert (piped.returncode, piped.stdout) == (0, "1 passage imported, 0 known already.\n")
+    assert (named.returncode, named.stdout) == (0, "1 passage imported, 0 known already.\n")
+
+
+def test_a_zip_on_standard_input_is_refused(database: Path) -> None:
+    told = ("--database", database, "import", "chatgpt", "-")
+    ended = run(*told, folder=database.parent, stdin=b"PK\x03\x04 and more")
+    assert ended.returncode == 1
+    assert "standard input is a zip" in ended.stderr

@@ -13,8 +13,8 @@ from tests.transfer.conftest import Bring
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.services import Services
 from memory_mcp.transfer.importing import BATCH_ROWS
+from memory_mcp.transfer.json_stream import ITEM_BYTES_MAX
 from memory_mcp.transfer.report import BAD_TOLD, Report
-from memory_mcp.transfer.source import LINE_BYTES_MAX
 
 MESSAGES, PASSAGES = "jsonl", "passages"
 Import = Callable[[Iterable[bytes], str], Awaitable[Report]]
@@ -73,15 +73,14 @@ async def test_a_passage_is_stored_with_all_that_its_line_tells(
 BAD_MESSAGES = {
     "no-json": (b"hello\n", "the line is not JSON"),
     "cut-off": (line(message())[:40] + b"\n", "the line is not JSON"),
-    "two-objects": (line(message()).strip() * 2 + b"\n", "the line is not JSON"),
-    "array": (b"[1, 2]\n", "the line is not a JSON object"),
+    "array": (b"[1]\n", "it is not a JSON object"),
     "text": (b'"hello"\n', "the line is not a JSON object"),
     "null": (b"null\n", "the line is not a JSON object"),
     "not-utf-8": (b'{"content": "caf\xe9"}\n', "the line is not UTF-8"),
     "utf-16": (json.dumps(message()).encode("utf-16-le") + b"\n", "the line is not"),
     "too-deep": (b'{"metadata": ' + b"[" * 100_000 + b"\n", "the line is not JSON"),
     "too-large-a-number": (b'{"metadata": ' + b"9" * 10_000 + b"}\n", "the line is not JSON"),
-    "too-long": (b" " * LINE_BYTES_MAX + b"{}\n", "the line is longer than 16 MiB"),
+    "too-long": (b'{"a": "' + b"a" * ITEM_BYTES_MAX + b'"}\n', "it is longer than 32 MiB"),
     "no-role": (line({**message(), "role": None}), "role is missing"),
     "no-content": (line({"role": "user"}), "content is missing"),
     "no-date": (line({**message(), "created_at": None}), "created_at is missing"),
@@ -111,7 +110,7 @@ async def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(
     assert await contents(services, agent_id) == ["before", "after"]
     assert (report.lines, report.stored, report.bad) == (4, 2, 1)
     ((place, told),) = report.bad_places
-    assert place == "line 3"
+    assert place.removesuffix(", item 1") == "line 3"
     assert told.startswith(reason)
     assert len(told) < 300
 
@@ -266,6 +265,26 @@ async def test_windows_line_ends_and_a_last_line_without_one_are_fine(
 
     assert (report.lines, report.bad) == (2, 0)
     assert await contents(services, agent_id) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        json.dumps([message("one"), message("two")]).encode(),
+        json.dumps([message("one"), message("two")], indent=2).encode(),
+        b"\n".join(json.dumps(message(each), indent=2).encode() for each in ("one", "two")),
+        json.dumps(message("one")).encode() + json.dumps(message("two")).encode(),
+    ],
+    ids=["list", "indented-list", "indented", "one-line"],
+)
+async def test_a_list_or_indented_objects_are_read_as_the_same_lines(
+    run_import: Import, services: Services, agent_id: AgentId, told: bytes
+) -> None:
+    report = await run_import([told], MESSAGES)
+    again = await run_import([line(message("one")), line(message("two"))], MESSAGES)
+
+    assert await contents(services, agent_id) == ["one", "two"]
+    assert (report.stored, again.known, report.bad) == (2, 2, 0)
 
 
 async def test_text_may_be_escaped_or_not(

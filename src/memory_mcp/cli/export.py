@@ -15,11 +15,34 @@ from memory_mcp.domain.texts import counted
 if TYPE_CHECKING:
     from memory_mcp.domain.agents import Agent
     from memory_mcp.services import Services
+    from memory_mcp.services.copies import Taken
 
 FORMATS = {
     "jsonl": "everything, one JSON object a line; import jsonl takes it in again as it was",
     "markdown": "a folder that people can read: blocks, passages, conversations",
     "af": "a Letta agent file",
+}
+
+NAMES = {
+    "block_version": "version of blocks",
+    "forgotten": "mark of a forgotten message",
+    "forgotten_text": "mark of a passage that is gone",
+    "superseded": "superseded passage",
+    "session": "session of a host",
+    "reflected": "mark of what was reflected on",
+    "run_call": "call of a model",
+    "run_change": "change by a run",
+    "deleted": "deleted agent",
+}
+PLURALS = {
+    "version of blocks": "versions of blocks",
+    "mark of a forgotten message": "marks of forgotten messages",
+    "mark of a passage that is gone": "marks of passages that are gone",
+    "session of a host": "sessions of hosts",
+    "summary": "summaries",
+    "mark of what was reflected on": "marks of what was reflected on",
+    "call of a model": "calls of models",
+    "change by a run": "changes by runs",
 }
 
 
@@ -59,10 +82,29 @@ def run(arguments: argparse.Namespace) -> int:
         from memory_mcp.transfer.writing import refuse_existing
 
         refuse_existing(Path(arguments.path).expanduser(), force=arguments.force)
-    told = anyio.run(_export, settings, arguments)
+    told, taken = anyio.run(_export, settings, arguments)
+    # Standard output may be the export itself.
+    out = sys.stderr if arguments.path == "-" else sys.stdout
     if arguments.path != "-":
-        print(f"{told} written to {arguments.path}.", file=sys.stdout)
+        print(f"{told} written to {arguments.path}.", file=out)
+    if taken is not None:
+        print(f"It holds {_counts(taken)}.", file=out)
+        if taken.left_behind:
+            print("What stays behind:", file=out)
+        for what, number in taken.left_behind.items():
+            print(f"  {what}: {number:,}", file=out)
     return 0
+
+
+def _counts(taken: "Taken") -> str:
+    parts = [(NAMES.get(kind, kind), number) for kind, number in taken.kinds.items()]
+    told = [
+        counted(number, name)
+        if number == 1 or name not in PLURALS
+        else f"{number:,} {PLURALS[name]}"
+        for name, number in parts
+    ]
+    return f"{', '.join(told[:-1])} and {told[-1]}" if told[1:] else (told or ["nothing"])[0]
 
 
 async def _chosen(services: "Services", settings: Settings) -> "Agent":
@@ -80,8 +122,10 @@ async def _chosen(services: "Services", settings: Settings) -> "Agent":
     )
 
 
-async def _export(settings: Settings, arguments: argparse.Namespace) -> str:
+async def _export(settings: Settings, arguments: argparse.Namespace) -> "tuple[str, Taken | None]":
+    """How much was written, and of our own format what."""
     from memory_mcp.app import open_services
+    from memory_mcp.services.copies import Taken
     from memory_mcp.transfer import agent_file, json_lines, markdown
     from memory_mcp.transfer.writing import write_file
 
@@ -94,7 +138,11 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> str:
             files = await markdown.write_folder(
                 services.copies, agents, folder, force=arguments.force, zone=settings.zone
             )
-            return counted(files, "file")
-        written = {"jsonl": json_lines.written, "af": agent_file.written}[arguments.format]
-        pieces = written(services.copies, agents)
-        return f"{await write_file(arguments.path, pieces, force=arguments.force):,} bytes"
+            return counted(files, "file"), None
+        taken = Taken() if arguments.format == "jsonl" else None
+        if taken is None:
+            pieces = agent_file.written(services.copies, agents)
+        else:
+            pieces = json_lines.written(services.copies, agents, taken)
+        size = await write_file(arguments.path, pieces, force=arguments.force)
+        return f"{size:,} bytes", taken

@@ -1,11 +1,12 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from memory_mcp.transfer.source import Source
 
 LEFT_OUT_TOLD = 30
-NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
+NOUNS = (
+    "agent", "block", "conversation", "message", "passage", "superseded", "summary", "mail", "run"
+)  # fmt: skip
+NAMES = {"superseded": "superseded passage"}
+PASSAGES = ("passages", "markdown", "mem0", "server-memory")
+"""Formats whose things are passages, where nothing came of which the noun could be told."""
 PLURALS = {"summary": "summaries"}
 
 
@@ -42,11 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="read it, say what would come, store nothing"
     )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--timings", action="store_true", help="say where the time went")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, with a progress bar and a closing report; 1 unless everything was understood."""
+    """Import, with a progress bar and a closing report; 1 unless everything was understood.
+
+    Raises:
+        ImportRefused: nothing was read; there is no report then.
+    """
+    from memory_mcp.domain.errors import ImportRefused
     from memory_mcp.transfer.report import Report
     from memory_mcp.transfer.source import Source
 
@@ -65,6 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
+    except ImportRefused as error:
+        if not report.read and report.is_whole:
+            raise
+        report.refuse(source.name, str(error).removeprefix(f"{source.name} "))
     _print_report(report, arguments)
     return 0 if report.is_whole else 1
 
@@ -102,7 +118,10 @@ def _import(
 
 
 def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
-    noun = "passage" if arguments.format in ("passages", "markdown", "mem0") else "message"
+    if arguments.json:
+        print(json.dumps(_as_json(report, dry_run=arguments.dry_run), ensure_ascii=False, indent=2))
+        return
+    noun = "passage" if arguments.format in PASSAGES else "message"
     told = _told(report.nouns) or f"0 {noun}s"
     if arguments.dry_run:
         print(f"{told} would come in; nothing was stored (dry run).")
@@ -110,6 +129,9 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"{told} imported, {report.known:,} known already.")
     for name, times in report.unknown_fields.most_common():
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
+    for what, times in report.interpreted.most_common(LEFT_OUT_TOLD):
+        more = f", and {times - 1:,} more" if times > 1 else ""
+        print(f"{what}: {report.examples[what]}{more}.")
     _print_counts("left out, or without a counterpart here:", report.left_out)
     _print_counts("not understood, and not imported:", report.not_understood)
     if report.bad:
@@ -127,6 +149,26 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"time: {whole:.1f} s of work, some of it at once: {shares}")
 
 
+def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
+    """The report for scripts; `read` is what was found, the counts are by kind, commonest first."""
+    return {
+        "dry_run": dry_run,
+        "whole": report.is_whole,
+        "read": report.read,
+        "stored": dict(report.nouns),
+        "known": report.known,
+        "interpreted": dict(report.interpreted.most_common()),
+        "unknown_fields": dict(report.unknown_fields.most_common()),
+        "left_out": dict(report.left_out.most_common()),
+        "not_understood": dict(report.not_understood.most_common()),
+        "refused": report.bad,
+        "refused_first": [
+            {"place": place, "reason": reason} for place, reason in report.bad_places
+        ],
+        "seconds": {stage: round(spent, 3) for stage, spent in report.seconds.items()},
+    }
+
+
 def _print_counts(title: str, counts: Counter[str]) -> None:
     if not counts:
         return
@@ -141,7 +183,7 @@ def _told(nouns: Counter[str]) -> str:
     return ", ".join(
         f"{nouns[noun]:,} {PLURALS[noun]}"
         if noun in PLURALS and nouns[noun] > 1
-        else counted(nouns[noun], noun)
+        else counted(nouns[noun], NAMES.get(noun, noun))
         for noun in NOUNS
         if nouns[noun]
     )

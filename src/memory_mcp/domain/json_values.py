@@ -29,6 +29,17 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def first_text(told: dict[str, Any], *names: str) -> str:
+    """The first text under one of these names that is not blank; numbers count as texts."""
+    for name in names:
+        value = told.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
 def moment_of(value: Any) -> datetime | None:
     """A time in any of the ways exports write one: ISO 8601, or seconds or milliseconds.
 

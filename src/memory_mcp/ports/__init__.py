@@ -6,7 +6,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 
 from memory_mcp.ports.agents import AgentStore
 from memory_mcp.ports.blocks import BlockStore, Edited, Standing
-from memory_mcp.ports.copies import CopyKind, CopyStore, Page, Put
+from memory_mcp.ports.copies import CopyKind, CopyReader, CopyStore, Page, Place, Put
 from memory_mcp.ports.mail import MailStore, Outgoing, Posted, Posting, PresenceStore
 from memory_mcp.ports.messages import (
     Appended,
@@ -17,7 +17,7 @@ from memory_mcp.ports.messages import (
     SummaryStore,
 )
 from memory_mcp.ports.models import ChatModel, Clock, Embedder, TokenCounter, Vector
-from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, UpkeepStore
+from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, TakenIn, UpkeepStore
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
 from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
@@ -34,6 +34,7 @@ __all__ = [
     "ChatModel",
     "Clock",
     "CopyKind",
+    "CopyReader",
     "CopyStore",
     "Edited",
     "Embedder",
@@ -50,6 +51,7 @@ __all__ = [
     "Page",
     "PassageFilter",
     "PassageStore",
+    "Place",
     "Posted",
     "Posting",
     "PresenceStore",
@@ -63,6 +65,7 @@ __all__ = [
     "StatisticsStore",
     "Stores",
     "SummaryStore",
+    "TakenIn",
     "TokenCounter",
     "Unembedded",
     "UpkeepStore",

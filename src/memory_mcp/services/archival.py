@@ -12,11 +12,12 @@ from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
     PASSAGE_CHARS_MAX,
     QUERY_CHARS_MAX,
+    SOURCE_CHARS_MAX,
     require_tags,
     require_text,
 )
 from memory_mcp.domain.times import UTC_ZONE, Zone, parse_window
-from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question
+from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question, TakenIn, Vector
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
@@ -52,17 +53,38 @@ class Archival:
         self._indexing = indexing
 
     async def file(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> list[Filed]:
-        """Store passages; the same text again refreshes the one that is there.
+        """Store passages that somebody tells now; the same one again refreshes the one there.
+
+        It is the same if its text is, letter by letter, and its date is no other.
 
         Raises:
             InvalidInput: one cannot be stored; none was.
         """
-        checked = [checked_passage(passage) for passage in passages]
-        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
-        vectors = await self._indexing.for_write(texts)
+        checked, vectors = await self._prepared(passages)
         filed = await self._store.file(agent_id, checked, vectors)
         self._indexing.stored(vectors, again=any(one.refreshed for one in filed))
         return filed
+
+    async def take_in(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> TakenIn:
+        """Store passages that a file brings; the same one again refreshes the one there.
+
+        It is the same if its text is, letter by letter, with its date and its source; or its text
+        with its external id. One that was forgotten or superseded here stays out.
+
+        Raises:
+            InvalidInput: one cannot be stored; none was.
+        """
+        checked, vectors = await self._prepared(passages)
+        taken = await self._store.take_in(agent_id, checked, vectors)
+        self._indexing.stored(vectors, again=bool(taken.known))
+        return taken
+
+    async def _prepared(
+        self, passages: Sequence[NewPassage]
+    ) -> tuple[list[NewPassage], Sequence[Vector | None]]:
+        checked = [checked_passage(passage) for passage in passages]
+        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
+        return checked, await self._indexing.for_write(texts)
 
     async def search(
         self,
@@ -130,5 +152,7 @@ def checked_passage(passage: NewPassage) -> NewPassage:
     require_text(passage.content, "content", PASSAGE_CHARS_MAX)
     if passage.external_id is not None:
         require_text(passage.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
+    if passage.source is not None:
+        require_text(passage.source, "source", SOURCE_CHARS_MAX)
     occurred_at = passage.occurred_at.astimezone(UTC) if passage.occurred_at else None
     return replace(passage, tags=require_tags(list(passage.tags)), occurred_at=occurred_at)

@@ -1,18 +1,41 @@
 """Copies: everything a store holds, out of it and in again."""
 
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from memory_mcp.domain.agents import require_agent_name
 from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT
-from memory_mcp.domain.copies import AgentCopy, BlockCopy, Copy
+from memory_mcp.domain.copies import (
+    AgentCopy,
+    BlockCopy,
+    Copy,
+    MailCopy,
+    RunCallCopy,
+    RunChangeCopy,
+    RunCopy,
+    SupersededCopy,
+    kind_of,
+)
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.texts import check_text, require_name
+from memory_mcp.domain.texts import PASSAGE_CHARS_MAX, check_text, require_name, require_text
 from memory_mcp.domain.tool_rules import rules_from_json
-from memory_mcp.ports import CopyKind, CopyStore, Put
+from memory_mcp.ports import CopyKind, CopyReader, CopyStore, Put
 
 PAGE_ROWS = 500
 BLOCK_LIMIT_MOST = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken out of a store."""
+
+    kinds: Counter[str] = field(default_factory=Counter[str])
+    """How many copies of each kind."""
+    left_behind: Counter[str] = field(default_factory=Counter[str])
+    """What stays on purpose, in words, and how much of it there is."""
 
 
 class Copies:
@@ -22,7 +45,7 @@ class Copies:
         self._store = store
 
     async def heads(self, agents: Sequence[str] | None = None) -> list[Copy]:
-        """The agents of these names, all by default, and their blocks.
+        """The agents in use of these names, all by default, and their blocks.
 
         Raises:
             AgentNotFound: there is none of that name; the text lists the agents there are.
@@ -31,35 +54,46 @@ class Copies:
 
     async def rows(
         self, kind: CopyKind, agents: Sequence[str] | None = None
-    ) -> AsyncIterator[Copy]:
+    ) -> AsyncGenerator[Copy]:
         """All of one kind, read page by page: what is written meanwhile may be among them."""
-        after = 0
-        while page := await self._store.page(kind, agents, after, PAGE_ROWS):
-            for _, copy in page:
-                yield copy
-            after = page[-1][0]
+        async for copy in _rows(self._store, kind, agents):
+            yield copy
 
-    async def all(self, agents: Sequence[str] | None = None) -> AsyncIterator[Copy]:
-        """Everything.
+    async def all(
+        self, agents: Sequence[str] | None = None, taken: Taken | None = None
+    ) -> AsyncGenerator[Copy]:
+        """Everything, as it is at one moment; of the whole store by default.
+
+        `taken` counts what has come, and at the end what stays.
 
         Raises:
             AgentNotFound: there is none of that name; the text lists the agents there are.
         """
-        for copy in await self.heads(agents):
-            yield copy
-        for kind in get_args(CopyKind):
-            async for copy in self.rows(kind, agents):
-                yield copy
-        for copy in await self._store.tails(agents):
-            yield copy
+        async with self._store.snapshot() as store:
+            for kind in get_args(CopyKind):
+                async for copy in _rows(store, kind, agents):
+                    if taken is not None:
+                        taken.kinds[kind_of(copy)] += 1
+                    yield copy
+            if taken is not None:
+                taken.left_behind.update(await store.left_behind(agents))
 
     async def put(self, copies: Sequence[Copy]) -> list[Put]:
         """Store copies that `checked_copy` made; messages and passages have services of their own.
 
-        Raises:
-            AgentNotFound: one belongs to an agent that is not here; none was stored.
+        What cannot be stored is told of and passed over.
         """
         return await self._store.put(copies)
+
+
+async def _rows(
+    store: CopyReader, kind: CopyKind, agents: Sequence[str] | None
+) -> AsyncGenerator[Copy]:
+    after = ()
+    while page := await store.page(kind, agents, after, PAGE_ROWS):
+        for _, copy in page:
+            yield copy
+        after = page[-1][0]
 
 
 def checked_copy(copy: Copy) -> Copy:
@@ -76,12 +110,33 @@ def checked_copy(copy: Copy) -> Copy:
             rules_from_json(copy.tool_rules)
         case BlockCopy():
             require_name(copy.label, "label")
-            check_text(copy.value, "value", LIMIT_CHARS_DEFAULT * 1_000)
+            check_text(copy.value, "value", BLOCK_LIMIT_MOST)
             check_text(copy.description, "description", LIMIT_CHARS_DEFAULT * 100)
-            if not copy.agents or copy.on_overflow not in ("evict", "error"):
-                raise InvalidInput("a block needs agents, and on_overflow is evict or error.")
+            if copy.on_overflow not in ("evict", "error"):
+                raise InvalidInput("on_overflow is evict or error.")
             if not 1 <= copy.limit <= BLOCK_LIMIT_MOST:
                 raise InvalidInput(f"limit is {copy.limit:,}; it goes from 1 to 10,000,000.")
+        case SupersededCopy():
+            require_text(copy.passage.content, "content", PASSAGE_CHARS_MAX)
+        case MailCopy():
+            if copy.state not in ("queued", "delivered", "answered", "expired"):
+                raise InvalidInput("state is queued, delivered, answered or expired.")
+        case RunCopy():
+            _check_json(copy.progress, "progress")
+        case RunCallCopy():
+            _check_json(copy.request, "request")
+            _check_json(copy.response, "response")
+            return replace(copy, cost_usd=None if copy.cost_usd is None else float(copy.cost_usd))
+        case RunChangeCopy():
+            _check_json(copy.before, "before")
+            _check_json(copy.after, "after")
         case _:
             pass
     return copy
+
+
+def _check_json(text: str | None, field: str) -> None:
+    try:
+        json.loads(text or "null")
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"{field} is no JSON.") from None

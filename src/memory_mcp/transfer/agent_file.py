@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -488,7 +488,7 @@ def _answer(text: str) -> str:
 IN_VIEW_MESSAGES = 20
 
 
-async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncIterator[str]:
+async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerator[str]:
     """An agent file of these agents, in pieces; messages are read as they are written."""
     heads = await copies.heads(agents)
     chosen = [copy for copy in heads if isinstance(copy, AgentCopy)]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from memory_mcp.domain.errors import ImportRefused
@@ -16,6 +17,8 @@ from memory_mcp.transfer import (
     server_memory,
     transcripts,
 )
+from memory_mcp.transfer.folder import entries
+from memory_mcp.transfer.packed import plain_name
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, first_bytes
 
@@ -84,9 +87,9 @@ FORMATS = {
         folders=True,
     ),
     "server-memory": Format(
-        server_memory.read, "the graph of the official memory server: memory.jsonl"
+        server_memory.read, "the graph of the official memory server: memory.jsonl", folders=True
     ),
-    "mem0": Format(mem0.read, "mem0's export: a JSON file of memories"),
+    "mem0": Format(mem0.read, "mem0's export: a JSON file of memories", folders=True),
     "af": Format(agent_file.read, "a Letta agent file (.af), of either schema", "letta"),
     "markdown": Format(
         markdown.read, "notes in Markdown: a file or a folder, a passage a section", folders=True
@@ -94,6 +97,9 @@ FORMATS = {
 }
 
 _AS_LINES = {"jsonl", "passages"}
+_ENDINGS = (".json", ".jsonl", ".zip")
+FOLDER_ENTRIES = 2_000
+"""So many of a folder's files are looked at to know its format."""
 
 
 def items_of(name: str, source: Source, report: Report) -> Iterator[Item]:
@@ -110,7 +116,7 @@ def items_of(name: str, source: Source, report: Report) -> Iterator[Item]:
             f"{source.name} is a folder, and {name} wants a file.{_advice(fits, source.name)}"
         )
     if path is not None:
-        fits = guessed(path)
+        fits = guessed(path, name)
         if fits not in (None, name) and not {fits, name} <= _AS_LINES:
             raise ImportRefused(
                 f"{source.name} does not look like {name}: {FORMATS[name].says}."
@@ -126,16 +132,16 @@ def _advice(fits: str | None, name: str) -> str:
     return f" It looks like this would fit: memory-mcp import {fits} {name}" if fits else ""
 
 
-def guessed(path: Path) -> str | None:
-    """Which format a file or folder is in, by its beginning; `None` when that says nothing."""
+def guessed(path: Path, wanted: str | None = None) -> str | None:
+    """Which format a file or folder is in, by its beginning; `None` when that says nothing.
+
+    A folder with files of several formats is in the one that is `wanted`, if that is among them.
+    """
     if path.is_dir():
-        return _of_folder(path)
-    if path.suffix.lower() in markdown.ENDINGS:
+        return _of_folder(path, wanted)
+    if plain_name(path.name).lower().endswith(markdown.ENDINGS):
         return "markdown"
-    try:
-        head = first_bytes(path).decode("utf-8-sig", "replace").lstrip()
-    except OSError:
-        return None
+    head = first_bytes(path).decode("utf-8-sig", "replace").lstrip()
     return _of_text(head.replace('\\"', '"') if head.startswith('"') else head)
 
 
@@ -158,6 +164,8 @@ def _of_text(head: str) -> str | None:
 _MARKS = (
     ("chatgpt", ("mapping",)),
     ("claude-ai", ("chat_messages",)),
+    ("claude-ai", ("conversations_memory",)),
+    ("claude-ai", ("prompt_template", "docs")),
     ("jsonl", ("kind", "format")),
     ("codex", ("payload", "timestamp", "type")),
     ("codex", ("timestamp", "instructions")),
@@ -178,16 +186,16 @@ _MARKS = (
 )
 
 
-def _of_folder(path: Path) -> str | None:
-    seen, notes = 0, None
-    for file in sorted(path.rglob("*")):
-        seen += 1
-        if seen > 2_000:
-            break
-        if file.suffix.lower() in (".jsonl", ".json", *markdown.ENDINGS) and file.is_file():
-            fits = guessed(file)
-            if fits == "markdown":  # hosts keep notes beside their sessions
-                notes = fits
-            elif fits is not None and FORMATS[fits].folders:
-                return fits
-    return notes
+def _of_folder(path: Path, wanted: str | None) -> str | None:
+    first: str | None = None
+    for entry in islice(entries(path), FOLDER_ENTRIES):
+        name = plain_name(entry.name).lower()
+        if entry.hidden or entry.wrong or not name.endswith((*_ENDINGS, *markdown.ENDINGS)):
+            continue
+        fits = guessed(entry.path)
+        if fits is not None and fits == wanted:
+            return fits
+        # Hosts keep notes beside their sessions.
+        if fits is not None and FORMATS[fits].folders and first in (None, "markdown"):
+            first = fits
+    return first

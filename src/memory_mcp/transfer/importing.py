@@ -7,7 +7,7 @@ that ends early has stored whole batches, and the next one knows them again.
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from memory_mcp.config import agent_of_folder
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.copies import Copy, kind_of
+from memory_mcp.domain.copies import AgentCopy, BlockCopy, Copy, kind_of, owners_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
@@ -30,6 +30,11 @@ from memory_mcp.transfer.report import HeldIn, Item, Report
 
 BATCH_ROWS = 500
 BATCH_CHARS = 4_000_000
+_PARTS = (
+    "block_version", "deleted", "forgotten", "forgotten_text", "reflected", "run_call",
+    "run_change", "session",
+)  # fmt: skip
+"""Copies of what belongs to something else, which is counted."""
 
 Advance = Callable[[Report], None]
 
@@ -41,6 +46,7 @@ class _Batch:
     owner: AgentChoice | HeldIn | None
     items: Sequence[Item]
     prepared: Prepared | None
+    stored: anyio.Event
 
 
 async def import_items(
@@ -72,6 +78,7 @@ async def import_items(
                 if isinstance(batch, Exception):
                     raise batch
                 await importing.store(batch)
+                batch.stored.set()
                 advance(report)
         except Exception as error:  # noqa: BLE001 - raised below, not in a group of one
             failed = error
@@ -112,6 +119,13 @@ class _Import:
         self._ids: dict[AgentChoice | HeldIn, AgentId] = {}
         self._recorded: dict[str, AgentId | None] = {}
         """Sessions by their host's ids, and whose they are as far as that is known."""
+        self._copied: set[str] = set()
+        """Ids of agents that came whole: what is in their view is what was in it before."""
+        self._not_taken: set[str] = set()
+        """Names of agents that did not come, and so nothing of theirs."""
+        self._copies_stored = anyio.Event()
+        """Set when the last copies that were read are stored: whose things are depends on them."""
+        self._copies_stored.set()
 
     async def prepare(
         self, items: Iterator[Item], sending: MemoryObjectSendStream[_Batch | Exception]
@@ -126,12 +140,36 @@ class _Import:
                     if read is None:
                         return
                     owner, found = read
-                    messages = [each.what for each in found if isinstance(each.what, NewMessage)]
-                    prepared = await self._prepared(owner, messages) if messages else None
-                    await sending.send(_Batch(owner, found, prepared))
+                    if found := await self._wanted(owner, found):
+                        told = [each.what for each in found]
+                        messages = [each for each in told if isinstance(each, NewMessage)]
+                        prepared = await self._prepared(owner, messages) if messages else None
+                        batch = _Batch(owner, found, prepared, anyio.Event())
+                        if _is_copy(found[0].what):
+                            self._copies_stored = batch.stored
+                        await sending.send(batch)
                 except Exception as error:  # noqa: BLE001 - raised again where batches are stored
                     await sending.send(error)
                     return
+
+    async def _wanted(
+        self, owner: AgentChoice | HeldIn | None, found: Sequence[Item]
+    ) -> Sequence[Item]:
+        """The items without those of agents that did not come; copies before them are stored."""
+        if _is_copy(found[0].what):
+            return found
+        await self._copies_stored.wait()
+        if isinstance(owner, AgentChoice) and self._is_left(owner.name or ""):
+            self._leave(found[0], owner.name or "", len(found))
+            return []
+        return found
+
+    def _is_left(self, name: str) -> bool:
+        return name.casefold() in self._not_taken
+
+    def _leave(self, item: Item, name: str, number: int = 1) -> None:
+        what = f"{_noun(item.what)} lines of agent {name!r}, which did not come"
+        self._report.left_out[what] += number
 
     async def _prepared(
         self, owner: AgentChoice | HeldIn | None, messages: Sequence[NewMessage]
@@ -155,23 +193,46 @@ class _Import:
                 agent_id = await self._agent_id(batch.owner, conversation)
                 appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
                 self._count("message", len(appended.stored), len(appended.known))
+                self._stays_forgotten("messages", len(appended.forgotten))
                 return
             passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
             if passages:
                 agent_id = await self._agent_id(batch.owner)
-                filed = await self._services.archival.file(agent_id, passages)
-                known = sum(each.refreshed for each in filed)
-                self._count("passage", len(filed) - known, known)
+                taken = await self._services.archival.take_in(agent_id, passages)
+                self._count("passage", taken.stored, taken.known)
+                self._stays_forgotten("passages", taken.forgotten)
                 return
             await self._put([(each, each.what) for each in batch.items])
 
     async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
-        outcomes = await self._services.copies.put([copy for _, copy in told])
-        for (item, copy), put in zip(told, outcomes, strict=True):
-            if put.refused is not None:
-                self._report.left_out[f"{item.place}: {put.refused}"] += 1
-            elif kind_of(copy) in ("agent", "block", "conversation", "summary"):
-                self._count(kind_of(copy), int(put.stored), int(not put.stored))
+        here: list[tuple[str, Copy]] = []
+        for item, copy in told:
+            owners = owners_of(copy)
+            if isinstance(copy, BlockCopy):
+                there = [each for each in copy.agents if not self._is_left(each.agent)]
+                owners = () if there else tuple(each.agent for each in copy.agents)
+                copy = replace(copy, agents=there)
+            left = next(filter(self._is_left, owners), None)
+            if left is None:
+                here.append((item.place, copy))
+            else:
+                self._leave(item, left)
+        outcomes = await self._services.copies.put([copy for _, copy in here])
+        for (place, copy), put in zip(here, outcomes, strict=True):
+            kind = kind_of(copy)
+            self._stays_forgotten("mails" if kind == "mail" else "lines of blocks", put.forgotten)
+            if put.note is not None:
+                alone = kind in ("agent", "block")
+                self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
+            if isinstance(copy, AgentCopy):
+                if put.note is not None and not put.stored:
+                    self._not_taken.add(copy.name.casefold())
+                else:
+                    self._copied.add(copy.id)
+            if kind not in _PARTS:
+                is_known = not put.stored and put.note is None
+                is_known &= not (kind == "mail" and put.forgotten)
+                self._count(kind, int(put.stored), int(is_known))
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""
@@ -180,6 +241,8 @@ class _Import:
             await self._services.agents.choose(AgentChoice())
             recorded = (agent_id for agent_id in self._recorded.values() if agent_id)
             for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
+                if agent_id in self._copied:
+                    continue
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
         with self._timed("embedding"):
@@ -214,6 +277,10 @@ class _Import:
         self._report.known += known
         if stored:
             self._report.nouns[noun] += stored
+
+    def _stays_forgotten(self, nouns: str, number: int) -> None:
+        if number:
+            self._report.left_out[f"{nouns} that were forgotten here, not brought back"] += number
 
     @contextmanager
     def _timed(self, stage: str) -> Generator[None]:
@@ -254,7 +321,12 @@ def _group(item: Item) -> tuple[str, AgentChoice | HeldIn | None, str | None]:
     noun, session = _noun(item.what), None
     if isinstance(item.what, NewMessage) and isinstance(item.owner, HeldIn):
         session = item.what.conversation
-    return noun if noun in ("message", "passage") else "copy", item.owner, session
+    # Agents go ahead of what belongs to them: not each of them may come.
+    return noun if noun in ("agent", "message", "passage") else "copy", item.owner, session
+
+
+def _is_copy(what: NewMessage | NewPassage | Copy) -> bool:
+    return not isinstance(what, NewMessage | NewPassage)
 
 
 def _noun(what: NewMessage | NewPassage | Copy) -> str:

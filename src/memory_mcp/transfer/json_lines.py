@@ -2,24 +2,25 @@
 
 Our own export has a first line that says so, and then lines with a `kind`, whose fields are those
 of `domain/copies.py`; they come back with their ids, so that an export of the copy reads the same.
+Its last line says that it is whole.
 
 A line without `kind` is a message or a passage, as people and scripts write them. Messages: `role`,
 `content`, `created_at` (ISO 8601), `conversation`; optional `name` (the speaker), `external_id`,
-`metadata`. Passages: `content`; optional `tags`, `occurred_at`, `external_id`, `metadata`. One
-without `external_id` gets one from what it says, so that the same file may be imported again, after
-an interruption or by mistake, without storing anything twice.
+`metadata`. Passages: `content`; optional `tags`, `occurred_at`, `source`, `external_id`,
+`metadata`. One without `external_id` gets one from what it says, so that the same file may be
+imported again, after an interruption or by mistake, without storing anything twice.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import (
-    Copy,
     MessageCopy,
     PassageCopy,
     fields_of,
@@ -30,14 +31,20 @@ from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.ids import MessageId, PassageId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import Copied, NewPassage
+from memory_mcp.domain.texts import SURROGATE
 from memory_mcp.domain.times import from_iso, parse_moment
-from memory_mcp.services.copies import Copies
+from memory_mcp.services.copies import Copies, Taken
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, objects_by_line
 
-FORMAT = 1
-"""Rises when an older memory-mcp could not take in an export as it is meant."""
+FORMAT = 2
+"""Rises when an older memory-mcp could not take in an export as it is meant.
+
+2: whole stores, with deleted agents, mail, the ledger and hosts' sessions; and a last line.
+"""
 HEADER = {"kind": "memory-mcp", "format": FORMAT}
+END = "end"
+"""The kind of the last line, which says how many copies came before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,18 @@ def read_passages(source: Source, report: Report) -> Iterator[Item]:
 def items_in(file: BinaryIO, usual: Line, report: Report) -> Iterator[Item]:
     """What the lines of a file tell; a bad line is noted and passed over."""
     seen: Counter[str] = Counter()
+    whole: _Whole | None = None
     for _, place, told in objects_by_line(file, report):
         try:
             if told.get("kind") == HEADER["kind"]:
-                _check_format(told)
+                if whole is not None:
+                    whole.check(report)
+                whole = _Whole(_checked_format(told))
+            elif whole is not None and told.get("kind") == END:
+                whole.said = told.get("copies")
             elif "kind" in told:
+                if whole is not None:
+                    whole.copies += 1
                 yield _copy(told, place, report)
             else:
                 report.unknown_fields.update(told.keys() - usual.fields)
@@ -77,15 +91,42 @@ def items_in(file: BinaryIO, usual: Line, report: Report) -> Iterator[Item]:
                 yield Item(usual.read(told), place)
         except InvalidInput as error:
             report.refuse(place, str(error))
+    if whole is not None:
+        whole.check(report)
 
 
-def _check_format(told: dict[str, Any]) -> None:
+@dataclass(slots=True)
+class _Whole:
+    """How much of an export came, and how much there was to come."""
+
+    format: int
+    copies: int = 0
+    said: Any = None
+
+    def check(self, report: Report) -> None:
+        """Note that something of it is missing, if that is so."""
+        if self.format == 1:  # which has no last line
+            return
+        if self.said is None:
+            report.refuse(
+                "its end",
+                "the export is cut off: its last line is missing. What came before was taken; "
+                "export again, and import that.",
+            )
+        elif isinstance(self.said, int) and self.copies < self.said:
+            report.refuse(
+                "its end", f"the export had {self.said:,} lines, and {self.copies:,} came"
+            )
+
+
+def _checked_format(told: dict[str, Any]) -> int:
     made = told.get("format")
-    if made != FORMAT:
+    if not isinstance(made, int) or not 1 <= made <= FORMAT:
         raise ImportRefused(
-            f"the file is an export of format {made!r}, and this memory-mcp reads format {FORMAT}. "
-            "A newer one made it: upgrade, then import again. Nothing was stored."
+            f"the file is an export of format {made!r}, and this memory-mcp reads formats 1 to "
+            f"{FORMAT}. A newer one made it: upgrade, then import again. Nothing was stored."
         )
+    return made
 
 
 def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
@@ -112,6 +153,7 @@ def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
                 tags=tuple(copy.tags),
                 occurred_at=from_iso(copy.occurred_at) if copy.occurred_at else None,
                 origin=copy.origin,
+                source=copy.source,
                 external_id=copy.external_id,
                 metadata=copy.metadata,
                 copied=Copied(
@@ -172,6 +214,7 @@ def _read_passage(told: dict[str, Any]) -> NewPassage:
         tags=tuple(tags),
         occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
         origin="import",
+        source=_text(told, "source", required=False),
         external_id=_text(told, "external_id"),
         metadata=_metadata(told),
     )
@@ -182,17 +225,26 @@ MESSAGES = Line(
     _read_message,
 )
 PASSAGES = Line(
-    frozenset({"content", "tags", "occurred_at", "external_id", "metadata"}), _read_passage
+    frozenset({"content", "tags", "occurred_at", "source", "external_id", "metadata"}),
+    _read_passage,
 )
 
 
-async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncIterator[str]:
-    """Everything of these agents, as lines that `read_messages` takes in."""
+async def written(
+    copies: Copies, agents: Sequence[str] | None, taken: Taken | None = None
+) -> AsyncGenerator[str]:
+    """Everything of these agents, as lines that `read_messages` takes in; `taken` counts it."""
     yield _line(HEADER)
-    copy: Copy
-    async for copy in copies.all(agents):
-        yield _line(to_line(copy))
+    lines = 0
+    async with aclosing(copies.all(agents, taken)) as everything:
+        async for copy in everything:
+            lines += 1
+            yield _line(to_line(copy))
+    yield _line({"kind": END, "copies": lines})
 
 
 def _line(told: dict[str, Any]) -> str:
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    line = json.dumps(told, ensure_ascii=False)
+    if SURROGATE.search(line):  # half a character in metadata: it can be written escaped alone
+        line = json.dumps(told)
+    return line + "\n"

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import Copy
+from memory_mcp.domain.json_values import moment_of, name_of
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.texts import SURROGATE
+from memory_mcp.domain.texts import SURROGATE, TAG_CHARS_MAX, TAGS_MAX
 
 BAD_TOLD = 20
 
@@ -52,6 +55,10 @@ class Report:
     """What was left out on purpose, or has no counterpart, with how often it came."""
     not_understood: Counter[str] = field(default_factory=Counter[str])
     """Files, records and parts of an unknown kind, with how often they came."""
+    interpreted: Counter[str] = field(default_factory=Counter[str])
+    """What was read as it is most likely meant, with how often it came; a person may check it."""
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+    """The first of each of these."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -60,11 +67,38 @@ class Report:
         """Whether everything was understood: what was left out was left out on purpose."""
         return not self.bad and not self.not_understood
 
+    def interpret(self, what: str, example: str) -> None:
+        """Count what was understood in one of several ways; the first is told as an example."""
+        self.interpreted[what] += 1
+        self.examples.setdefault(what, example)
+
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
         self.bad += 1
         if len(self.bad_places) < BAD_TOLD:
             self.bad_places.append((place, reason))
+
+
+def dated(told: dict[str, Any], report: Report, *names: str) -> datetime | None:
+    """When something was, by the first of these fields that says it.
+
+    One that says it in a way that cannot be read is told of.
+    """
+    for name in names:
+        value = told.get(name)
+        if value is None or value == "":
+            continue
+        if (moment := moment_of(value)) is not None:
+            return moment
+        report.not_understood[f"times under {name} that cannot be read"] += 1
+    return None
+
+
+def tags_of(*names: Any) -> tuple[str, ...]:
+    """Names of another program as tags: printable, not too long, each once, not too many."""
+    told = (name_of(name) for name in names)
+    tags = dict.fromkeys(name[:TAG_CHARS_MAX].strip() for name in told if name)
+    return tuple(tags)[:TAGS_MAX]
 
 
 def storable(text: str, report: Report) -> str:

@@ -1,39 +1,51 @@
 """Where an import reads from: a file, a folder's files, a member of a zip, standard input.
 
-Nothing is read whole: lines and the items of a JSON list come one by one, each with a limit, and a
-zip is unpacked as it is read, with a watch on how much comes out of it.
+Whatever lies under the path is read, or told of in the report. Nothing is read whole: the values of
+a JSON file come one by one, each with a limit, and what is compressed is unpacked as it is read.
 """
 
-import codecs
 import json
 import os
 import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO, RawIOBase
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.transfer.folder import Entry, entries
+from memory_mcp.transfer.json_stream import JsonStream, Value
+from memory_mcp.transfer.packed import CHUNK, is_zip, plain_name, unpacked, watched
 from memory_mcp.transfer.report import Report
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
-ITEM_BYTES_MAX = 32 * 1024 * 1024
-"""The longest item of a list; of more, one would hold too much memory at once."""
 WHOLE_BYTES_MAX = 128 * 1024 * 1024
 """The largest file of a format that can only be read whole."""
-ZIP_RATIO_MAX = 200
-ZIP_BYTES_FREE = 64 * 1024 * 1024
-"""So much may come out of a zip however small it is."""
-ZIP_BYTES_MAX = 20 * 1024**3
-CHUNK = 1024 * 1024
-NUMBER_CHARS = 400
-_AFTER = tuple(",] \t\r\n")
-"""What may follow a number that is whole."""
-_BOM = b"\xef\xbb\xbf"
+
+Known = Mapping[str, str]
+"""Files that a format leaves out on purpose: an expression for their names, what they are."""
+_MEDIA: Known = {
+    r"(?i)\.(png|jpe?g|gif|webp|svg|bmp|tiff?|heic|avif|ico)$": "images",
+    r"(?i)\.(mp3|wav|m4a|ogg|opus|flac|aac|mp4|m4v|mov|webm|mkv|avi)$": "sound and films",
+    r"(^|/)(Thumbs\.db|desktop\.ini)$": "files of the file manager",
+}
+"""What no format has a text in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that an import reads, or a member of a zip."""
+
+    name: str
+    """Its path below what is imported, without an ending that says how it is compressed."""
+    opened: Callable[[], AbstractContextManager[BinaryIO]]
+    """Opens it. Where it is one of several, what is broken in it is reported, and ends only it."""
 
 
 class Source:
@@ -49,6 +61,8 @@ class Source:
         self.report = report
         self.agent = agent
         self.path = None if name == "-" else Path(name).expanduser()
+        self._told = False
+        self._first: dict[str, str] = {}
         if self.path is not None and not os.access(self.path, os.R_OK):
             reason = "Permission denied" if self.path.exists() else "No such file or directory"
             raise ImportRefused(f"{name} cannot be read: {reason}.")
@@ -63,107 +77,230 @@ class Source:
         if self.path is None:
             return None
         if self.is_folder:
-            return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+            return sum(entry.size for entry in entries(self.path))
         return self.path.stat().st_size
 
-    def files(self, *suffixes: str) -> Iterator[tuple[str, Path]]:
+    def files(self, *suffixes: str, known: Known | None = None) -> Iterator[tuple[str, Path]]:
         """Itself, or the files below the folder with one of these endings; names, in order.
 
-        What begins with a dot is no part of what a person keeps in a folder.
+        `.jsonl` is an ending of `a.jsonl.zst` too, as `opened` gives what is compressed in it; what
+        such a file is called otherwise, `plain_name` says. The report tells of every other file:
+        those whose names (paths below the folder) match one of `known` are left out on purpose, the
+        rest is not understood.
+
+        Raises:
+            ImportRefused: there is none.
         """
         if self.path is None:
             raise ImportRefused("this format is read from files, not from standard input.")
         if not self.is_folder:
             yield self.path.name, self.path
             return
-        for folder, folders, names in os.walk(self.path):
-            folders[:] = sorted(each for each in folders if not each.startswith("."))
-            for name in sorted(names):
-                if name.lower().endswith(suffixes) and not name.startswith("."):
-                    found = Path(folder) / name
-                    yield str(found.relative_to(self.path)), found
+        found = False
+        names: list[str] = []
+        for entry in self._entries():
+            if plain_name(entry.name).lower().endswith(suffixes):
+                found = True
+                yield entry.name, entry.path
+            else:
+                names.append(entry.name)
+                self._tell(entry.name, known or {})
+        self._told = True
+        if not found:
+            self._nothing(f"file ending in {' or '.join(suffixes)}", names)
 
-    @contextmanager
-    def opened(self, path: Path | None = None) -> Generator[BinaryIO]:
-        """A file to read from, whose bytes are counted.
+    def documents(self, wanted: str, says: str, known: Known | None = None) -> Iterator[Document]:
+        """Itself; of a folder or a zip the files whose names match the expression `wanted`.
+
+        Zips below a folder are looked into. The report tells of every other file, as with `files`.
 
         Raises:
-            ImportRefused: it cannot be read, or is a folder.
+            ImportRefused: there is none, where `says` is what was looked for; or the zip cannot be
+                read.
+        """
+        known = known or {}
+        found = False
+        names: list[str] = []
+        for name, path in self._paths():
+            # Documents of office programs are zips too, and not meant.
+            if (
+                path is not None
+                and (not self.is_folder or name.lower().endswith(".zip"))
+                and _holds_zip(path)
+            ):
+                with self.opened(path, zips=True) as file:
+                    for told in self._members(name, file, wanted, known):
+                        if isinstance(told, Document):
+                            found = True
+                            yield told
+                        else:
+                            names.append(told)
+            elif not self.is_folder or re.search(wanted, plain_name(name)):
+                found = True
+                yield Document(plain_name(name), partial(self.opened, path))
+            else:
+                names.append(name)
+                self._tell(name, known)
+        self._told = True
+        if not found:
+            self._nothing(says, names)
+
+    def _nothing(self, says: str, names: list[str]) -> None:
+        """Nothing was found; what cannot be read, or is broken, is told of already."""
+        if not self.report.bad:
+            there = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            kind = "the folder " if self.is_folder else ""
+            raise ImportRefused(
+                f"there is no {says} in {kind}{self.name}; it has: {there or 'nothing'}."
+            )
+
+    def opened(
+        self, path: Path | None = None, *, zips: bool = False
+    ) -> AbstractContextManager[BinaryIO]:
+        """A file to read from, whose bytes are counted; of a compressed one what is in it.
+
+        In a folder, a file that cannot be read, or not to its end, is reported, and the body is
+        left: the next file comes.
+
+        Raises:
+            ImportRefused: the only file cannot be read, is a folder, or a zip where none is read.
         """
         path = path or self.path
+        name = "standard input" if path is None else self._below(path)
+        return self._one(name, not self.is_folder, self._opened(path, name, zips))
+
+    @contextmanager
+    def _opened(self, path: Path | None, name: str, zips: bool) -> Generator[BinaryIO]:
         if path is None:
-            yield self._counted(sys.stdin.buffer)
+            yield self._plain(sys.stdin.buffer, name, None, zips)
             return
         try:
             with open(path, "rb") as file:
-                yield self._counted(file)
+                size = path.stat().st_size if path.is_file() else None
+                yield self._plain(file, name, size, zips)
         except OSError as error:
             raise ImportRefused(f"{path} cannot be read: {error.strerror or error}.") from error
 
+    def _plain(self, file: Any, name: str, size: int | None, zips: bool) -> BinaryIO:
+        head = file.peek(8)
+        if is_zip(head) and not (zips and size is not None):
+            raise ImportRefused(f"{name} is a zip. Unpack it, and import what is in it.")
+        counted = _Counted(file, self.report)
+        return unpacked(counted, head, name, lambda: counted.count if size is None else size)
+
     @contextmanager
-    def streams(self, member: str) -> Generator[Iterator[tuple[str, BinaryIO]]]:
-        """The file itself; of a zip or a folder the members whose names match the expression.
+    def _one(
+        self, name: str, alone: bool, opening: AbstractContextManager[BinaryIO]
+    ) -> Generator[BinaryIO]:
+        """What is broken in one of several files is reported, and ends only that one."""
+        began = False
+        try:
+            with opening as file:
+                began = True
+                yield file
+        except ImportRefused as error:
+            if alone:
+                raise
+            self.report.refuse(name, str(error).removeprefix(f"{name} "))
+            if not began:
+                with suppress(ImportRefused):  # that it is empty need not be told as well
+                    yield BytesIO()
 
-        Raises:
-            ImportRefused: there is none, or the zip is broken, encrypted, or a bomb.
-        """
+    def _entries(self) -> Iterator[Entry]:
+        """The files below the folder that can be read; the report is told of the others."""
+        assert self.path is not None
+        for entry in entries(self.path):
+            if entry.wrong:
+                self._once(partial(self.report.refuse, entry.name, f"it {entry.wrong}"))
+            elif entry.hidden:
+                self._leave_out("hidden files and folders")
+            elif entry.size == 0:
+                self._leave_out("empty files")
+            else:
+                yield entry
+
+    def _paths(self) -> Iterator[tuple[str, Path | None]]:
         if self.is_folder:
-            yield self._of_folder(member)
-            return
-        with self.opened() as file:
-            if self.path is None or not _is_zip(file):
-                yield iter([(self.path.name if self.path else "standard input", file)])
-                return
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    yield self._members(archive, member)
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-                raise ImportRefused(
-                    f"{self.name} is no zip that can be read ({error}). Load it down again, or "
-                    "unpack it and import what is in it."
-                ) from error
+            yield from ((entry.name, entry.path) for entry in self._entries())
+        else:
+            yield self.path.name if self.path else "standard input", self.path
 
-    def _of_folder(self, member: str) -> Iterator[tuple[str, BinaryIO]]:
-        found = False
-        for name, path in self.files(".json"):
-            if re.search(member, name):
-                found = True
-                with self.opened(path) as file:
-                    yield name, file
-        if not found:
-            raise ImportRefused(f"there is no {_plain(member)} in the folder {self.name}.")
-
-    def _members(self, archive: zipfile.ZipFile, member: str) -> Iterator[tuple[str, BinaryIO]]:
-        wanted = [each for each in archive.infolist() if re.search(member, each.filename)]
-        if not wanted:
-            names = ", ".join(each.filename for each in archive.infolist()[:5])
+    def _members(
+        self, name: str, file: BinaryIO, wanted: str, known: Known
+    ) -> Iterator[Document | str]:
+        """Of a zip what is wanted; of the rest the names, of which the report is told."""
+        try:
+            with zipfile.ZipFile(file) as archive:
+                infos = sorted(archive.infolist(), key=lambda info: info.filename)
+                infos = [each for each in infos if not each.is_dir()]
+                below = f"{name}/" if self.is_folder else ""
+                taken = {each for each in infos if re.search(wanted, plain_name(each.filename))}
+                alone = len(taken) == 1 and not self.is_folder
+                for each in infos:
+                    inside = below + each.filename
+                    if re.search(r"(^|/)(\.|__MACOSX/)", each.filename):
+                        self._leave_out("hidden files and folders")
+                    elif each in taken:
+                        inside = plain_name(inside)
+                        opened = partial(self._opened_member, archive, each, inside, alone)
+                        yield Document(inside, opened)
+                    else:
+                        self._tell(inside, known)
+                        yield each.filename
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             raise ImportRefused(
-                f"{self.name} has no {_plain(member)} in it; it has: {names or 'nothing'}."
-            )
-        for each in sorted(wanted, key=lambda info: info.filename):
-            if each.flag_bits & 1:
-                raise ImportRefused(f"{self.name} is encrypted. Unpack it, and import that.")
-            with archive.open(each) as raw:
-                yield each.filename, _Watched(raw, each, self)  # pyright: ignore[reportReturnType] - what is used of it is there
+                f"{name} is no zip that can be read ({error}). Load it down again, or unpack it "
+                "and import what is in it."
+            ) from error
 
-    def _counted(self, file: BinaryIO) -> BinaryIO:
-        return _Counted(file, self.report)  # pyright: ignore[reportReturnType] - what is used of it is there
+    def _opened_member(
+        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, alone: bool
+    ) -> AbstractContextManager[BinaryIO]:
+        return self._one(name, alone, _member(archive, info, name))
+
+    def _tell(self, name: str, known: Known) -> None:
+        """Tell the report of a file that is not read."""
+        for expression, says in (*known.items(), *_MEDIA.items()):
+            if re.search(expression, plain_name(name)):
+                self._leave_out(says)
+                return
+        ending = PurePath(name).suffix.lower()
+        says = f"files ending in {ending}" if ending else "files without an ending"
+        says = f"{says}, {self._first.setdefault(ending, name)} the first"
+        if ending == ".zip":
+            says = f"zip {name} (unpack it, and import the folder)"
+        self._once(lambda: self.report.not_understood.update([says]))
+
+    def _leave_out(self, says: str) -> None:
+        self._once(lambda: self.report.left_out.update([says]))
+
+    def _once(self, tell: Callable[[], None]) -> None:
+        """Files are told of once, however often a reader goes through them."""
+        if not self._told:
+            tell()
+
+    def _below(self, path: Path) -> str:
+        if self.path is not None and self.is_folder and path.is_relative_to(self.path):
+            path = path.relative_to(self.path)
+        return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
 class _Counted(RawIOBase):
     """A file that tells the report how far it was read."""
 
     def __init__(self, file: BinaryIO, report: Report) -> None:
+        self.count = 0
         self._file = file
         self._report = report
 
     def read(self, size: int = -1) -> bytes:
-        read = self._file.read(size)
-        self._report.bytes += len(read)
-        return read
+        return self._tell(self._file.read(size))
 
     def readline(self, size: int | None = -1) -> bytes:
-        read = self._file.readline(-1 if size is None else size)
+        return self._tell(self._file.readline(-1 if size is None else size))
+
+    def _tell(self, read: bytes) -> bytes:
+        self.count += len(read)
         self._report.bytes += len(read)
         return read
 
@@ -180,103 +317,84 @@ class _Counted(RawIOBase):
         return True
 
 
-class _Watched(RawIOBase):
-    """A member of a zip, that ends the import when more comes out than can be meant."""
-
-    def __init__(self, file: Any, info: zipfile.ZipInfo, source: Source) -> None:
-        self._file = file
-        self._info = info
-        self._source = source
-        self._out = 0
-
-    def read(self, size: int = -1) -> bytes:
-        return self._watch(self._file.read(CHUNK if size < 0 else size))
-
-    def readline(self, size: int | None = -1) -> bytes:
-        return self._watch(self._file.readline(-1 if size is None else size))
-
-    def _watch(self, read: bytes) -> bytes:
-        self._out += len(read)
-        packed = max(1, self._info.compress_size)
-        if self._out > ZIP_BYTES_MAX or (
-            self._out > ZIP_BYTES_FREE and self._out > ZIP_RATIO_MAX * packed
-        ):
-            raise ImportRefused(
-                f"{self._source.name} looks like a zip bomb: {self._info.filename} has "
-                f"{packed:,} bytes, and {self._out:,} came out of it already. If you trust it, "
-                "unpack it and import what is in it."
-            )
-        return read
-
-
-def _is_zip(file: BinaryIO) -> bool:
-    if not file.seekable():
-        return False
-    head = file.read(4)
-    file.seek(0)
-    return head in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def _plain(member: str) -> str:
-    return re.sub(r"\\(.)|[$^]|\(\^\|/\)|\[.*?\]\*", r"\1", member)
-
-
-# --- Lines ---
-
-
-def lines_of(file: BinaryIO, report: Report) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their numbers, without blank ones; `None` for one that is too long."""
-    number = 0
-    while line := file.readline(LINE_BYTES_MAX + 1):
-        number += 1
-        report.lines += 1
-        if len(line) > LINE_BYTES_MAX:
-            while not line.endswith(b"\n") and (line := file.readline(CHUNK)):
-                pass
-            yield number, None
-            continue
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        if line.strip():
-            yield number, line
-
-
-def object_in(line: bytes) -> dict[str, Any]:
-    """The JSON object that a line is.
-
-    Raises:
-        ValueError: it is none; the text says why.
-    """
+@contextmanager
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Generator[BinaryIO]:
+    if info.flag_bits & 1:
+        raise ImportRefused(f"{name} is encrypted. Unpack it, and import that.")
     try:
-        told: Any = json.loads(line)
-    except UnicodeDecodeError:
-        raise ValueError("the line is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the line is not JSON ({error})") from None
-    if not isinstance(told, dict):
-        raise ValueError("the line is not a JSON object")
-    return told  # pyright: ignore[reportUnknownVariableType] - JSON of unsure shape
+        member: Any = archive.open(info)
+        head = member.peek(8)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error) as error:
+        raise ImportRefused(f"{name} cannot be unpacked ({error}).") from error
+    with member:
+        file = watched(member, name, lambda: info.compress_size)
+        yield unpacked(file, head, name, lambda: info.compress_size)
 
 
-TOO_LONG = f"the line is longer than {LINE_BYTES_MAX // 2**20} MiB"
+def _holds_zip(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with open(path, "rb") as file:
+            return is_zip(file.read(4))
+    except OSError:
+        return False
+
+
+# --- JSON ---
 
 
 def objects_by_line(
     file: BinaryIO, report: Report, name: str = ""
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """The objects of a file of JSON lines: number, place, object. Other lines are bad ones."""
-    before = f"{name}, " if name else ""
-    for number, line in lines_of(file, report):
-        place = f"{before}line {number:,}"
-        try:
-            if line is None:
-                raise ValueError(TOO_LONG)
-            yield number, place, object_in(line)
-        except ValueError as error:
-            report.refuse(place, str(error))
+    """The objects of a file of JSON lines: the line each begins on, its place, the object.
+
+    An object over several lines and the items of a list are read as if they were lines. What is no
+    object is refused, and the rest comes.
+    """
+    before, lines = f"{name}, " if name else "", report.lines
+    stream = JsonStream(file)
+    for value in stream.values():
+        report.lines = lines + value.line
+        place = before + value.place
+        if isinstance(told := value.told, dict):
+            yield value.line, place, cast("dict[str, Any]", told)
+        else:
+            report.refuse(place, value.wrong or _NO_OBJECT)
+    report.lines = lines + stream.lines
 
 
-# --- JSON ---
+def values_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, Value]]:
+    """The objects of a JSON file with their numbers: a list's items, or one after another.
+
+    What is no object, or longer than 32 MiB, is refused, and the rest comes.
+
+    Raises:
+        ImportRefused: it is empty, or no JSON from its beginning.
+    """
+    stream = JsonStream(file)
+    first = stream.begins_with()
+    if first not in ("[", "{"):
+        reason = "begins with neither [ nor {, and so is no JSON" if first else "is empty"
+        raise ImportRefused(f"{name} {reason}.")
+    for number, value in enumerate(stream.values(), 1):
+        if isinstance(value.told, dict):
+            yield number, value
+        else:
+            report.refuse(f"{name}, {value.place}", value.wrong or _NO_OBJECT)
+
+
+def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same without their places.
+
+    Raises:
+        ImportRefused: it is empty, or no JSON from its beginning.
+    """
+    for number, value in values_of(file, report, name):
+        yield number, cast("dict[str, Any]", value.told)
+
+
+_NO_OBJECT = "it is not a JSON object"
 
 
 def whole_json(file: BinaryIO, name: str) -> Any:
@@ -308,162 +426,30 @@ def _decoded(told: bytes) -> str:
     return told.decode("utf-8-sig")
 
 
-def items_of(file: BinaryIO, report: Report, name: str) -> Iterator[tuple[int, Any]]:
-    """The items of a file that is one JSON list, with their numbers, one by one.
-
-    One item is held at a time, and of at most 32 MiB; a longer one is reported and passed over. An
-    object that is no list is its only item.
-
-    Raises:
-        ImportRefused: it is no JSON, or cut off in the middle.
-    """
-    reader = _Items(file, name)
-    try:
-        for number, item in enumerate(reader.items(), 1):
-            if item is _Items.TOO_LONG:
-                report.refuse(
-                    f"{name}, item {number:,}",
-                    f"it is longer than {ITEM_BYTES_MAX // 2**20} MiB, too long to be read at once",
-                )
-            else:
-                yield number, item
-    except UnicodeDecodeError:
-        raise ImportRefused(f"{name} is not UTF-8; what came before is stored.") from None
-
-
-class _Items:
-    """The scanner behind `items_of`: it decodes from a buffer that grows until an item fits."""
-
-    TOO_LONG = object()
-    _SPACE = re.compile(r"[ \t\r\n]*")
-    _STRUCTURE = re.compile(r'[\\"{}\[\],]')
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file = file
-        self._name = name
-        self._text = ""
-        self._place = 0
-        self._ended = False
-        self._characters = codecs.getincrementaldecoder("utf-8")()
-        self._decoder = json.JSONDecoder()
-
-    def items(self) -> Iterator[Any]:
-        first = self._next()
-        if first == "\ufeff":
-            self._place += 1
-            first = self._next()
-        if first == "{":
-            yield self._item()
-            return
-        if first != "[":
-            raise self._wrong("it begins with neither [ nor {")
-        self._place += 1
-        if self._next() == "]":
-            return
-        while True:
-            yield self._item()
-            mark = self._next()
-            self._place += 1
-            if mark == "]":
-                return
-            if mark != ",":
-                raise self._wrong("an item is followed by neither , nor ]")
-
-    def _next(self) -> str:
-        """The next character that is no space; empty at the end."""
-        while True:
-            found = self._SPACE.match(self._text, self._place)
-            self._place = found.end() if found else self._place
-            if self._place < len(self._text):
-                return self._text[self._place]
-            if not self._more(CHUNK):
-                return ""
-
-    def _more(self, size: int) -> bool:
-        """Read on; false at the end. What lies before the place at hand is let go."""
-        text = ""
-        while not text and not self._ended:  # a character may come in two pieces
-            chunk = self._file.read(size)
-            self._ended = not chunk
-            text = self._characters.decode(chunk, self._ended)
-        self._text = self._text[self._place :] + text
-        self._place = 0
-        return bool(text)
-
-    def _item(self) -> Any:
-        self._next()
-        while True:
-            try:
-                item, end = self._decoder.raw_decode(self._text, self._place)
-            except json.JSONDecodeError as error:
-                held = len(self._text) - self._place
-                near_end = error.pos >= len(self._text) - 20
-                if not near_end and not error.msg.startswith("Unterminated"):
-                    raise self._wrong(str(error)) from None
-                if held > ITEM_BYTES_MAX:
-                    self._pass_over()
-                    return self.TOO_LONG
-                if not self._more(max(CHUNK, held)):
-                    raise self._wrong("it is cut off in the middle") from None
-            except RecursionError:
-                raise self._wrong("it is nested too deep") from None
-            else:
-                follows = self._text[end : end + 1]
-                may_go_on = not isinstance(item, dict | list | str) and follows not in _AFTER
-                if may_go_on and end - self._place < NUMBER_CHARS and self._more(CHUNK):
-                    continue
-                self._place = end
-                return item  # pyright: ignore[reportUnknownVariableType] - JSON of unsure shape
-
-    def _pass_over(self) -> None:
-        """Go to the end of the item at hand, holding nothing of it."""
-        depth, in_text = 0, False
-        while True:
-            found = self._STRUCTURE.search(self._text, self._place)
-            if found is None:
-                self._place = len(self._text)
-                if not self._more(CHUNK):
-                    raise self._wrong("it is cut off in the middle")
-                continue
-            self._place = found.end()
-            match found[0]:
-                case "\\":
-                    if self._place >= len(self._text) and not self._more(CHUNK):
-                        raise self._wrong("it is cut off in the middle")
-                    self._place += 1
-                case '"':
-                    in_text = not in_text
-                case "{" | "[" if not in_text:
-                    depth += 1
-                case "}" | "]" if not in_text:
-                    depth -= 1
-                    if depth == 0:
-                        return
-                case _:
-                    pass
-
-    def _wrong(self, reason: str) -> ImportRefused:
-        return ImportRefused(
-            f"{self._name} is not JSON as it should be: {reason}. What came before is stored."
-        )
-
-
 Reader = Callable[[Source, Report], Iterator[Any]]
 
 
 def first_bytes(path: Path, size: int = 65_536) -> bytes:
-    """The beginning of a file; of a zip, of its first JSON member."""
-    with open(path, "rb") as file:
-        head = file.read(size)
-    if not head.startswith(b"PK\x03\x04"):
-        return head
+    """The beginning of a file, unpacked where it is compressed; of a zip, of its first JSON member.
+
+    Nothing of what can be read only once.
+    """
+    if not path.is_file():
+        return b""
     try:
+        with open(path, "rb") as file:
+            head = file.peek(8)
+            if not is_zip(head):
+                return unpacked(file, head, path.name, lambda: size).read(size)
         with zipfile.ZipFile(path) as archive:
-            names: Sequence[str] = [each for each in archive.namelist() if each.endswith(".json")]
-            chosen = [each for each in names if "conversations" in each] or list(names)
+            names = [each for each in archive.namelist() if plain_name(each).endswith(".json")]
+            chosen = [each for each in names if "conversations" in each] or names
             if not chosen:
                 return b""
-            with archive.open(chosen[0]) as member:
-                return member.read(size)
+            member: Any = archive.open(chosen[0])
+            with member:
+                return unpacked(member, member.peek(8), chosen[0], lambda: size).read(size)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error):
+        return b""
+    except ImportRefused:
         return b""

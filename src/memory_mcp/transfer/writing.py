@@ -3,14 +3,14 @@
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 
 from memory_mcp.domain.errors import ExportRefused
 
 
-async def write_file(name: str, pieces: AsyncIterator[str], *, force: bool) -> int:
+async def write_file(name: str, pieces: AsyncGenerator[str], *, force: bool) -> int:
     """Write a file, or to standard output for `-`; how many bytes.
 
     Raises:
@@ -18,16 +18,18 @@ async def write_file(name: str, pieces: AsyncIterator[str], *, force: bool) -> i
     """
     if name == "-":
         written = 0
-        async for piece in pieces:
-            written += sys.stdout.buffer.write(piece.encode())
+        async with aclosing(pieces):
+            async for piece in pieces:
+                written += sys.stdout.buffer.write(piece.encode())
         sys.stdout.buffer.flush()
         return written
     path = Path(name).expanduser()
     refuse_existing(path, force=force)
     written = 0
     with replaced(path) as temporary, os.fdopen(temporary, "wb") as file:
-        async for piece in pieces:
-            written += file.write(piece.encode())
+        async with aclosing(pieces):
+            async for piece in pieces:
+                written += file.write(piece.encode())
         file.flush()
         os.fsync(file.fileno())
     return written

@@ -11,8 +11,8 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,21 @@ class Database:
                 finally:
                     self._idle_readers.append(reader)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator["Snapshot"]:
+        """The store as it is at this moment, on a connection of its own.
+
+        Nobody waits for it, but what is written meanwhile stays in the log until it is over.
+        """
+        with translated_errors(self.path):
+            reader = await self._open_reader()
+            try:
+                await reader.run(_begin_reading)
+                yield Snapshot(reader, self.path)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await reader.close()
+
     async def committed(self) -> None:
         """Returns when this process has committed something."""
         self._committed = self._committed or anyio.Event()
@@ -173,6 +188,19 @@ class Database:
         with scope:
             return await _connect(self.path, _read_only)
         raise AssertionError("a shielded scope is never left by cancellation")
+
+
+class Snapshot:
+    """The store as it was at one moment."""
+
+    def __init__(self, reader: _Connection, path: Path) -> None:
+        self._reader = reader
+        self._path = path
+
+    async def read(self, job: Job[Result]) -> Result:
+        """Run a job that only reads."""
+        with translated_errors(self._path):
+            return await self._reader.run(job)
 
 
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
@@ -225,6 +253,11 @@ async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connectio
 
 def _read_only(session: Session) -> None:
     session.run("PRAGMA query_only=ON")
+
+
+def _begin_reading(session: Session) -> None:
+    session.run("BEGIN")
+    session.all("SELECT 1 FROM sqlite_schema")  # only now does it see the store at one moment
 
 
 def _load_vec(connection: Any) -> None:

@@ -29,7 +29,7 @@ from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.removed import forgotten_id, has_forgotten
+from memory_mcp.storage.sqlite.removed import forgotten_among, forgotten_id, has_forgotten
 from memory_mcp.storage.sqlite.retold import add_aliases, retold
 from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
@@ -59,7 +59,8 @@ SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.agent_s
     AND m.external_id = asked.value ->> 1 WHERE asked.value ->> 3
 UNION ALL
 SELECT asked.key FROM json_each(:asked) asked CROSS JOIN message_aliases a ON a.agent_seq = :agent
-    AND a.external_id = asked.value ->> 1 WHERE asked.value ->> 3
+    AND a.external_id = asked.value ->> 1
+CROSS JOIN messages m ON m.id = a.message_id WHERE asked.value ->> 3
 """
 _BACKLOG = """
 SELECT min(seq), max(seq), count(*), max(created_at) FROM messages
@@ -168,7 +169,9 @@ class SqliteMessages:
                 record_change(
                     session, now, "message", ids[-1], "appended", [agent_id], messages=len(ids)
                 )
-            return Appended(ids, known)
+            gone_here = forgotten_among(session, known) if watchful else set[MessageId]()
+            there = [each for each in known if each not in gone_here]
+            return Appended(ids, there, [each for each in known if each in gone_here])
 
         return await self._database.write(store)
 

@@ -2,13 +2,22 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.passages import Passage, content_hash
+from memory_mcp.domain.passages import (
+    DIGEST_CHARS,
+    Passage,
+    fitting,
+    forgotten_digest,
+    identity,
+    text_digest,
+)
 from memory_mcp.domain.times import days_anywhere, from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
@@ -24,12 +33,14 @@ from memory_mcp.storage.sqlite.texts import (
     stretch_around,
 )
 
+BY_UNDO = "undo"
+
 Kept = dict[str, Any]
 """A row as it was, by column."""
 
 _PASSAGE = (
     *("seq", "id", "content", "occurred_at", "created_at", "refreshed_at", "origin"),
-    *("supersedes", "external_id", "metadata"),
+    *("supersedes", "source", "external_id", "metadata"),
 )
 _PASSAGES = f"""
 SELECT {", ".join(_PASSAGE)},
@@ -53,8 +64,69 @@ _FORGET = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
 VALUES (?, 'message', ?, ?, ?, ?)
 """
+_FORGET_PASSAGE = """
+INSERT OR REPLACE INTO forgotten
+    (id, noun, agent_seq, external_id, forgotten_at, digest, source, superseded_by)
+VALUES (?, 'passage', ?, ?, ?, ?, ?, ?)
+"""
 _FORGOTTEN = """
-SELECT id FROM forgotten WHERE agent_seq = ? AND conversation = ? AND external_id = ?
+SELECT id FROM forgotten
+WHERE noun = 'message' AND agent_seq = ? AND conversation = ? AND external_id = ?
+"""
+_ANY_PASSAGE = """
+SELECT 1 FROM forgotten WHERE agent_seq = ? AND digest IS NOT NULL AND noun = 'passage' LIMIT 1
+"""
+# By id; by external id, whose text may have changed only where it was superseded; by text, date and
+# source, as far as they are known. A date that only one of them has tells them apart, unless they
+# are of one source.
+_GONE = f"""
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.id = asked.value ->> 'id'
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.external_id = asked.value ->> 'external_id'
+WHERE f.superseded_by IS NULL
+    OR substr(f.digest, 1, {DIGEST_CHARS}) = substr(asked.value ->> 'digest', 1, {DIGEST_CHARS})
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.digest >= asked.value ->> 'text' AND f.digest < asked.value ->> 'text_end'
+WHERE iif(f.source IS NULL OR asked.value ->> 'source' IS NULL,
+    f.digest = asked.value ->> 'digest' OR asked.value ->> 'digest' = asked.value ->> 'text',
+    f.source = asked.value ->> 'source' AND (f.digest = asked.value ->> 'digest'
+        OR asked.value ->> 'text' IN (f.digest, asked.value ->> 'digest')))
+"""
+_FORGET_LINE = """
+INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, digest, source)
+VALUES (?, 'line', ?, ?, ?, ?, ?)
+"""
+_LINES_OF = "SELECT digest FROM forgotten WHERE noun = 'line' AND source = ?"
+_LINES_IN_PLACE = """
+SELECT digest FROM forgotten WHERE noun = 'line' AND digest IS NOT NULL
+    AND agent_seq = ? AND external_id = ?
+"""
+_LINE_AGAIN = "DELETE FROM forgotten WHERE noun = 'line' AND source = ? AND digest = ?"
+_MAIL = (
+    *("seq", "id", "sender_seq", "recipient_seq", "text", "state", "in_reply_to", "hops", "root"),
+    *("sent_at", "expires_at", "delivered_at", "answered_at", "awaited_until", "held_until"),
+    *("told_expired", "told_key", "key"),
+)
+_MAILS = f"""
+SELECT {", ".join(_MAIL)} FROM mail
+WHERE ? IN (sender_seq, recipient_seq) AND id IN (SELECT value FROM json_each(?)) ORDER BY seq
+"""
+_OWNERS = "SELECT id FROM agents WHERE seq IN (?, ?) ORDER BY seq"
+_FORGET_MAIL = """
+INSERT OR REPLACE INTO forgotten (id, noun, agent_seq, forgotten_at) VALUES (?, 'mail', ?, ?)
+"""
+_PUT_MAIL = f"""
+INSERT OR IGNORE INTO mail ({", ".join(_MAIL)}) VALUES ({", ".join(f":{each}" for each in _MAIL)})
+RETURNING seq
+"""
+_TOLD_ANEW = """
+UPDATE forgotten SET superseded_by = ? WHERE noun = 'passage' AND agent_seq = ?
+    AND superseded_by IS NULL AND digest >= ? AND digest < ?
 """
 _IS_KEPT = """
 SELECT r.noun, r.agent_seq, a.id, r.row FROM removed r JOIN agents a ON a.seq = r.agent_seq
@@ -63,15 +135,14 @@ WHERE r.id = ?
 _FATE = """
 SELECT superseded_by, removed_at FROM removed WHERE agent_seq = ? AND noun = 'passage' AND id = ?
 """
-_SAME_PASSAGE = """
-SELECT 1 FROM passages WHERE seq = ?1 OR (agent_seq = ?2
-    AND (content_hash = ?3 OR (external_id IS NOT NULL AND external_id = ?4)))
-"""
+_PLACE_TAKEN = "SELECT 1 FROM passages WHERE seq = ?"
+_FILED_IN = "SELECT 1 FROM passages WHERE agent_seq = ? AND identity >= ? AND identity < ? LIMIT 1"
 _PUT_PASSAGE = """
-INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, created_at,
-    refreshed_at, origin, supersedes, external_id, metadata)
-VALUES (:seq, :id, :agent_seq, :content, :content_hash, :occurred_at, :created_at, :refreshed_at,
-    :origin, :supersedes, :external_id, :metadata)
+INSERT INTO passages (seq, id, agent_seq, content, identity, occurred_at, created_at,
+    refreshed_at, origin, supersedes, source, external_id, metadata)
+VALUES (:seq, :id, :agent_seq, :content, :identity, :occurred_at, :created_at, :refreshed_at,
+    :origin, :supersedes, :source, :external_id, :metadata)
+RETURNING seq
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
@@ -108,6 +179,7 @@ def remove_passages(
 ) -> list[Passage]:
     """Take passages of an agent out of memory, and keep them; those that went, in their order.
 
+    No file brings them back; those that an undo takes were never meant to be there, and a file may.
     Ids that are none of the agent's passages are passed over.
     """
     agent_seq = seq_of(session, AgentId(agent_id))
@@ -116,6 +188,11 @@ def remove_passages(
     for *columns, tags in session.all(_PASSAGES, (agent_seq, json.dumps(list(passage_ids)))):
         kept: Kept = {**dict(zip(_PASSAGE, columns, strict=True)), "tags": json.loads(tags)}
         keep(session, kept["id"], "passage", agent_seq, kept, by, now, superseded_by)
+        if by != BY_UNDO:
+            digest = forgotten_digest(text_digest(kept["content"]), kept["occurred_at"])
+            came_from = (digest, kept["source"], superseded_by)
+            told = (kept["id"], agent_seq, kept["external_id"], now, *came_from)
+            session.run(_FORGET_PASSAGE, told)
         remove_texts(session, PASSAGE_TEXTS, [(kept["seq"], _passage_texts(kept))])
         indexes.remove_vectors(session, PASSAGES, kept["seq"])
         session.run("DELETE FROM passage_tags WHERE passage_seq = ?", (kept["seq"],))
@@ -159,6 +236,72 @@ def remove_messages(
     return gone
 
 
+def remove_mail(
+    session: Session, agent_id: str, mail_ids: Sequence[str], by: str, now: str
+) -> list[str]:
+    """Take mails that an agent sent or got from both sides, and keep them; those that went."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    gone: list[str] = []
+    for columns in session.all(_MAILS, (agent_seq, json.dumps(list(mail_ids)))):
+        kept: Kept = dict(zip(_MAIL, columns, strict=True))
+        keep(session, kept["id"], "mail", agent_seq, kept, by, now)
+        session.run(_FORGET_MAIL, (kept["id"], agent_seq, now))
+        session.run("DELETE FROM mail WHERE seq = ?", (kept["seq"],))
+        record_change(session, now, "mail", kept["id"], "forgotten", _owners(session, kept), by=by)
+        gone.append(kept["id"])
+    return gone
+
+
+def forget_lines(
+    session: Session, agent_seq: int, row_id: str, block: Block, lines: Iterable[str], now: str
+) -> None:
+    """Know lines of a block as forgotten; files don't bring them back, its history hides them."""
+    digests = dict.fromkeys(_line_digest(line) for line in lines)
+    session.run_many(
+        _FORGET_LINE,
+        [
+            (f"{row_id}/{number}", agent_seq, block.label, now, digest, block.id)
+            for number, digest in enumerate(digests, 1)
+        ],
+    )
+
+
+def told_again(session: Session, block_id: str, value: str) -> None:
+    """What stands in a block again is no longer forgotten."""
+    gone = _hidden(session, [block_id])
+    again = gone.intersection(map(_line_digest, value.split("\n"))) if gone else ()
+    session.run_many(_LINE_AGAIN, [(block_id, digest) for digest in again])
+
+
+def without_forgotten(
+    session: Session, value: str, block_ids: Sequence[str], places: Sequence[tuple[int, str]] = ()
+) -> tuple[str, int]:
+    """A block's text without the lines that were forgotten in it, and how many those are.
+
+    `places` are agents with the label under which they have or had it.
+    """
+    gone = _hidden(session, block_ids)
+    for place in places:
+        gone.update(row[0] for row in session.all(_LINES_IN_PLACE, place))
+    if not gone:
+        return value, 0
+    lines = value.split("\n")
+    left = [line for line in lines if _line_digest(line) not in gone]
+    return "\n".join(left), len(lines) - len(left)
+
+
+def _hidden(session: Session, block_ids: Sequence[str]) -> set[str]:
+    return {row[0] for each in block_ids for row in session.all(_LINES_OF, (each,))}
+
+
+def _line_digest(line: str) -> str:
+    return forgotten_digest(text_digest(line), None)
+
+
+def _owners(session: Session, kept: Kept) -> list[str]:
+    return [row[0] for row in session.all(_OWNERS, (kept["sender_seq"], kept["recipient_seq"]))]
+
+
 def keep(
     session: Session,
     row_id: str,
@@ -175,7 +318,7 @@ def keep(
 
 
 def restore(session: Session, indexes: Indexes, ids: Sequence[str], now: str) -> list[str]:
-    """Put passages and messages back as they were; the ids of those that are back.
+    """Put passages, messages and mail back as they were; the ids of those that are back.
 
     A passage whose text was filed anew meanwhile is not doubled, and is kept no longer. Vectors
     follow. Other ids are passed over.
@@ -183,11 +326,10 @@ def restore(session: Session, indexes: Indexes, ids: Sequence[str], now: str) ->
     back: list[str] = []
     for row_id in dict.fromkeys(ids):
         found = session.one(_IS_KEPT, (as_key(row_id),))
-        if found is None or found[0] not in ("passage", "message"):
+        if found is None or found[0] not in _PUT:
             continue
         noun, agent_seq, agent_id, row = found
-        put = _put_passage if noun == "passage" else _put_message
-        is_back = put(session, indexes, agent_seq, json.loads(row))
+        is_back = _PUT[noun](session, indexes, agent_seq, json.loads(row))
         session.run("DELETE FROM removed WHERE id = ?", (row_id,))
         if is_back:
             record_change(session, now, noun, row_id, "restored", [agent_id])
@@ -199,7 +341,8 @@ def purge(session: Session, before: str) -> int:
     """Let go for good what was removed before that moment (in stored form); how much it was.
 
     Lines of blocks go from the blocks' history as well, and conversations that are left empty. That
-    a message was forgotten stays known, by its id and where it came from, lest it comes again.
+    a message or a passage was forgotten stays known, lest it comes again: by its id, by where it
+    came from, a passage by a digest too.
     """
     rows = session.all("SELECT noun, row FROM removed WHERE removed_at < ?", (before,))
     session.run("DELETE FROM removed WHERE removed_at < ?", (before,))
@@ -222,7 +365,8 @@ def fate_of(session: Session, agent_seq: int, passage_id: str) -> tuple[str | No
 
 def has_forgotten(session: Session, agent_seq: int) -> bool:
     """Whether any message of the agent's was ever forgotten."""
-    return session.value("SELECT 1 FROM forgotten WHERE agent_seq = ?", (agent_seq,)) is not None
+    sql = "SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ? LIMIT 1"
+    return session.value(sql, (agent_seq,)) is not None
 
 
 def forgotten_id(
@@ -240,17 +384,90 @@ def forgotten_id(
     return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
 
 
+def forgotten_among(session: Session, message_ids: Sequence[MessageId]) -> set[MessageId]:
+    """Those of the messages that were forgotten."""
+    sql = "SELECT id FROM forgotten WHERE id IN (SELECT value FROM json_each(?))"
+    return {MessageId(row[0]) for row in session.all(sql, (json.dumps(list(message_ids)),))}
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What tells whether a passage that a file brings was forgotten; `text` is a digest."""
+
+    text: str
+    occurred_at: str | None
+    source: str | None
+    external_id: str | None
+    id: str | None
+    """Its id in the store it was copied from."""
+
+
+def gone_passages(
+    session: Session, agent_seq: int, brought: Sequence[Brought]
+) -> dict[int, str | None]:
+    """Those that are gone here, by place, with what holds now where something does."""
+    if not brought or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return {}
+    asked = [
+        {
+            "id": one.id,
+            "external_id": one.external_id,
+            "source": one.source,
+            "digest": forgotten_digest(one.text, one.occurred_at),
+            "text": forgotten_digest(one.text, None),
+            "text_end": f"{one.text}!",
+        }
+        for one in brought
+    ]
+    found: dict[int, str | None] = {}
+    for place, superseded_by in session.all(
+        _GONE, {"agent": agent_seq, "asked": json.dumps(asked)}
+    ):
+        found[place] = superseded_by and found.get(place, superseded_by)
+    return found
+
+
+def told_anew(session: Session, agent_seq: int, new: Sequence[tuple[str, str, str | None]]) -> None:
+    """What somebody tells (id, text's digest, date) stands for what was forgotten of that text."""
+    if not new or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return
+    session.run_many(
+        _TOLD_ANEW,
+        [
+            (passage_id, agent_seq, first, end)
+            for passage_id, text, occurred_at in new
+            for first, end in _digests(text, occurred_at)
+        ],
+    )
+
+
+def _digests(text: str, occurred_at: str | None) -> list[tuple[str, str]]:
+    undated = forgotten_digest(text, None)
+    if occurred_at is None:
+        return [(undated, f"{text}!")]
+    return [(one, f"{one}\1") for one in (undated, forgotten_digest(text, occurred_at))]
+
+
 def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
-    digest = content_hash(kept["content"])
-    seq = kept["seq"]
-    if session.value(_SAME_PASSAGE, (seq, agent_seq, digest, kept["external_id"])) is not None:
+    seq, at, source = kept["seq"], kept["occurred_at"], kept.get("source")
+    text = text_digest(kept["content"])
+    # What may have come in its place: the very same, or one that somebody told anew.
+    anew = [*fitting(text, at, source, "file"), *fitting(text, None, source, "file")]
+    if source is None:
+        anew += fitting(text, at, None, "told")
+    if session.value(_PLACE_TAKEN, (seq,)) is not None or any(
+        session.value(_FILED_IN, (agent_seq, first.encode(), end.encode())) for first, end in anew
+    ):
         return False
-    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
+    key = identity(text, at, source).encode()
+    row = {**kept, "agent_seq": agent_seq, "identity": key, "source": source}
+    seq = session.value(_PUT_PASSAGE, row)  # one copied from another store has no place yet
     tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
     session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
     indexes.add_vectors_to(session, PASSAGES, [(seq, agent_seq, None)])
     session.run(_COMPARE_AGAIN, (seq - 1, agent_seq))
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
     return True
 
 
@@ -265,6 +482,21 @@ def _put_message(session: Session, indexes: Indexes, agent_seq: int, kept: Kept)
     session.run(_COVER, (1, agent_seq, seq))
     session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
     return True
+
+
+def _put_mail(session: Session, _: Indexes, __: int, kept: Kept) -> bool:
+    # Whoever it is from or to may be gone for good.
+    if len(_owners(session, kept)) < 2 or session.value(_PUT_MAIL, kept) is None:
+        return False
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
+    return True
+
+
+_PUT: dict[str, Callable[[Session, Indexes, int, Kept], bool]] = {
+    "passage": _put_passage,
+    "message": _put_message,
+    "mail": _put_mail,
+}
 
 
 def _take_from_summaries(session: Session, agent_seq: int, gone: Sequence[Message]) -> None:
@@ -310,7 +542,7 @@ def edit_summaries(
 
 
 def _take_from_history(session: Session, kept: Kept) -> None:
-    gone = set(kept["lines"])
+    gone = {*kept["lines"], *kept.get("older", ())}
     for block_seq, version, value in session.all(_HISTORY, (kept["block_id"], kept["version"])):
         left = "\n".join(line for line in value.split("\n") if line not in gone)
         if left != value:
@@ -337,6 +569,7 @@ def _passage(kept: Kept) -> Passage:
         origin=kept["origin"],
         external_id=kept["external_id"],
         supersedes=PassageId(kept["supersedes"]) if kept["supersedes"] else None,
+        source=kept.get("source"),
     )
 
 

@@ -30,13 +30,14 @@ _Told = tuple[float, MessageId, str | None, str | None]
 _BY_ID = """
 SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
 UNION ALL SELECT message_id FROM message_aliases WHERE agent_seq = ?1 AND external_id = ?2
-UNION ALL SELECT id FROM forgotten WHERE agent_seq = ?1 AND external_id = ?2
+UNION ALL SELECT id FROM forgotten
+    WHERE noun = 'message' AND agent_seq = ?1 AND external_id = ?2
 LIMIT 1
 """
 _HAS_TOLD = """
 SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
-    OR EXISTS (SELECT 1 FROM forgotten WHERE agent_seq = ?1
+    OR EXISTS (SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
 """
 _TOLD = """
@@ -47,7 +48,7 @@ WHERE m.agent_seq = ?1 AND m.external_id >= ?2 AND m.external_id < ?3
 UNION ALL
 SELECT f.id, f.external_id, f.conversation, c.host FROM forgotten f
 LEFT JOIN conversations c ON c.agent_seq = f.agent_seq AND c.external_id = f.conversation
-WHERE f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
+WHERE f.noun = 'message' AND f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
     AND f.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = f.id)
 """
 _ALIAS = """
