@@ -90,6 +90,40 @@ def test_what_an_import_brings_again_from_elsewhere_is_known(
     assert json.loads(command("stats", "--json"))["passages"] == 2
 
 
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [
+        ("2026-11-28", "2026-11-28 ("),
+        ("28 November 2026", "2026-11-28 ("),
+        ("2026-11-28T23:30", "2026-11-28 23:30 ("),
+        ("28 November 2026 00:30", "2026-11-28 00:30 ("),
+        ("20261128T180000Z", "2026-11-28 23:30 ("),
+    ],
+)
+def test_notes_tell_what_their_writers_clock_showed(tmp_path: Path, date: str, shown: str) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "tea.md").write_text(f"---\ndate: {date}\n---\nTea with Ana.\n")
+    words = ("--database", tmp_path / "memory.db")
+    more = {"TZ": "Asia/Kolkata"}
+    for _ in range(2):
+        ended = run(*words, "import", "markdown", notes, folder=tmp_path, more=more)
+        assert ended.returncode == 0, ended.stderr
+    found = run(
+        *words,
+        "search",
+        "tea",
+        "--from",
+        "2026-11-28",
+        "--to",
+        "2026-11-28",
+        folder=tmp_path,
+        more=more,
+    ).stdout
+    assert f"- {shown}" in found
+    assert "1 of 1 passage" in found
+
+
 def test_a_zone_that_is_none_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     more = {"MEMORY_MCP_TIMEZONE": "Lisbon"}
     database = tmp_path / "memory.db"

@@ -26,7 +26,7 @@ from memory_mcp.domain.errors import ExportRefused
 from memory_mcp.domain.json_values import name_of
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import TAGS_MAX, clip
-from memory_mcp.domain.times import UTC_ZONE, Zone, for_reading, from_iso
+from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
 from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder
 from memory_mcp.transfer.front_matter import (
@@ -290,7 +290,7 @@ def _date(
     for plain_key, (key, value) in dates.items():
         text = next(texts_in(value))
         try:
-            at = date_in(text)
+            at = date_in(text, report.zone)
         except AmbiguousDate:
             report.refuse(
                 name,
@@ -314,7 +314,7 @@ def _date(
         if each in told:
             (key, value), at = dates[each], told[each]
             if not _PLAIN_DATE.match(text := next(texts_in(value))):
-                shown = f"{text!r} as {for_reading(at, UTC_ZONE)}"
+                shown = f"{text!r} as {for_reading(at, report.zone)}"
                 report.interpret(f"front matter {key[:40]!r} read as a date", shown)
             return at, key
     return None, None
@@ -323,7 +323,7 @@ def _date(
 def _date_in_names(path: str, title: str, report: Report) -> datetime | None:
     for name in (path, title):
         try:
-            if (at := date_of_name(name)) is not None:
+            if (at := date_of_name(name, report.zone)) is not None:
                 return at
         except AmbiguousDate:
             report.left_out["names of notes that may be two days"] += 1
