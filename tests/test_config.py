@@ -2,6 +2,8 @@
 
 import re
 import sys
+from datetime import UTC, date, datetime
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,18 @@ from platformdirs.api import PlatformDirsABC
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 
-from memory_mcp.config import VARIABLES, HttpToken, Settings, agent_of_folder, load_settings
+from memory_mcp import config
+from memory_mcp.config import (
+    VARIABLES,
+    HttpToken,
+    Settings,
+    agent_of_folder,
+    load_settings,
+    zone_in,
+)
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.times import for_reading, to_iso
 from memory_mcp.rendezvous import default_database
 from memory_mcp.testing import open_memory
 
@@ -281,6 +292,15 @@ def test_a_token_whose_agents_are_left_blank_does_not_open_all() -> None:
             "core,admin",
             "there is no tool set 'admin'; there are: core, capture",
         ),
+        (
+            "MEMORY_MCP_TIMEZONE",
+            "Europe/Lisboa",
+            r"\. Did you mean Europe/Lisbon",
+        ),
+        ("MEMORY_MCP_TIMEZONE", "Kolkata", r"'Kolkata'; .* Did you mean Asia/Kolkata\?"),
+        ("MEMORY_MCP_TIMEZONE", "+05:30", r"'\+05:30'; it must be the name of a time zone"),
+        ("MEMORY_MCP_TIMEZONE", "../localtime", "it must be the name of a time zone"),
+        ("MEMORY_MCP_TIMEZONE", "\0", "it must be the name of a time zone"),
         ("MEMORY_MCP_HTTP_TOKENS", "short", "MEMORY_MCP_HTTP_TOKENS: a token must have 16"),
         ("MEMORY_MCP_DATABASE", "postgresql://db/x", "a Postgres address"),
         ("MEMORY_MCP_DATABASE", "~nobody-of-that-name/m.db", "MEMORY_MCP_DATABASE"),
@@ -291,6 +311,47 @@ def test_a_setting_that_cannot_be_meant_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         load_settings(environment={name: value}, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "local"),
+    [
+        ({"MEMORY_MCP_TIMEZONE": "Asia/Kolkata"}, "Asia/Kolkata", "18:05"),
+        ({"MEMORY_MCP_TIMEZONE": "asia/kolkata"}, "Asia/Kolkata", "18:05"),
+        ({"MEMORY_MCP_TIMEZONE": "Asia/Kolkata", "TZ": "UTC"}, "Asia/Kolkata", "18:05"),
+        ({"MEMORY_MCP_TIMEZONE": " ", "TZ": "America/Lima"}, "America/Lima", "07:35"),
+        ({"TZ": ":America/Lima"}, "America/Lima", "07:35"),
+        ({"TZ": "<+0545>-5:45"}, "UTC+05:45", "18:20"),
+        ({"TZ": "no such place"}, "UTC", "12:35"),  # as the C library has it
+        ({"TZ": "/no/such/file"}, "UTC", "12:35"),
+        ({"MEMORY_MCP_TIMEZONE": "Etc/UTC"}, "UTC", "12:35"),
+    ],
+)
+def test_where_a_person_is(told: dict[str, str], name: str, local: str) -> None:
+    zone = zone_in(told)
+
+    assert zone.name == name
+    assert for_reading(datetime(2026, 11, 28, 12, 35, tzinfo=UTC), zone) == f"2026-11-28 {local}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+@pytest.mark.parametrize("link", [True, False])
+def test_the_machines_zone_is_that_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    rules = files("tzdata.zoneinfo.America") / "Sao_Paulo"
+    place = tmp_path / "localtime"
+    if link:
+        place.symlink_to(str(rules))
+    else:
+        place.write_bytes(rules.read_bytes())
+    monkeypatch.setattr(config, "_MACHINES_ZONE", str(place))
+
+    zone = zone_in({})
+
+    assert zone.name == ("America/Sao_Paulo" if link else "UTC-03:00")
+    # Midnight was left out there on that day.
+    assert to_iso(zone.start_of(date(2018, 11, 4))) == "2018-11-04T03:00:00.000Z"
 
 
 def test_every_variable_of_ours_stands_in_the_documents() -> None:

@@ -1,15 +1,22 @@
 """Settings: read once, from the command line first, then the environment, then defaults."""
 
+import difflib
 import os
 import re
+import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from memory_mcp import projects, rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.host_events import HOOKED_HOSTS
+from memory_mcp.domain.times import UTC_ZONE, Zone
 
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
@@ -28,6 +35,7 @@ VARIABLES = (
     "MEMORY_MCP_PROJECT_BY",
     "MEMORY_MCP_TOOLS",
     "MEMORY_MCP_STRUCTURED",
+    "MEMORY_MCP_TIMEZONE",
     "MEMORY_MCP_EMBEDDER",
     "MEMORY_MCP_RESULT_TOKENS",
     "MEMORY_MCP_CONTEXT_TOKENS",
@@ -46,6 +54,10 @@ VARIABLES = (
 )
 """Every variable that a user may set for us (docs/configuration.md)."""
 TOOL_SETS = ("core", "capture")
+_MACHINES_ZONE = "/etc/localtime"
+_NAMES_OF_UTC = frozenset(
+    ("UTC", "UCT", "Universal", "Zulu", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class ModelSettings:
     run_tokens: int = RUN_TOKENS_DEFAULT
     """The most tokens that one run may take, in and out."""
     day_tokens: int = DAY_TOKENS_DEFAULT
-    """The most tokens of one day (UTC), of all processes together."""
+    """The most tokens of one day, of all processes together."""
     day_usd: float = DAY_USD_DEFAULT
     """The most money of one day, by the price list at hand."""
     reflect_turns: int = REFLECT_TURNS_DEFAULT
@@ -98,6 +110,8 @@ class Settings:
     """Whether that host is known to run them, where its user has to trust them first."""
     host_session: str | None = None
     """The host's id of the session that this process serves, where the host says it."""
+    zone: Zone = UTC_ZONE
+    """Where the person is: what a day means, and how times are shown."""
     context_tokens: int = CONTEXT_TOKENS_DEFAULT
     """How many tokens an agent's view may take, unless it has a limit of its own."""
     project_by: str = "repository"
@@ -137,6 +151,7 @@ def load_settings(
         # Of a host that a newer memory-mcp knows, the instructions tell core memory instead.
         hooks=hooks if hooks in HOOKED_HOSTS else None,
         host_session=given.get(rendezvous.SESSION_VARIABLE) or None,
+        zone=zone_in(given),
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
         context_tokens=_number(
@@ -172,6 +187,82 @@ def _model(given: Mapping[str, str]) -> ModelSettings | None:
     if base_url and "/" not in name:  # LiteLLM guesses a provider from a bare name
         return replace(told, name=f"openai/{name}")
     return told
+
+
+def zone_in(given: Mapping[str, str]) -> Zone:
+    """Where a person with this environment is: as set, else as `TZ` says, else the machine's zone.
+
+    Raises:
+        InvalidInput: MEMORY_MCP_TIMEZONE names none; the text has the nearest names.
+    """
+    if wanted := (given.get("MEMORY_MCP_TIMEZONE") or "").strip():
+        return _zone_named(wanted)
+    if told := (given.get("TZ") or "").strip().removeprefix(":"):
+        return _zone_of_tz(told)
+    if sys.platform == "win32":
+        import tzlocal  # noqa: PLC0415 - installed there alone
+
+        return _zone(tzlocal.reload_localzone())
+    return _zone_in_file(_MACHINES_ZONE)
+
+
+def _zone_named(wanted: str) -> Zone:
+    if found := _zone_info(wanted):
+        return _zone(found)
+    names = {name.casefold(): name for name in available_timezones()}
+    key = wanted.casefold().replace(" ", "_")
+    if key in names:
+        return _zone(ZoneInfo(names[key]))
+    ends = [name for name in names if key == name.rpartition("/")[2]]
+    near = [names[name] for name in ends or difflib.get_close_matches(key, names, 3, 0.7)]
+    meant = f" Did you mean {' or '.join(sorted(near)[:3])}?" if near else ""
+    raise InvalidInput(
+        f"MEMORY_MCP_TIMEZONE is {wanted[:60]!r}; it must be the name of a time zone, like "
+        f"Europe/Lisbon.{meant}"
+    )
+
+
+def _zone_of_tz(told: str) -> Zone:
+    """What `TZ` means to the C library: a zone's name, a file, or a rule; UTC if it is none."""
+    if os.path.isabs(told):
+        return _zone_in_file(told)
+    if found := _zone_info(told):
+        return _zone(found)
+    # A file of one zone without transitions that ends with the rule for all time (RFC 9636).
+    part = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + struct.pack(
+        ">lbb4s", 0, 0, 0, b"UTC"
+    )
+    try:
+        return _zone(ZoneInfo.from_file(BytesIO(part + part + b"\n%s\n" % told.encode("ascii"))))
+    except ValueError:
+        return UTC_ZONE
+
+
+def _zone_in_file(path: str) -> Zone:
+    """The zone of a file of rules; a link to it tells its name."""
+    named = re.search(r"/zoneinfo[^/]*/(?:posix/)?(.+)", os.path.realpath(path))
+    if named and (found := _zone_info(named[1])):
+        return _zone(found)
+    try:
+        with open(path, "rb") as file:
+            return _zone(ZoneInfo.from_file(file))
+    except (OSError, ValueError, struct.error):
+        return UTC_ZONE  # as the C library has it
+
+
+def _zone_info(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, or no path at all
+        return None
+
+
+def _zone(rules: tzinfo) -> Zone:
+    name = rules.key if isinstance(rules, ZoneInfo) else None
+    if name in _NAMES_OF_UTC:
+        return UTC_ZONE
+    offset = datetime.now(rules).isoformat()[-6:]  # what is known of one without a name
+    return Zone(rules, name or f"UTC{offset}")
 
 
 def _dollars(given: Mapping[str, str], name: str, default: float) -> float:

@@ -64,7 +64,9 @@ ENVIRONMENT = (
     "MEMORY_MCP_PROJECT_BY",
     "MEMORY_MCP_RESULT_TOKENS",
     "MEMORY_MCP_STRUCTURED",
+    "MEMORY_MCP_TIMEZONE",
     "MEMORY_MCP_TOOLS",
+    "TZ",
 )
 """The variables that say how a session wants to be served; the daemon's own come from its start."""
 

@@ -45,6 +45,8 @@ SETTLE_SECONDS = 0.1
 """How long a writer waits at most for the file system's clock to move on."""
 ENVELOPE = "io.modelcontextprotocol/"
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+OF_NO_ANSWER = ("MEMORY_MCP_TIMEZONE", "TZ")
+"""Variables of a session that change nothing of what it is answered first: no date stands there."""
 _SESSIONS = "sessions"
 _NOT_OF_THE_ANSWERS = {
     "arguments", "command", "folder", "memo", "pid", "protocol", "role", "session", "spooled",
@@ -100,7 +102,7 @@ def libraries_of(paths: Sequence[str]) -> list[list[Any]]:
 def way_of(said: Said) -> Key:
     """What of a hello decides how it is answered, besides the agent."""
     environment: dict[str, str] = dict(said.get("environment") or {})
-    for name in (*STARTED_IN, HOME, "CLAUDE_CODE_SESSION_ID", "MEMORY_MCP_AGENT"):
+    for name in (*STARTED_IN, HOME, "CLAUDE_CODE_SESSION_ID", "MEMORY_MCP_AGENT", *OF_NO_ANSWER):
         environment.pop(name, None)
     told = {name: value for name, value in said.items() if name not in _NOT_OF_THE_ANSWERS}
     told |= {"environment": environment, "agent": None}

@@ -8,12 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.extract import Said, extract
+from memory_mcp.domain.times import Zone
 
 DAY_LINE = r"(?m)^\d{4}-\d\d-\d\d$"
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -316,11 +318,14 @@ def test_a_speakers_name_cannot_pass_for_the_name_of_another() -> None:
     )
 
 
-def test_days_are_those_of_utc() -> None:
-    tokyo = datetime.fromisoformat("2026-11-23T03:00:00+09:00")
-    leaving = [Said(seq=1, speaker="Ana", at=tokyo, text="I moved to Rome")]
+def test_days_are_those_of_the_person() -> None:
+    evening = datetime.fromisoformat("2026-11-22T18:00:00Z")
+    leaving = [Said(seq=1, speaker="Ana", at=evening, text="I moved to Rome")]
+    tokyo = Zone(ZoneInfo("Asia/Tokyo"), "Asia/Tokyo")
 
     assert extract(None, leaving, budget_tokens=99, count=words).startswith("2026-11-22\n")
+    told = extract(None, leaving, budget_tokens=99, count=words, zone=tokyo)
+    assert told.startswith("2026-11-23\n")
 
 
 @pytest.mark.parametrize(

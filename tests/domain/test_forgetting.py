@@ -1,6 +1,6 @@
 """What holds a text, which near texts may say the same, and what is told of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -135,11 +135,11 @@ def test_a_summary_that_loses_all_its_fragments_is_empty(told: list[tuple[str, s
 def test_a_preview_shows_the_first_few_and_how_it_goes_on() -> None:
     matches = [Match("passage", f"passage-{n}", f"tea {n}") for n in range(6)]
     found = Found(text="tea", matches=[*matches, Match("block", "block-1", "likes tea")])
-    answer = Preview(found=found, code="K7MQ", expires_at=AT).answer
+    answer = Preview(found=found, code="K7MQ").answer
     assert answer.startswith("'tea' stands in 6 passages and 1 line of core memory:\n- tea 0 [")
     assert "… and 2 more" in answer
     assert answer.endswith(
-        "Nothing is forgotten yet. To forget these: confirm K7MQ (until 2026-11-22 14:05 UTC)."
+        "Nothing is forgotten yet. To forget these: confirm K7MQ (within 10 minutes)."
     )
 
 
@@ -151,11 +151,11 @@ def test_a_preview_of_nothing_says_so_and_names_what_nobody_may_edit() -> None:
     )
 
 
-def test_what_was_forgotten_is_told_with_how_to_undo_it_and_until_when() -> None:
+def test_what_was_forgotten_is_told_with_how_to_undo_it_and_how_long() -> None:
     told = Forgotten(at=AT, passages=["p"], messages=["m", "n"], lines=2, unknown=["passage-9"])
     assert told.answer == (
-        "Forgotten: 1 passage, 2 messages and 2 lines of core memory. To undo it, until "
-        "2026-12-22 14:05 UTC: undo. After that it is gone for good. Not there: passage-9."
+        "Forgotten: 1 passage, 2 messages and 2 lines of core memory. To undo it, within "
+        "30 days: undo. After that it is gone for good. Not there: passage-9."
     )
     assert Forgotten(at=AT, unknown=["x"]).answer == "Nothing was forgotten. Not there: x."
 
@@ -170,8 +170,10 @@ def test_what_was_put_back_is_told_and_what_was_not_with_the_reason() -> None:
 
 def test_what_is_told_of_a_passage_that_went() -> None:
     at = "2026-11-22T14:05:00.000Z"
-    assert gone_text("passage-1", None, at) == (
-        "passage passage-1 was forgotten on 2026-11-22 14:05 UTC. It can be put back until "
-        "2026-12-22 14:05 UTC."
+    assert gone_text("passage-1", None, at, AT) == (
+        "passage passage-1 was forgotten just now. It can be put back for 30 more days."
     )
-    assert "superseded by passage-2 on 2026-11-22 14:05" in gone_text("passage-1", "passage-2", at)
+    later = AT + timedelta(days=3, hours=2)
+    told = gone_text("passage-1", "passage-2", at, later)
+    assert "superseded by passage-2 3d ago:" in told
+    assert told.endswith("The old one can be put back for 26 more days.")

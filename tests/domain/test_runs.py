@@ -1,6 +1,7 @@
 """Caps, when a reflection is due, and when a failed one is tried again."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,12 @@ from memory_mcp.domain.runs import (
     Spent,
     Unreflected,
     cap_hit,
+    end_of_day,
     reflection_due,
     retry_at,
     start_of_day,
 )
+from memory_mcp.domain.times import UTC_ZONE, Zone
 
 NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
 AMOUNTS = st.integers(0, 1_000_000)
@@ -81,6 +84,16 @@ def test_a_failure_more_never_means_an_earlier_try(failures: int) -> None:
     assert retry_at(failures, NOW) <= retry_at(failures + 1, NOW)
 
 
-def test_a_day_begins_at_midnight_utc() -> None:
-    lisbon = datetime(2026, 7, 1, 0, 30, tzinfo=UTC).astimezone()
-    assert start_of_day(lisbon) == datetime(2026, 7, 1, tzinfo=UTC)
+def test_a_day_of_spending_is_the_persons() -> None:
+    lisbon = Zone(ZoneInfo("Europe/Lisbon"), "Europe/Lisbon")
+    evening = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)  # half past midnight in Lisbon
+    assert start_of_day(evening, UTC_ZONE) == datetime(2026, 6, 30, tzinfo=UTC)
+    assert end_of_day(evening, UTC_ZONE) == datetime(2026, 7, 1, tzinfo=UTC)
+    assert start_of_day(evening, lisbon) == datetime(2026, 6, 30, 23, tzinfo=UTC)
+    assert end_of_day(evening, lisbon) == datetime(2026, 7, 1, 23, tzinfo=UTC)
+
+
+def test_a_day_of_spending_that_begins_as_midnight_strikes_is_the_new_one() -> None:
+    kiritimati = Zone(ZoneInfo("Pacific/Kiritimati"), "Pacific/Kiritimati")
+    midnight_utc = datetime(2026, 7, 1, tzinfo=UTC)  # 14:00 there
+    assert start_of_day(midnight_utc, kiritimati) == datetime(2026, 6, 30, 10, tzinfo=UTC)

@@ -1,6 +1,7 @@
 """Moments and windows: what people and models write as dates, and which moments lie in a window."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given
@@ -8,8 +9,11 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.times import (
+    UTC_ZONE,
     Window,
+    Zone,
     age,
+    days_anywhere,
     for_reading,
     from_iso,
     parse_moment,
@@ -30,8 +34,25 @@ ordinary_moments = st.datetimes(
 
 def lies_in(moment: datetime, window: Window) -> bool:
     """As the store asks: by text."""
-    stored = to_iso(moment)
-    return (window.start or "") <= stored and (window.end is None or stored < window.end)
+    return window.holds(to_iso(moment))
+
+
+def zone(name: str) -> Zone:
+    return Zone(ZoneInfo(name), name)
+
+
+LISBON, NEW_YORK, LOS_ANGELES, KOLKATA, KIRITIMATI = map(
+    zone,
+    (
+        "Europe/Lisbon",
+        "America/New_York",
+        "America/Los_Angeles",
+        "Asia/Kolkata",
+        "Pacific/Kiritimati",
+    ),
+)
+ZONES = [UTC_ZONE, LOS_ANGELES, KOLKATA, KIRITIMATI, LISBON, zone("America/St_Johns")]
+in_a_zone = pytest.mark.parametrize("where", ZONES, ids=lambda where: where.name)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +134,8 @@ def test_the_zone_a_moment_is_told_in_does_not_matter(moment: datetime, hours: i
 def test_a_date_without_a_time_covers_its_whole_day_at_both_ends(day: str) -> None:
     window = parse_window(day, day)
 
-    assert window == Window("2026-11-22T00:00:00.000Z", "2026-11-23T00:00:00.000Z")
+    whole = "2026-11-22T00:00:00.000Z", "2026-11-23T00:00:00.000Z"
+    assert window == Window(*whole, *whole)
 
 
 @given(moment=ordinary_moments, before=st.integers(-3, 3), after=st.integers(-3, 3))
@@ -136,8 +158,8 @@ def test_a_window_of_moments_holds_both_its_ends(start: datetime, millis: int) -
 
     assert lies_in(start, window)
     assert lies_in(end, window)
-    assert not lies_in(start - instant, window)
-    assert not lies_in(end + instant, window)
+    for outside in (start - instant, end + instant):
+        assert not lies_in(outside, window) or to_iso(outside).endswith("T00:00:00.000Z")
 
 
 def test_the_last_day_of_the_calendar_can_be_asked_for() -> None:
@@ -149,8 +171,9 @@ def test_the_last_day_of_the_calendar_can_be_asked_for() -> None:
 def test_a_missing_end_is_open() -> None:
     assert parse_window(None, None).is_open
     assert parse_window("", "").is_open
-    assert parse_window("2026-11-22", None) == Window("2026-11-22T00:00:00.000Z", None)
-    assert parse_window(None, "2026-11-22") == Window(None, "2026-11-23T00:00:00.000Z")
+    day, next_day = "2026-11-22T00:00:00.000Z", "2026-11-23T00:00:00.000Z"
+    assert parse_window("2026-11-22", None) == Window(day, None, day, None)
+    assert parse_window(None, "2026-11-22") == Window(None, next_day, None, next_day)
 
 
 @pytest.mark.parametrize(
@@ -207,4 +230,127 @@ def test_an_age_is_told_in_its_largest_unit(span: timedelta, told: str) -> None:
     ],
 )
 def test_a_date_in_an_answer_reads_as_it_may_be_asked_for(moment: datetime, told: str) -> None:
-    assert for_reading(moment) == told
+    assert for_reading(moment, UTC_ZONE) == told
+
+
+# --- In a person's zone ---
+
+
+@in_a_zone
+def test_a_day_is_the_same_day_everywhere(where: Zone) -> None:
+    day = parse_moment("2026-11-28", "occurred_at", where)
+
+    assert to_iso(day) == "2026-11-28T00:00:00.000Z"
+    assert for_reading(day, where) == "2026-11-28"
+    assert lies_in(day, parse_window("2026-11-28", "2026-11-28", where))
+    assert not lies_in(day, parse_window("2026-11-27", "2026-11-27", where))
+    assert not lies_in(day, parse_window("2026-11-29", None, where))
+    assert days_anywhere(day) == [date(2026, 11, 28)]
+
+
+@in_a_zone
+@given(moment=ordinary_moments)
+def test_a_moment_is_found_by_the_day_it_is_shown_with(where: Zone, moment: datetime) -> None:
+    # Where a minute after midnight the clock goes back to the day before, that minute is lost.
+    assume(where.name != "America/St_Johns" or where.local(moment).minute)
+    day = for_reading(moment, where)[:10]
+
+    assert lies_in(moment, parse_window(day, day, where))
+    assert where.day_of(moment).isoformat() == day
+    assert where.day_of(moment) in days_anywhere(moment)
+
+
+@pytest.mark.parametrize(
+    ("where", "local"),
+    [
+        (LOS_ANGELES, "2026-11-28T16:00"),
+        (NEW_YORK, "2026-11-28T19:00"),
+        (KOLKATA, "2026-11-28T05:30"),
+        (KIRITIMATI, "2026-11-28T14:00"),
+    ],
+)
+def test_a_moment_that_falls_on_midnight_utc_is_no_day(where: Zone, local: str) -> None:
+    moment = parse_moment(local, "occurred_at", where)
+
+    assert for_reading(moment, where) == local.replace("T", " ")
+    assert lies_in(moment, parse_window(local, local, where))
+    offset = datetime.fromisoformat(local).replace(tzinfo=where.rules).isoformat()
+    assert parse_moment(offset, "occurred_at") == moment
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "stored"),
+    [
+        (LISBON, "2026-07-01T00:30", "2026-06-30T23:30:00.000Z"),
+        (LISBON, "2026-12-01T00:30", "2026-12-01T00:30:00.000Z"),
+        (KOLKATA, "2026-11-28 23:30", "2026-11-28T18:00:00.000Z"),
+        (KOLKATA, "2026-11-28T23:30:00Z", "2026-11-28T23:30:00.000Z"),
+        (KOLKATA, "2026-11-28T23:30-05:00", "2026-11-29T04:30:00.000Z"),
+        (LISBON, "2026-03-29T01:30", "2026-03-29T01:30:00.000Z"),  # there is no such time
+        (LISBON, "2026-10-25T01:30", "2026-10-25T00:30:00.000Z"),  # it comes twice: the first
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_the_person(where: Zone, text: str, stored: str) -> None:
+    assert to_iso(parse_moment(text, "start_date", where)) == stored
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "hours"),
+    [
+        ("Europe/Lisbon", "2026-03-29", 23),
+        ("Europe/Lisbon", "2026-10-25", 25),
+        ("Asia/Kolkata", "2026-03-29", 24),
+        ("Africa/Cairo", "2024-04-26", 23),  # has no midnight
+        ("America/Havana", "2026-11-01", 25),  # has two
+        ("America/Toronto", "1919-03-31", 23.5),  # begins at half past midnight
+        ("America/Toronto", "1919-03-30", 23.5),  # and the day before ends half an hour early
+        ("Pacific/Apia", "2011-12-30", 0),  # was left out
+        ("Pacific/Apia", "2011-12-31", 24),
+    ],
+)
+def test_a_day_is_as_long_as_it_is_there(name: str, day: str, hours: float) -> None:
+    window = parse_window(day, day, zone(name))
+    assert window.start
+    assert window.end
+
+    assert from_iso(window.end) - from_iso(window.start) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@in_a_zone
+def test_the_ends_of_the_calendar_can_be_asked_for_everywhere(where: Zone, day: str) -> None:
+    at = parse_moment(f"{day}T12:00:00Z", "start_date")
+    assert lies_in(at, parse_window(day, day, where))
+    assert len(for_reading(at, where)) == len("2026-11-28 12:00")
+
+
+def test_a_day_counts_where_the_window_has_part_of_it() -> None:
+    day = parse_moment("2026-11-28", "occurred_at")
+
+    for start, end, within in (
+        ("2026-11-28T14:00", "2026-11-28T15:00", True),
+        ("2026-11-28T14:00", None, True),
+        (None, "2026-11-28T00:00", True),
+        ("2026-11-27T14:00", "2026-11-27T23:59", False),
+        ("2026-11-28T00:00:00Z", "2026-11-28T23:59:59Z", True),
+        ("2026-11-29T00:00:00Z", None, False),
+    ):
+        assert lies_in(day, parse_window(start, end, LOS_ANGELES)) == within
+
+
+@pytest.mark.parametrize(
+    ("where", "now", "told"),
+    [
+        (UTC_ZONE, "2026-11-28T14:00:00Z", "today"),
+        (KIRITIMATI, "2026-11-27T18:00:00Z", "today"),  # it is the 28th there
+        (LOS_ANGELES, "2026-11-29T06:00:00Z", "today"),  # still
+        (LOS_ANGELES, "2026-11-28T06:00:00Z", "in 1d"),
+        (LOS_ANGELES, "2026-11-29T09:00:00Z", "1d ago"),
+    ],
+)
+def test_how_long_ago_a_day_was_is_told_in_the_persons_days(
+    where: Zone, now: str, told: str
+) -> None:
+    day = parse_moment("2026-11-28", "occurred_at")
+
+    assert age(day, from_iso(now), where) == told

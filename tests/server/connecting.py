@@ -1,5 +1,6 @@
 """Connections to one store, over every transport and in both eras, by the SDK's own client."""
 
+import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from mcp_types import CallToolResult, ResourceUpdatedNotification
 from tests.acceptance.processes import command, environment, http_server
 
 from memory_mcp.app import open_services
-from memory_mcp.config import Settings
+from memory_mcp.config import Settings, zone_in
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.ports import Outbox
 from memory_mcp.server.announcements import Announcements
@@ -145,7 +146,7 @@ class Connect:
         request.
         """
         settings = settings_for(self.database, agent)
-        connection = Connection(settings.agent, structured=structured)
+        connection = Connection(settings.agent, structured=structured, zone=settings.zone)
 
         async def set_connection(
             ctx: ServerRequestContext[Any, Any], call_next: CallNext
@@ -199,7 +200,12 @@ async def told_of(client: Client, updates: Updates, uris: Sequence[str]) -> Asyn
 
 def settings_for(database: Path, agent: str | None = None) -> Settings:
     """Settings as the tests' processes have them."""
-    return Settings(database=database, agent=AgentChoice(name=agent), tool_sets=("core", "capture"))
+    return Settings(
+        database=database,
+        agent=AgentChoice(name=agent),
+        tool_sets=("core", "capture"),
+        zone=zone_in(os.environ),
+    )
 
 
 def stdio_parameters(

@@ -20,7 +20,7 @@ from memory_mcp.domain.copies import KINDS, Attachment
 from memory_mcp.domain.host_events import HostEvent
 from memory_mcp.domain.ids import PassageId
 from memory_mcp.domain.messages import NewMessage
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import NewPassage, coming
 from memory_mcp.domain.tool_rules import parse_rule
 from memory_mcp.ports import CopyKind
 from memory_mcp.services import Services
@@ -150,9 +150,9 @@ async def _passages(services: Services, work: Agent, clock: ManualClock) -> None
     await archival.take_in(
         work.id,
         [
-            NewPassage(content="Is allergic.", source="user_id:alice"),
-            NewPassage(content="Is allergic.", source="user_id:bob"),
-            NewPassage(content="Is allergic.", source="user_id:bob", occurred_at=AT),
+            coming(NewPassage(content="Is allergic.", source="user_id:alice")),
+            coming(NewPassage(content="Is allergic.", source="user_id:bob")),
+            coming(NewPassage(content="Is allergic.", source="user_id:bob", occurred_at=AT)),
         ],
     )
     clock.advance(timedelta(minutes=1))

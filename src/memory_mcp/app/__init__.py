@@ -111,17 +111,18 @@ async def open_all(
         blocks = SqliteBlocks(database, indexes, clock)
         messages = SqliteMessages(database, indexes, clock)
         summaries = SqliteSummaries(database, clock)
-        runs = SqliteRuns(database, indexes, clock)
+        runs = SqliteRuns(database, indexes, clock, settings.zone)
         leases = SqliteLeases(database, clock)
         removed = SqliteForgetting(database, indexes, clock)
         statistics = SqliteStatistics(database, indexes, clock)
         mail = SqliteMail(database, clock)
         outbox = SqliteOutbox(database)
-        eviction = Eviction(agents, blocks, messages, summaries, tokens, settings.context_tokens)
+        limit = settings.context_tokens
+        eviction = Eviction(agents, blocks, messages, summaries, tokens, limit, settings.zone)
         forgetting = Forgetting(removed, indexing, eviction, clock)
         upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
         policy = _policy(settings)
-        ledger = Ledger(runs, leases, summaries, mail, policy, clock)
+        ledger = Ledger(runs, leases, summaries, mail, policy, clock, settings.zone)
         requests = Requests(ledger, forgetting, upkeep, eviction)
         core_memory = CoreMemory(blocks, indexing, eviction)
         recall = Recall(messages, indexing, eviction)
@@ -153,6 +154,7 @@ async def open_all(
             housekeeping=Housekeeping(agents, mail, ledger, clock),
             tokens=tokens,
             clock=clock,
+            zone=settings.zone,
         )
         yield (
             services,

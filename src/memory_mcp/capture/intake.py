@@ -36,11 +36,11 @@ from memory_mcp.capture import (
 )
 from memory_mcp.capture.host import Heard, Host, Payload
 from memory_mcp.capture.transcripts import BYTES_MAX, new_events, parent_of, size_of
-from memory_mcp.config import Settings, load_settings
+from memory_mcp.config import Settings, load_settings, zone_in
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError, StoreError
 from memory_mcp.domain.host_events import HostEvent
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.times import parse_moment
+from memory_mcp.domain.times import Zone, parse_moment
 from memory_mcp.services import Services
 
 logger = logging.getLogger(__name__)
@@ -106,6 +106,8 @@ class Taken:
     host: Host
     agent_id: AgentId
     heard: Heard
+    zone: Zone
+    """Where the person is who called the hook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Intake:
             return Answer("")
         heard, host = taken.heard, taken.host
         capture, agent_id = self._services.capture, taken.agent_id
-        telling = await capture.telling(agent_id, heard.session, host.chars_max)
+        telling = await capture.telling(agent_id, heard.session, host.chars_max, taken.zone)
         if not telling.text:
             return Answer("")
 
@@ -288,7 +290,7 @@ class Intake:
             events = await self._with_parent(host, heard, events)
         await capture.take_in(agent_id, host.name, events, heard_at)
         await self._begin_reading(agent_id, heard)
-        taken = Taken(host, agent_id, heard)
+        taken = Taken(host, agent_id, heard, self._zone_of(call))
         if any(event.kind in ("answer", "end") for event in events) or heard.hook == "Stop":
             self._read_again(taken)
         return taken
@@ -363,14 +365,23 @@ class Intake:
         look = agents.choose if _tells(heard) else agents.find
         return (await look(choice)).id
 
+    def _zone_of(self, call: Payload) -> Zone:
+        environment = _environment_of(call)
+        if not environment:  # a hook of an older version
+            return self._services.zone
+        try:
+            return zone_in(environment)
+        except InvalidInput as error:
+            logger.warning("a session is told times in %s: %s", self._services.zone.name, error)
+            return self._services.zone
+
     def _settings_of(self, call: Payload, heard: Heard) -> Settings:
         """As whoever called the hook wants to be served.
 
         Where its host says that a session was started goes before where its model is by now.
         """
-        environment = {
-            name: value for name, value in _texts(call.any("environment")).items() if value
-        }
+        environment = _environment_of(call)
+        environment.pop("MEMORY_MCP_TIMEZONE", None)  # a wrong one must not lose what was told
         return load_settings(
             database=str(self._database),
             agent=call.text("agent") or None,
@@ -378,6 +389,10 @@ class Intake:
             environment=environment,
             folder=Path(heard.folder or call.text("folder") or os.sep),
         )
+
+
+def _environment_of(call: Payload) -> dict[str, str]:
+    return {name: value for name, value in _texts(call.any("environment")).items() if value}
 
 
 def _texts(told: Any) -> dict[str, str]:

@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.cli.terminal import text_on_input
 from memory_mcp.domain.errors import BlockNotFound, InvalidInput
 from memory_mcp.domain.texts import clip, counted
-from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -99,7 +98,7 @@ def show(told: Told, arguments: argparse.Namespace) -> None:
                 block["label"],
                 clip(block["value"], VALUE_CHARS) or "(empty)",
                 f"{block['chars']:,} of {block['limit']:,}",
-                f"{for_reading(from_iso(block['updated_at']))} (version {block['version']})",
+                f"{shown_time(block['updated_at'])} (version {block['version']})",
                 counted(block["shared_with"], "agent") if block["shared_with"] else "",
             )
             for block in told["blocks"]
@@ -110,7 +109,7 @@ def show(told: Told, arguments: argparse.Namespace) -> None:
         rows = [
             (
                 str(version["version"]),
-                for_reading(from_iso(version["changed_at"])),
+                shown_time(version["changed_at"]),
                 version["changed_by"],
                 clip(version["value"], VALUE_CHARS) or "(empty)",
             )

@@ -27,7 +27,7 @@ async def ask(services: "Services", settings: "Settings", arguments: argparse.Na
     agent = await services.agents.find(settings.agent)
     if arguments.instructions:
         return await services.view.instructions(agent.id)
-    return await services.view.context(agent.id)
+    return await services.view.context(agent.id, settings.zone)
 
 
 def show(answer: str, arguments: argparse.Namespace) -> None:

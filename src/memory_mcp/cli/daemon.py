@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.texts import counted
-from memory_mcp.domain.times import age, for_reading, from_iso
+from memory_mcp.domain.times import age, from_iso
 from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
 
 LOG_LINES = 50
@@ -80,11 +80,10 @@ def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
 
 def _print_status(status: dict[str, Any]) -> None:
     now = datetime.now(UTC)
-    since = from_iso(status["since"])
     idle = status["idle_seconds"]
     print(
         f"memory-mcp {status['version']}, process {status['pid']}, "
-        f"since {for_reading(since)} ({age(since, now)})"
+        f"since {shown_time(status['since'])} ({age(from_iso(status['since']), now)})"
     )
     print(f"store: {status['store']}")
     if status["http"]:
@@ -95,7 +94,7 @@ def _print_status(status: dict[str, Any]) -> None:
         (
             one["host"] or "?",
             one["agent"] or "?",
-            for_reading(from_iso(one["since"])),
+            shown_time(one["since"]),
             str(one["bridge"]),
             str(one["in_flight"]),
         )

@@ -136,7 +136,7 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> "tuple[s
         if arguments.format == "markdown":
             folder = Path(arguments.path).expanduser()
             files = await markdown.write_folder(
-                services.copies, agents, folder, force=arguments.force
+                services.copies, agents, folder, force=arguments.force, zone=settings.zone
             )
             return counted(files, "file"), None
         taken = Taken() if arguments.format == "jsonl" else None

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
-    report = Report()
+    report = Report(zone=settings.zone)
     source = Source(arguments.file, report, settings.agent.name)
     try:
         with _progress(source.size()) as advance:

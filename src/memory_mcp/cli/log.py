@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.asking import answer_to
-from memory_mcp.cli.printing import encodable_json, print_json
+from memory_mcp.cli.printing import encodable_json, own_zone, print_json
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.times import from_iso
@@ -109,7 +109,7 @@ def _json_line(change: dict[str, Any]) -> str:
 
 
 def _at(change: dict[str, Any]) -> str:
-    return f"{from_iso(change['at']):%Y-%m-%d %H:%M:%S}"
+    return f"{own_zone().local(from_iso(change['at'])):%Y-%m-%d %H:%M:%S}"
 
 
 def _details(change: dict[str, Any]) -> str:

@@ -3,10 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.texts import clip, counted
-from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -48,7 +47,7 @@ def show(told: dict[str, Any], arguments: argparse.Namespace) -> None:
         return
     rows = [
         (
-            for_reading(from_iso(mail["sent_at"])),
+            shown_time(mail["sent_at"]),
             mail["from"],
             mail["to"],
             mail["state"],

@@ -1,17 +1,35 @@
 """How commands print for people; rich is imported only when something is printed."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+from memory_mcp.config import zone_in
 from memory_mcp.domain.plain import as_json
-from memory_mcp.domain.times import for_reading, from_iso
+from memory_mcp.domain.times import Zone, for_reading, from_iso
 
 
 def printable(text: str) -> str:
     """A text without what would steer the terminal: memories and models may say anything."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+@cache
+def own_zone() -> Zone:
+    """Where the person is who called the command.
+
+    Raises:
+        InvalidInput: MEMORY_MCP_TIMEZONE names no zone.
+    """
+    return zone_in(os.environ)
+
+
+def shown_time(stored: str) -> str:
+    """A moment in stored form as the person's clocks show it."""
+    return for_reading(from_iso(stored), own_zone())
 
 
 def print_json(value: Any) -> None:
@@ -60,7 +78,7 @@ def print_messages(messages: Sequence[dict[str, Any]]) -> None:
 
     printer = Printer()
     for message in messages:
-        at = for_reading(from_iso(message["at"]))
+        at = shown_time(message["at"])
         head = Text(f"{at}  {message['name'] or message['role']}", style="bold")
         printer.print(head.append(f"  {message['id']}", style="not bold dim"))
         printer.print(Padding(Text(message["content"]), (0, 0, 1, 2)))

@@ -53,6 +53,7 @@ async def ask(
         roles=arguments.role,
         start_date=arguments.start_date,
         end_date=arguments.end_date,
+        zone=settings.zone,
         limit=arguments.limit,
     )
     found = [_told(hit.message) for hit in page.hits]

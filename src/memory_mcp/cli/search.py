@@ -37,6 +37,7 @@ async def ask(
         "limit": arguments.limit,
         "start_date": arguments.start_date,
         "end_date": arguments.end_date,
+        "zone": settings.zone,
     }
     query, now = arguments.query, services.clock.now()
     answers: dict[str, Any] = {}
@@ -44,10 +45,10 @@ async def ask(
     budget = Budget(settings.result_tokens, services.tokens)
     if arguments.where != "recall":
         passages = await services.archival.search(agent.id, query, tags=arguments.tag, **asked)
-        answers["archival"] = asdict(passage_answer(passages, query, budget, now))
+        answers["archival"] = asdict(passage_answer(passages, query, budget, now, settings.zone))
     if arguments.where != "archival" and not arguments.tag:
         messages = await services.recall.search(agent.id, query, **asked)
-        answers["recall"] = asdict(message_answer(messages, query, budget, now))
+        answers["recall"] = asdict(message_answer(messages, query, budget, now, settings.zone))
     return answers
 
 

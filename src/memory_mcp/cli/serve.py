@@ -103,6 +103,7 @@ async def _serve_here(settings: Settings) -> None:
             hooks=settings.hooks,
             hooks_are_trusted=settings.hooks == codex.HOST.name and codex.trusts_hooks(os.environ),
             host_session=settings.host_session,
+            zone=settings.zone,
         )
         await serve_stdio(server, connection)
         await end_visit(services, connection)
@@ -142,8 +143,10 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
     detach()
     ready = Ready()
     # Whose memory, and which tools, each session says for itself: what our starter's environment
-    # says of that is not for the others.
+    # says of that is not for the others. Where its person is holds for what the daemon does by
+    # itself.
     stores = {"MEMORY_MCP_EMBEDDER", "MEMORY_MCP_MODEL", "MEMORY_MCP_MODEL_BASE_URL"}
+    stores |= {"MEMORY_MCP_TIMEZONE", "TZ"}
     sessions_own = set(SESSION_ENVIRONMENT) - stores
     given = {name: value for name, value in os.environ.items() if name not in sessions_own}
     try:
@@ -193,6 +196,7 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
                 default=default,
                 tokens=settings.http_tokens,
                 structured=settings.structured,
+                zone=settings.zone,
                 left=partial(end_visit, services),
                 **until,
             )

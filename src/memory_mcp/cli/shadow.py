@@ -11,10 +11,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.asking import answer_to
-from memory_mcp.cli.printing import print_json, print_table, printable
+from memory_mcp.cli.printing import print_json, print_table, printable, shown_time
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.texts import clip, counted
-from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -272,7 +271,7 @@ def _print_state(state: dict[str, Any]) -> None:
         ("runs", f"{state['runs']:,}"),
     ]
     if state["last_run"]:
-        when = for_reading(from_iso(state["last_run_at"]))
+        when = shown_time(state["last_run_at"])
         rows.append(("last run", f"{state['last_run']}, {state['last_run_state']}, {when}"))
     print_table("The shadow agent", ("what", "how it stands"), rows)
 
@@ -293,7 +292,7 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         undone = f", {run['undone']:,} of them undone" if run["undone"] else ""
         print(
-            f"{run['id']}  {for_reading(from_iso(run['started_at']))}  {run['agent']}\n"
+            f"{run['id']}  {shown_time(run['started_at'])}  {run['agent']}\n"
             f"    {run['kind']} ({run['trigger']}): {run['state']}, "
             f"{counted(run['changes'], 'change')}{undone}, {_spent(run)}\n"
             f"    {printable(clip(run['outcome'], OUTCOME_CHARS))}"
@@ -310,7 +309,7 @@ def _print_record(told: dict[str, Any]) -> None:
     run = told["run"]
     print(f"{run['id']}  {run['kind']} for {run['agent']}, because: {run['trigger']}")
     print(f"{run['state']}: {printable(run['outcome'])}")
-    print(f"started {for_reading(from_iso(run['started_at']))}, {_spent(run)}, {run['model']}")
+    print(f"started {shown_time(run['started_at'])}, {_spent(run)}, {run['model']}")
     if run["messages"]:
         print(f"read {counted(run['messages'], 'message')}")
     if run["takeovers"]:
@@ -345,8 +344,8 @@ def _difference(change: dict[str, Any]) -> Iterator[str]:
 
 def _call(call: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"== call {call['number']}, {call['asked_at']}: {call['tokens_in']:,} tokens in, "
-        f"{call['tokens_out']:,} out"
+        f"== call {call['number']}, {shown_time(call['asked_at'])}: "
+        f"{call['tokens_in']:,} tokens in, {call['tokens_out']:,} out"
     )
     if call["error"]:
         yield f"no answer: {call['error']}"

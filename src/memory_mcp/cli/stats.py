@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.cli.shadow import spent_today
 from memory_mcp.domain.plain import as_json
-from memory_mcp.domain.times import for_reading, from_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -64,4 +63,4 @@ def _span(told: dict[str, Any], noun: str) -> str:
     first, last = told[f"first_{noun}_at"], told[f"last_{noun}_at"]
     if not first or not last:
         return ""
-    return f"{for_reading(from_iso(first))} to {for_reading(from_iso(last))}"
+    return f"{shown_time(first)} to {shown_time(last)}"

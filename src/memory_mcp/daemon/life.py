@@ -212,6 +212,7 @@ class Daemon:
             hooks=settings.hooks,
             hooks_are_trusted=settings.hooks_are_trusted,
             host_session=settings.host_session,
+            zone=settings.zone,
             # The same in each of its lives.
             id=f"session-{hello.session}" if hello.session else new_id("session"),
         )

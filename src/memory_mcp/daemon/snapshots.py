@@ -35,6 +35,7 @@ from memory_mcp.services import Services
 from memory_mcp.snapshots import (
     ENVELOPE,
     LISTS,
+    OF_NO_ANSWER,
     SESSIONS_MAX,
     Snapshots,
     key_of,
@@ -91,7 +92,8 @@ class SnapshotMaker:
         """A session came that wants to be served in some way."""
         told = hello.model_dump(include={"folder", "environment", "agent", "tools"})
         told |= hello.model_dump(exclude=_NOT_KEPT, exclude_defaults=True)
-        told["environment"].pop(SESSION_VARIABLE, None)  # each has another
+        for name in (SESSION_VARIABLE, *OF_NO_ANSWER):  # of which each has another
+            told["environment"].pop(name, None)
         if self._keep(told):
             try:
                 self._snapshots.remember(list(self._hellos.values()))

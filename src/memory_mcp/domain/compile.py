@@ -14,7 +14,7 @@ from memory_mcp.domain.messages import Message
 from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip, counted, each
-from memory_mcp.domain.times import for_reading
+from memory_mcp.domain.times import UTC_ZONE, Zone, for_reading
 from memory_mcp.domain.tool_rules import ToolRule, compile_rules
 
 TAGS_CHARS = 200
@@ -54,6 +54,8 @@ class Context:
     blocks: Sequence[Block]
     statistics: Statistics
     now: datetime
+    zone: Zone = UTC_ZONE
+    """Where whoever reads it is."""
     tool_rules: Sequence[ToolRule] = ()
     summary: Summary | None = None
     messages: Sequence[Message] = ()
@@ -67,9 +69,10 @@ def compile_context(context: Context) -> str:
     """
     parts = [compile_fixed(context)]
     if context.summary:
-        parts.append(compile_summary(context.summary))
+        parts.append(compile_summary(context.summary, context.zone))
     if context.messages:
-        parts.append(compile_messages([message_line(message) for message in context.messages]))
+        lines = [message_line(message, context.zone) for message in context.messages]
+        parts.append(compile_messages(lines))
     return "\n\n".join(parts)
 
 
@@ -107,12 +110,13 @@ def compile_blocks(blocks: Sequence[Block]) -> str:
     return "\n".join([*parts, "</memory_blocks>"])
 
 
-def compile_summary(summary: Summary) -> str:
+def compile_summary(summary: Summary, zone: Zone) -> str:
     """What stands for the messages that are no longer in view."""
     covered = counted(summary.covered, "earlier message")
     lines = [
         "<summary>",
-        f"Of {covered}, up to {for_reading(summary.last_at)}; conversation_search has them all.",
+        f"Of {covered}, up to {for_reading(summary.last_at, zone)}; conversation_search has them "
+        "all.",
     ]
     return "\n".join([*lines, *([summary.text] if summary.text else []), "</summary>"])
 
@@ -122,9 +126,9 @@ def compile_messages(lines: Sequence[str]) -> str:
     return "\n".join(["<recent_messages>", *lines, "</recent_messages>"])
 
 
-def message_line(message: Message) -> str:
+def message_line(message: Message, zone: Zone) -> str:
     """A message as it stands in view."""
-    return f"[{for_reading(message.created_at)}] {message.speaker}: {message.content}"
+    return f"[{for_reading(message.created_at, zone)}] {message.speaker}: {message.content}"
 
 
 def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str:
@@ -174,19 +178,21 @@ def _block_within(block: Block, budget: int) -> str:
 
 
 def _metadata(context: Context) -> str:
-    statistics = context.statistics
+    statistics, zone = context.statistics, context.zone
+    said = _span(statistics.first_message_at, statistics.last_message_at, zone)
+    filed = _span(statistics.first_passage_at, statistics.last_passage_at, zone)
     lines = [
         "<memory_metadata>",
         f"- AGENT_ID: {context.agent_id}",
         f"- Agent name: {statistics.agent}",
-        f"- Compiled at: {for_reading(context.now)} UTC",
-        f"- {counted(statistics.messages, 'previous message')} in recall memory"
-        f"{_span(statistics.first_message_at, statistics.last_message_at)}: conversation_search",
+        f"- Compiled at: {zone.told(context.now)}",
+        f"- {counted(statistics.messages, 'previous message')} in recall memory{said}: "
+        "conversation_search",
     ]
     if statistics.passages:
         lines.append(
-            f"- {counted(statistics.passages, 'passage')} in archival memory"
-            f"{_span(statistics.first_passage_at, statistics.last_passage_at)}: archival_search"
+            f"- {counted(statistics.passages, 'passage')} in archival memory{filed}: "
+            "archival_search"
         )
     if statistics.tags:
         lines.append(f"- archival tags: {clip(tag_list(statistics), TAGS_CHARS)}")
@@ -217,8 +223,8 @@ def _out_of_view(statistics: Statistics) -> str:
     return f"{text} {unread_text(statistics)}." if statistics.unread else text
 
 
-def _span(first: datetime | None, last: datetime | None) -> str:
+def _span(first: datetime | None, last: datetime | None, zone: Zone) -> str:
     if first is None or last is None:
         return ""
-    days = f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
+    days = zone.day_of(first).isoformat(), zone.day_of(last).isoformat()
     return f" ({days[0]})" if days[0] == days[1] else f" ({days[0]} to {days[1]})"

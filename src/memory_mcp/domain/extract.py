@@ -21,13 +21,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import heapify, heappop, heapreplace
 from itertools import pairwise
 
 from memory_mcp.domain.clauses import OMISSION, Clause, clauses_of
 from memory_mcp.domain.mentions import Kind, mentions_in
 from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.times import UTC_ZONE, Zone
 
 # Of a longer message (a file, the output of a tool) only the beginning and the end take part.
 _HEAD_CHARS, _TAIL_CHARS = 12_000, 4_000
@@ -133,12 +134,14 @@ def extract(
     *,
     budget_tokens: int,
     count: Callable[[str], int],
+    zone: Zone = UTC_ZONE,
 ) -> str:
     """The summary of the last summary and the messages that leave, in at most `budget_tokens`.
 
-    The same input gives the same summary. It is empty when nothing was said or nothing fits.
+    Its days are those of `zone`. The same input gives the same summary. It is empty when nothing
+    was said or nothing fits.
     """
-    lines = [*_recalled(previous or ""), *_heard(said)]
+    lines = [*_recalled(previous or ""), *_heard(said, zone)]
     chosen = _chosen(_candidates(lines, count), budget_tokens, count)
     # The tokens of a whole are not quite the sum of its parts'.
     fitting = bisect_right(
@@ -199,10 +202,10 @@ def _recalled(summary: str) -> Iterator[_Line]:
             )
 
 
-def _heard(said: Sequence[Said]) -> Iterator[_Line]:
+def _heard(said: Sequence[Said], zone: Zone) -> Iterator[_Line]:
     """What was said, each message as one line or two."""
     for each in said:
-        day = each.at.astimezone(UTC).date().isoformat()
+        day = zone.day_of(each.at).isoformat()
         speaker = shown_speaker(each.speaker)
         for text in _clamped(each.text):
             yield _Line(source=each.seq, day=day, speaker=speaker, row=0, text=text)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from memory_mcp.domain.texts import clip, counted, each
-from memory_mcp.domain.times import for_reading, from_iso
+from memory_mcp.domain.times import age, from_iso
 
 KEPT_DAYS = 30
 """How long what was forgotten can be put back."""
@@ -100,7 +100,6 @@ class Preview:
     found: Found
     code: str | None = None
     """`None` where nothing was found."""
-    expires_at: datetime | None = None
 
     @property
     def answer(self) -> str:
@@ -116,13 +115,12 @@ class Preview:
         ]
         if len(found.matches) > SHOWN:
             lines.append(f"… and {len(found.matches) - SHOWN:,} more")
-        until = for_reading(self.expires_at) if self.expires_at else ""
         return "\n".join(
             [
                 f"{text!r} stands in {found.told}:",
                 *lines,
-                f"Nothing is forgotten yet. To forget these: confirm {self.code} (until {until} "
-                f"UTC).{kept}",
+                f"Nothing is forgotten yet. To forget these: confirm {self.code} (within "
+                f"{CONFIRM_MINUTES} minutes).{kept}",
             ]
         )
 
@@ -182,8 +180,8 @@ class Forgotten:
         parts: list[str] = []
         if self.anything:
             parts.append(
-                f"Forgotten: {_counted(self._numbers)}. To undo it, until "
-                f"{for_reading(kept_until(self.at))} UTC: undo. After that it is gone for good."
+                f"Forgotten: {_counted(self._numbers)}. To undo it, within {KEPT_DAYS} days: undo. "
+                "After that it is gone for good."
             )
         else:
             parts.append("Nothing was forgotten.")
@@ -247,19 +245,18 @@ class Restored:
         )
 
 
-def gone_text(passage_id: str, superseded_by: str | None, removed_at: str) -> str:
+def gone_text(passage_id: str, superseded_by: str | None, removed_at: str, now: datetime) -> str:
     """What is told of a passage that was removed at that moment (in stored form)."""
     at = from_iso(removed_at)
-    when, until = for_reading(at), for_reading(kept_until(at))
+    since, left = age(at, now), counted(max(0, (kept_until(at) - now).days), "more day")
+    when = "just now" if since == "now" else since
     if superseded_by:
         return (
-            f"passage {passage_id} was superseded by {superseded_by} on {when} UTC: "
+            f"passage {passage_id} was superseded by {superseded_by} {when}: "
             f"memory://passages/{superseded_by} has what holds now. The old one can be put back "
-            f"until {until} UTC."
+            f"for {left}."
         )
-    return (
-        f"passage {passage_id} was forgotten on {when} UTC. It can be put back until {until} UTC."
-    )
+    return f"passage {passage_id} was forgotten {when}. It can be put back for {left}."
 
 
 # --- Near-duplicates ---

@@ -12,7 +12,7 @@ from typing import Literal
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.texts import clip, counted, require_text
-from memory_mcp.domain.times import for_reading
+from memory_mcp.domain.times import Zone, for_reading
 
 MAIL_CHARS_MAX = 100_000
 MAILBOX_MAX = 1_000
@@ -104,26 +104,26 @@ def reach_of(*, resident: bool, live: bool) -> Reach:
     return "resident" if resident else "live" if live else "queued"
 
 
-def news_text(news: News, chars: int) -> str:
+def news_text(news: News, chars: int, zone: Zone) -> str:
     """News as a model reads it: `chars` characters of each mail, and how it is answered."""
     parts: list[str] = []
     if news.letters:
-        parts = [_INTRODUCTION, *(letter_text(letter, chars) for letter in news.letters)]
+        parts = [_INTRODUCTION, *(letter_text(letter, chars, zone) for letter in news.letters)]
     if news.more:
         parts.append(
             f"{counted(news.more, 'more mail')} will come with your next tool answers; "
             "memory://inbox has all."
         )
-    parts += [_expired_text(letter) for letter in news.expired]
+    parts += [_expired_text(letter, zone) for letter in news.expired]
     return "\n".join(parts)
 
 
-def letter_text(letter: Letter, chars: int) -> str:
+def letter_text(letter: Letter, chars: int, zone: Zone) -> str:
     """One mail as a model reads it: from whom, its text set off, and the call that answers it."""
     answers = f", in answer to your {letter.in_reply_to}" if letter.in_reply_to else ""
     shown = clip(letter.text, chars)
     lines = [
-        f"From {letter.sender!r}, {for_reading(letter.sent_at)}{answers}:",
+        f"From {letter.sender!r}, {for_reading(letter.sent_at, zone)}{answers}:",
         *(f"> {line}" for line in shown.splitlines()),
     ]
     if shown != letter.text:
@@ -134,9 +134,9 @@ def letter_text(letter: Letter, chars: int) -> str:
     return "\n".join([*lines, f"To answer it: {call}"])
 
 
-def _expired_text(letter: Letter) -> str:
+def _expired_text(letter: Letter, zone: Zone) -> str:
     text = clip(" ".join(letter.text.split()), EXPIRED_SHOWN_CHARS)
     return (
-        f"Your mail to {letter.recipient!r} of {for_reading(letter.sent_at)} was not read within "
-        f"{EXPIRY.days} days and has expired: {text!r} [{letter.id}]"
+        f"Your mail to {letter.recipient!r} of {for_reading(letter.sent_at, zone)} was not read "
+        f"within {EXPIRY.days} days and has expired: {text!r} [{letter.id}]"
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from memory_mcp.domain.ids import AgentId, RunId
+from memory_mcp.domain.times import Zone
 
 RunKind = Literal["reflect", "summarise", "request", "resident"]
 Trigger = Literal["turns", "quiet", "ended", "overflow", "eviction", "asked", "mail"]
@@ -93,9 +94,14 @@ def cap_hit(caps: Caps, run: Spent, day: Spent, call: Spent) -> CapHit | None:
     return None
 
 
-def start_of_day(now: datetime) -> datetime:
-    """When the day began whose spending counts: at midnight UTC."""
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def start_of_day(now: datetime, zone: Zone) -> datetime:
+    """When the day began whose spending counts: the person's, who pays for it."""
+    return zone.start_of(zone.local(now).date())
+
+
+def end_of_day(now: datetime, zone: Zone) -> datetime:
+    """When the next one begins."""
+    return zone.start_of(zone.local(now).date() + timedelta(days=1))
 
 
 def retry_at(failures: int, last_ended: datetime) -> datetime:

@@ -7,6 +7,7 @@ from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.compile import message_line
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.texts import counted
+from memory_mcp.domain.times import Zone
 
 MESSAGE_CHARS = 2_000
 """How much of one message is shown: its beginning and its end."""
@@ -40,12 +41,12 @@ def _block(block: Block) -> str:
     )
 
 
-def batch_of(messages: Sequence[Message], tokens_max: int, count: Count) -> Batch:
+def batch_of(messages: Sequence[Message], tokens_max: int, count: Count, zone: Zone) -> Batch:
     """As many of the messages, from the first on, as there is room for; one at least."""
     lines: list[str] = []
     room = tokens_max
     for message in messages:
-        line = message_line(replace(message, content=clamped(message.content)))
+        line = message_line(replace(message, content=clamped(message.content)), zone)
         room -= count(line) + 1
         if lines and room < 0:
             break

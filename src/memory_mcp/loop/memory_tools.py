@@ -163,7 +163,7 @@ class MemoryTools:
             case ArchivalSupersede():
                 return await self._supersede(given)
             case ArchivalInsert():
-                self.draft = self.draft.with_passage(_passage(given))
+                self.draft = self.draft.with_passage(self._passage(given))
                 return f"{counted(len(self.draft.passages), 'passage')} to file."
             case ArchivalSearch():
                 return await found_passages(self._services, self._agent_id, given, self.draft.gone)
@@ -190,7 +190,7 @@ class MemoryTools:
     async def _supersede(self, given: ArchivalSupersede) -> str:
         old_id = PassageId(given.passage_id)
         old = await self._services.archival.passage(self._agent_id, old_id)
-        self.draft = self.draft.with_passage(_passage(given, supersedes=old_id))
+        self.draft = self.draft.with_passage(self._passage(given, supersedes=old_id))
         return f"{old_id} goes: {clip(old.content, 80)!r}."
 
     # Forgetting.
@@ -206,6 +206,18 @@ class MemoryTools:
         self.draft = self.draft.with_forgotten(given.ids)
         return f"Will be forgotten: {', '.join(self.draft.forgotten)}."
 
+    def _passage(self, given: ArchivalInsert, supersedes: PassageId | None = None) -> NewPassage:
+        at, zone = given.occurred_at, self._services.zone
+        return checked_passage(
+            NewPassage(
+                content=given.content,
+                tags=tuple(given.tags),
+                occurred_at=parse_moment(at, "occurred_at", zone) if at else None,
+                origin=ORIGIN,
+                supersedes=supersedes,
+            )
+        )
+
 
 async def found_passages(
     services: Services, agent_id: AgentId, given: ArchivalSearch, gone: Collection[str] = ()
@@ -215,7 +227,7 @@ async def found_passages(
         agent_id, given.query, tags=given.tags or None, limit=given.limit
     )
     lines = [
-        f"[{for_reading(hit.passage.dated)}] {clip(hit.passage.content, HIT_CHARS)}"
+        f"[{for_reading(hit.passage.dated, services.zone)}] {clip(hit.passage.content, HIT_CHARS)}"
         f" (tags: {', '.join(hit.passage.tags) or 'none'}; {hit.passage.id})"
         for hit in page.hits
         if hit.passage.id not in gone
@@ -230,10 +242,11 @@ async def found_messages(services: Services, agent_id: AgentId, given: Conversat
         given.query,
         start_date=given.start_date,
         end_date=given.end_date,
+        zone=services.zone,
         limit=given.limit,
     )
     lines = [
-        f"[{for_reading(hit.message.created_at)}] {hit.message.speaker}: "
+        f"[{for_reading(hit.message.created_at, services.zone)}] {hit.message.speaker}: "
         f"{clip(hit.message.content, HIT_CHARS)} ({hit.message.id})"
         for hit in page.hits
     ]
@@ -260,19 +273,6 @@ def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
     if choices := [one for one in plain.pop("anyOf", []) if one != {"type": "null"}]:
         plain = {**choices[0], **plain}
     return plain
-
-
-def _passage(given: ArchivalInsert, supersedes: PassageId | None = None) -> NewPassage:
-    occurred_at = given.occurred_at
-    return checked_passage(
-        NewPassage(
-            content=given.content,
-            tags=tuple(given.tags),
-            occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
-            origin=ORIGIN,
-            supersedes=supersedes,
-        )
-    )
 
 
 def why(error: ValidationError) -> str:

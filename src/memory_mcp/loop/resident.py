@@ -12,7 +12,6 @@ from memory_mcp.domain.mail import EXCHANGE_MAX, HOPS_MAX, Letter, News, letter_
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.runs import NewRun, Run, RunState
 from memory_mcp.domain.texts import clip
-from memory_mcp.domain.times import for_reading
 from memory_mcp.domain.tool_rules import (
     RequiredBeforeExitRule,
     TerminalRule,
@@ -139,18 +138,18 @@ class Resident:
         rules: list[ToolRule],
     ) -> Thread:
         services = self.services
-        context = await services.view.context(agent.id)
+        context = await services.view.context(agent.id, services.zone)
         frame = compile_rules(rules, "step")
         told = [agent.system_prompt.strip() or prompt("resident")]
         if agent.system_prompt.strip():
             told.append(prompt("resident"))
         system = "\n\n".join([*told, frame] if frame else told)
-        now = for_reading(services.clock.now())
+        now = services.zone.told(services.clock.now())
         # Into recall only now: the context has what came before it.
         said: list[tuple[Role, str, str, str]] = [_said_by_mail(letter)]
-        mail = letter_text(letter, SHOWN_CHARS)
+        mail = letter_text(letter, SHOWN_CHARS, services.zone)
         if expired:
-            unread = news_text(News(expired=expired), SHOWN_CHARS)
+            unread = news_text(News(expired=expired), SHOWN_CHARS, services.zone)
             said.insert(0, ("system", "memory-mcp", unread, f"{run.id}:expired"))
             mail = f"{mail}\n\n{unread}"
         await self._record(agent.id, letter, said)
@@ -159,7 +158,7 @@ class Resident:
                 {"role": "system", "content": system},
                 {
                     "role": "user",
-                    "content": f"{context}\n\nIt is {now} UTC. You are {agent.name!r}. Mail for "
+                    "content": f"{context}\n\nIt is {now}. You are {agent.name!r}. Mail for "
                     f"you:\n\n{mail}",
                 },
             )

@@ -139,11 +139,11 @@ class ResidentTools:
                     await services.core_memory.replace(agent_id, label, new, old, key=key)
                 )
             case ArchivalInsert():
-                occurred_at = given.occurred_at
+                at, zone = given.occurred_at, services.zone
                 passage = NewPassage(
                     content=given.content,
                     tags=tuple(given.tags),
-                    occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
+                    occurred_at=parse_moment(at, "occurred_at", zone) if at else None,
                     origin=ORIGIN,
                 )
                 (filed,) = await services.archival.file(agent_id, [passage])
@@ -181,7 +181,7 @@ class ResidentTools:
         if sending.from_shadow is not None:
             return sending.from_shadow
         lines = [
-            letter_text(one.answer, MAIL_SHOWN_CHARS)
+            letter_text(one.answer, MAIL_SHOWN_CHARS, self._services.zone)
             if one.answer
             else f"To {one.letter.recipient!r} ({one.reach}): {one.letter.id}, no answer yet."
             for one in sending.sent

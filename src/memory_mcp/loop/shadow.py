@@ -9,7 +9,6 @@ from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, Stor
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.runs import TAKEOVERS_MAX, Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
-from memory_mcp.domain.times import for_reading
 from memory_mcp.domain.tool_rules import ContinueRule, TerminalRule, ToolRule
 from memory_mcp.loop.calls import Calls, CapReached
 from memory_mcp.loop.material import batch_of, numbered_blocks
@@ -155,7 +154,7 @@ class Shadow:
             outcome = f"It needs more than it may take: {reached.hit}."
             await self._give_up(run, progress, outcome, too_much=True)
         elif await self._stores.runs.pause(run.id, self._lease, reached.hit):
-            logger.warning("the shadow agent pauses until tomorrow (UTC): %s", reached.hit)
+            logger.warning("the shadow agent pauses until tomorrow: %s", reached.hit)
 
     async def _give_up(
         self, run: Run, progress: Mapping[str, Any], outcome: str, *, too_much: bool = False
@@ -210,7 +209,7 @@ class Shadow:
             return None
         tokens = self._services.tokens
         room = int(self._policy.caps.run_tokens * MESSAGES_SHARE)
-        batch = batch_of(arrived, room, tokens.count)
+        batch = batch_of(arrived, room, tokens.count, self._services.zone)
         blocks = await self._services.core_memory.blocks(agent_id)
         parts = [self._today(), numbered_blocks(blocks), await self._duplicates(agent_id)]
         if latest := await self._stores.summaries.latest(agent_id):
@@ -245,7 +244,7 @@ class Shadow:
         return "\n".join(["<near_duplicates>", *lines, "</near_duplicates>"]) if lines else ""
 
     def _today(self) -> str:
-        return f"It is {for_reading(self._services.clock.now())} UTC."
+        return f"It is {self._services.zone.told(self._services.clock.now())}."
 
     async def _edit(self, run: Run, progress: Mapping[str, Any], calls: Calls) -> None:
         tools = MemoryTools(
@@ -337,7 +336,7 @@ class Shadow:
         left = [message for message in left if message.seq <= run.last_seq]
         count = self._services.tokens.count
         room = int(self._policy.caps.run_tokens * SUMMARY_SHARE)
-        batch = batch_of(left, room, count)
+        batch = batch_of(left, room, count, self._services.zone)
         parts = [
             f"<last_summary>\n{progress['before'] or '(none)'}\n</last_summary>",
             f"<extract>\nWhat a program drew from the messages:\n{progress['extract']}\n</extract>"

@@ -19,7 +19,7 @@ from memory_mcp.domain.messages import Message
 from memory_mcp.domain.passages import Passage
 from memory_mcp.domain.query import search_terms
 from memory_mcp.domain.texts import clip, counted, each
-from memory_mcp.domain.times import age, for_reading, to_iso
+from memory_mcp.domain.times import UTC_ZONE, Zone, age, for_reading, to_iso
 from memory_mcp.ports import Edited, Filed, TokenCounter
 from memory_mcp.services.archival import PassageHit, PassagePage
 from memory_mcp.services.mail import Sending
@@ -133,24 +133,27 @@ def block_structure(block: Block) -> dict[str, Any]:
     }
 
 
-def filed_answer(filed: Filed, total: int) -> Answer:
+def filed_answer(filed: Filed, total: int, zone: Zone) -> Answer:
     """Where a passage went."""
     passage = filed.passage
     tags = f" Tags: {', '.join(passage.tags)}." if passage.tags else ""
     if filed.refreshed:
-        since = for_reading(passage.created_at)
+        since = for_reading(passage.created_at, zone)
         text = f"That text was there already, since {since}; it was refreshed.{tags} [{passage.id}]"
     else:
         text = f"Stored; {counted(total, 'passage')} in archival memory.{tags} [{passage.id}]"
     return Answer(text, {**passage_structure(passage), "refreshed": filed.refreshed})
 
 
-def message_answer(page: MessagePage, query: str | None, budget: Budget, now: datetime) -> Answer:
+def message_answer(
+    page: MessagePage, query: str | None, budget: Budget, now: datetime, zone: Zone
+) -> Answer:
     """A page of recall."""
     chars = budget.chars_for(len(page.hits))
-    lines = [_message_line(hit, query or "", chars, now) for hit in page.hits]
+    lines = [_message_line(hit, query or "", chars, now, zone) for hit in page.hits]
     shown = budget.lines_that_fit(lines)
-    rest = f"{shown:,} of {counted(page.total, 'message')}{'' if page.ranked else ', latest first'}"
+    order = "" if page.ranked else ", latest first"
+    rest = f"{shown:,} of {counted(page.total, 'message')}{order}{_where(zone)}"
     if not lines:
         asked = f" for {clip(query, 80)!r}" if query else ""
         rest = f"Nothing found{asked} among {counted(page.total, 'message')}. " + (
@@ -164,13 +167,15 @@ def message_answer(page: MessagePage, query: str | None, budget: Budget, now: da
     return _paged(lines[:shown], rest, page.cursors, shown, structured, page.total)
 
 
-def passage_answer(page: PassagePage, query: str, budget: Budget, now: datetime) -> Answer:
+def passage_answer(
+    page: PassagePage, query: str, budget: Budget, now: datetime, zone: Zone
+) -> Answer:
     """A page of archival memory."""
     chars = budget.chars_for(len(page.hits))
-    lines = [_passage_line(hit, query, chars, now) for hit in page.hits]
+    lines = [_passage_line(hit, query, chars, now, zone) for hit in page.hits]
     shown = budget.lines_that_fit(lines)
     tags = f"; tags: {', '.join(page.tags)}" if page.tags else ""
-    rest = f"{shown:,} of {counted(page.total, 'passage')}{tags}"
+    rest = f"{shown:,} of {counted(page.total, 'passage')}{tags}{_where(zone)}"
     if not lines:
         rest = (
             f"Nothing found for {clip(query, 80)!r} among {counted(page.total, 'passage')}{tags}. "
@@ -234,7 +239,7 @@ def letter_structure(letter: Letter) -> dict[str, Any]:
     }
 
 
-def sending_answer(sending: Sending, wait_seconds: int, budget: Budget) -> Answer:
+def sending_answer(sending: Sending, wait_seconds: int, budget: Budget, zone: Zone) -> Answer:
     """Where mail went, and the answers that were waited for."""
     if sending.from_shadow is not None:
         return Answer(sending.from_shadow, {"answer": sending.from_shadow})
@@ -243,7 +248,7 @@ def sending_answer(sending: Sending, wait_seconds: int, budget: Budget) -> Answe
     parts: list[str] = []
     if answered:
         chars = budget.chars_for(len(answered))
-        came = [letter_text(one.answer, chars) for one in answered if one.answer]
+        came = [letter_text(one.answer, chars, zone) for one in answered if one.answer]
         parts.append("\n".join([ANSWERS_INTRODUCTION, *came]))
     if waiting:
         lines = [
@@ -290,10 +295,10 @@ def _paged(
     )
 
 
-def _message_line(hit: MessageHit, query: str, chars: int, now: datetime) -> str:
+def _message_line(hit: MessageHit, query: str, chars: int, now: datetime, zone: Zone) -> str:
     message = hit.message
     said = excerpt(message.content, query, chars)
-    line = f"- {_dated(message.created_at, now)} {message.speaker}: {said}"
+    line = f"- {_dated(message.created_at, now, zone)} {message.speaker}: {said}"
     if len(message.content) <= NEIGHBOURS_BELOW_CHARS and chars > HIT_CHARS_LEAST:
         if hit.before:
             line += f"\n  (before, {hit.before.speaker}: {_head(hit.before.content)})"
@@ -302,17 +307,22 @@ def _message_line(hit: MessageHit, query: str, chars: int, now: datetime) -> str
     return f"{line} [{message.id}]"
 
 
-def _passage_line(hit: PassageHit, query: str, chars: int, now: datetime) -> str:
+def _passage_line(hit: PassageHit, query: str, chars: int, now: datetime, zone: Zone) -> str:
     passage = hit.passage
     tags = f" #{' #'.join(passage.tags)}" if passage.tags else ""
     return (
-        f"- {_dated(passage.dated, now)} {excerpt(passage.content, query, chars)}"
+        f"- {_dated(passage.dated, now, zone)} {excerpt(passage.content, query, chars)}"
         f"{tags} [{passage.id}]"
     )
 
 
-def _dated(moment: datetime, now: datetime) -> str:
-    return f"{for_reading(moment)} ({age(moment, now)})"
+def _dated(moment: datetime, now: datetime, zone: Zone) -> str:
+    return f"{for_reading(moment, zone)} ({age(moment, now, zone)})"
+
+
+def _where(zone: Zone) -> str:
+    """Whose times an answer tells, where they are not UTC."""
+    return "" if zone == UTC_ZONE else f"; times are those of {zone.name}"
 
 
 def _head(content: str) -> str:

@@ -20,6 +20,7 @@ from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.differences import BlockChange
 from memory_mcp.domain.ids import UNMADE, new_id
 from memory_mcp.domain.solver import Step
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.domain.tool_rules import ToolRule
 
 CONNECTIONS_MAX = 1_000
@@ -49,6 +50,8 @@ class Connection:
     """Whether that host is known to run them, where its user has to trust them first."""
     host_session: str | None = None
     """Its host's id of the session, where the host tells its servers."""
+    zone: Zone = UTC_ZONE
+    """Where the person is that the peer serves."""
     agent: Agent | None = None
     host: str | None = None
     """What the peer's program calls itself, once it has said so."""

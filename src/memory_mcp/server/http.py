@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory_mcp.config import HttpToken
 from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.server.connections import CURRENT, Connection, Connections
 
 SHUTDOWN_SECONDS = 2
@@ -76,13 +77,15 @@ class Door:
         tokens: Sequence[HttpToken],
         *,
         structured: bool = False,
+        zone: Zone = UTC_ZONE,
         left: Callable[[Connection], Awaitable[None]],
     ) -> None:
-        """`left` is told of each session that its client has ended."""
+        """`left` is told of each session that its client has ended; `zone` is every client's."""
         self._app = app
         self._default = default
         self._tokens = tokens
         self._structured = structured
+        self._zone = zone
         self._left = left
         self._connections = Connections()
 
@@ -123,9 +126,9 @@ class Door:
 
     def _connection(self, scope: Scope, headers: Headers, choice: AgentChoice) -> Connection:
         if session := headers.get("mcp-session-id"):
-            return self._connections.get(session, Connection(choice))
+            return self._connections.get(session, Connection(choice, zone=self._zone))
         # It may begin a session, and be known by it from then on.
-        new = Connection(choice, structured=self._is_structured(scope))
+        new = Connection(choice, structured=self._is_structured(scope), zone=self._zone)
         new.place = _place(scope, headers)
         if headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
             # The protocol has no connection (2026-07-28), so none ends and none is resumed: two
@@ -208,6 +211,7 @@ async def serve_http(
     default: AgentChoice,
     tokens: Sequence[HttpToken],
     structured: bool = False,
+    zone: Zone = UTC_ZONE,
     left: Callable[[Connection], Awaitable[None]],
     until: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
@@ -217,7 +221,7 @@ async def serve_http(
     """
     app = server.streamable_http_app(host=address.host, max_request_body_size=BODY_BYTES_MAX)
     config = uvicorn.Config(
-        Door(app, default, tokens, structured=structured, left=left),
+        Door(app, default, tokens, structured=structured, zone=zone, left=left),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

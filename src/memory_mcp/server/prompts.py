@@ -34,14 +34,14 @@ def register_prompts(server: MCPServer[Any], surface: Surface) -> None:
         except MemoryMCPError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         connection.has_seen(await services.core_memory.blocks(agent_id))
-        view = await services.view.context(agent_id)
+        view = await services.view.context(agent_id, connection.zone)
         if not topic.strip():
             return view
         try:
             page = await services.archival.search(agent_id, topic)
         except MemoryMCPError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
-        found = passage_answer(page, topic, surface.budget, services.clock.now())
+        found = passage_answer(page, topic, surface.budget, services.clock.now(), connection.zone)
         return f"{view}\n\nFiled about {topic!r}:\n{found.text}"
 
     @server.completion()

@@ -49,7 +49,7 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         annotations=Annotations(audience=["assistant"], priority=1.0),
     )
     async def context() -> str:
-        return await _shown(services.view.context(await agent_id()))
+        return await _shown(services.view.context(await agent_id(), CURRENT.get().zone))
 
     @server.resource(
         "memory://blocks",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter, VisitStore
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
@@ -44,3 +45,5 @@ class Services:
     outbox: Outbox
     tokens: TokenCounter
     clock: Clock
+    zone: Zone = UTC_ZONE
+    """Where the person is for what this process does by itself; a session tells its own."""

@@ -16,7 +16,7 @@ from memory_mcp.domain.texts import (
     require_tags,
     require_text,
 )
-from memory_mcp.domain.times import parse_window
+from memory_mcp.domain.times import UTC_ZONE, Zone, parse_window
 from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question, TakenIn, Vector
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
@@ -92,10 +92,13 @@ class Archival:
         tag_match: TagMatch = "any",
         start_date: str | None = None,
         end_date: str | None = None,
+        zone: Zone = UTC_ZONE,
         limit: int = 5,
         cursor: str | None = None,
     ) -> PassagePage:
         """Passages that answer `query`, best first.
+
+        Days, and times without an offset, are those of `zone`.
 
         Raises:
             InvalidInput: an argument cannot be meant.
@@ -107,7 +110,7 @@ class Archival:
         only = PassageFilter(
             tags=require_tags(tags),
             tag_match=tag_match,
-            window=parse_window(start_date, end_date),
+            window=parse_window(start_date, end_date, zone),
         )
         search = ("passage", agent_id, query, only)
         offset = place_of(cursor, *search) or 0

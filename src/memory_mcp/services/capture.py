@@ -25,6 +25,7 @@ from memory_mcp.domain.messages import Message, NewMessage
 from memory_mcp.domain.own_output import ENCLOSING_CHARS, LEAD, enclosed
 from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import clip
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.ports import HostSessionStore
 from memory_mcp.services.core_memory import CoreMemory
 from memory_mcp.services.recall import Recall
@@ -124,10 +125,13 @@ class Capture:
             lambda now: replace(now, transcript=transcript, offset=offset),
         )
 
-    async def telling(self, agent_id: AgentId, session: str, chars: int) -> Telling:
+    async def telling(
+        self, agent_id: AgentId, session: str, chars: int, zone: Zone = UTC_ZONE
+    ) -> Telling:
         """What the session must be told now, in at most `chars` characters.
 
-        The whole context where its history holds nothing of it; else what changed since.
+        The whole context where its history holds nothing of it; else what changed since. Times are
+        those of `zone`.
         """
         known = await self._sessions.get(agent_id, session_key(session))
         blocks = await self._core_memory.blocks(agent_id)
@@ -136,7 +140,7 @@ class Capture:
         if known.seen is None:
             lead = f"{LEAD}\n\n"
             context = await self._view.context_within(
-                agent_id, room - len(lead), asked_in=session_key(session)
+                agent_id, room - len(lead), asked_in=session_key(session), zone=zone
             )
             return Telling(enclosed(lead + context), seen)
         changed = [block for block in blocks if known.seen.get(block.id) != block.version]

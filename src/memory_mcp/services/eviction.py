@@ -26,6 +26,7 @@ from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.summaries import MADE_BY_EXTRACT, MADE_BY_IMPORT, NewSummary, Summary
 from memory_mcp.domain.texts import counted
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.domain.tool_rules import compile_rules
 from memory_mcp.ports import AgentStore, BlockStore, MessageStore, SummaryStore, TokenCounter
 
@@ -59,14 +60,19 @@ class Eviction:
         summaries: SummaryStore,
         tokens: TokenCounter,
         limit_tokens: int,
+        zone: Zone = UTC_ZONE,
     ) -> None:
-        """`limit_tokens` is for agents without a limit of their own."""
+        """`limit_tokens` is for agents without a limit of their own.
+
+        Summaries tell the days of `zone`. What leaves when does not hang on it.
+        """
         self._agents = agents
         self._blocks = blocks
         self._messages = messages
         self._summaries = summaries
         self._tokens = tokens
         self._limit_tokens = limit_tokens
+        self._zone = zone
         self._counts: dict[int, int] = {}
         self._noticed: set[AgentId] = set()
         self._wake = anyio.Event()
@@ -104,9 +110,8 @@ class Eviction:
         backlog = await self._messages.backlog(agent_id, latest.last_seq if latest else 0, keep)
         if backlog is None:
             return 0
-        said = (
-            f"{counted(backlog.messages, 'message')} up to {backlog.last_at:%Y-%m-%d} {_IN_RECALL}"
-        )
+        day = self._zone.day_of(backlog.last_at).isoformat()
+        said = f"{counted(backlog.messages, 'message')} up to {day} {_IN_RECALL}"
         summary = NewSummary(
             text=f"{latest.text}\n{said}" if latest else said,
             first_seq=backlog.first_seq,
@@ -169,7 +174,7 @@ class Eviction:
         window = ContextWindow(
             limit_tokens=limit,
             fixed_tokens=await self._count(f"{blocks}{rules}") + METADATA_TOKENS,
-            summary_tokens=await self._count(compile_summary(latest)) if latest else 0,
+            summary_tokens=await self._count(compile_summary(latest, UTC_ZONE)) if latest else 0,
             messages=(),
         )
         total = window.total_tokens
@@ -206,7 +211,7 @@ class Eviction:
         room -= METADATA_TOKENS + len(fixed.encode()) + (len(latest.text.encode()) if latest else 0)
         after = latest.last_seq if latest else 0
         while room > 0 and (batch := await self._messages.arrived(agent_id, after, ROWS)):
-            room -= sum(len(message_line(message).encode()) + 1 for message in batch)
+            room -= sum(len(message_line(message, UTC_ZONE).encode()) + 1 for message in batch)
             after = batch[-1].seq
             if len(batch) < ROWS:
                 break
@@ -230,7 +235,7 @@ class Eviction:
         if message.seq not in self._counts:
             if len(self._counts) >= COUNTS_MAX:
                 self._counts.clear()
-            self._counts[message.seq] = self._tokens.count(f"{message_line(message)}\n")
+            self._counts[message.seq] = self._tokens.count(f"{message_line(message, UTC_ZONE)}\n")
         return self._counts[message.seq]
 
     def _summarised(
@@ -246,6 +251,7 @@ class Eviction:
             ],
             budget_tokens=max(0, plan.summary_tokens_max - FRAME_TOKENS),
             count=self._tokens.count,
+            zone=self._zone,
         )
         return NewSummary(
             text=text,

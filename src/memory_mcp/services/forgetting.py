@@ -70,7 +70,7 @@ class Forgetting:
             told=found.told,
         )
         await self._store.hold(agent_id, found, pending)
-        return Preview(found=found, code=pending.code, expires_at=pending.expires_at)
+        return Preview(found=found, code=pending.code)
 
     async def pending(self, agent_id: AgentId) -> Pending | None:
         """What waits for `confirm`, if anything does."""

@@ -21,6 +21,7 @@ from memory_mcp.domain.runs import (
 )
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip, require_text
+from memory_mcp.domain.times import Zone
 from memory_mcp.ports import Clock, LeaseStore, MailStore, RunStore, SummaryStore
 
 LEASE = "shadow"
@@ -71,14 +72,16 @@ class Ledger:
         mail: MailStore,
         policy: Policy | None,
         clock: Clock,
+        zone: Zone,
     ) -> None:
-        """Without a policy there is no model."""
+        """Without a policy there is no model. The days of `zone` are those that caps count by."""
         self.policy = policy
         self._runs = runs
         self._leases = leases
         self._summaries = summaries
         self._mail = mail
         self._clock = clock
+        self._zone = zone
 
     # What it did.
 
@@ -139,7 +142,7 @@ class Ledger:
 
     async def state(self) -> ShadowState:
         """How the shadow agent stands, and what it spent today."""
-        day = await self._runs.spent_on(start_of_day(self._clock.now()))
+        day = await self._runs.spent_on(start_of_day(self._clock.now(), self._zone))
         runs = await self._runs.runs(None, 1)
         last = runs[0] if runs else None
         worker = await self._leases.holder(LEASE)

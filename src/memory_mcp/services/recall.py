@@ -26,7 +26,7 @@ from memory_mcp.domain.texts import (
     require_name,
     require_text,
 )
-from memory_mcp.domain.times import parse_window
+from memory_mcp.domain.times import UTC_ZONE, Zone, parse_window
 from memory_mcp.ports import Appended, MessageFilter, MessageStore, Question, Vector
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
@@ -118,17 +118,21 @@ class Recall:
         roles: list[str] | None = None,
         start_date: str | None = None,
         end_date: str | None = None,
+        zone: Zone = UTC_ZONE,
         limit: int = 5,
         cursor: str | None = None,
     ) -> MessagePage:
         """Messages that answer `query`, best first; without a query the latest, newest first.
+
+        Days, and times without an offset, are those of `zone`.
 
         Raises:
             InvalidInput: an argument cannot be meant.
         """
         require_limit(limit)
         check_text(query or "", "query", QUERY_CHARS_MAX)
-        only = MessageFilter(roles=require_roles(roles), window=parse_window(start_date, end_date))
+        window = parse_window(start_date, end_date, zone)
+        only = MessageFilter(roles=require_roles(roles), window=window)
         if query is None or not query.strip():
             return await self._latest(agent_id, only, limit, cursor)
         search = ("message", agent_id, query, only)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from memory_mcp.domain.forgetting import CONFIRM_MINUTES
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.requests import (
     Compact,
@@ -23,7 +24,6 @@ from memory_mcp.domain.requests import (
 )
 from memory_mcp.domain.runs import Run, Undone
 from memory_mcp.domain.texts import clip, counted
-from memory_mcp.domain.times import for_reading
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.ledger import Ledger
@@ -127,7 +127,7 @@ class Requests:
         parts: list[str] = []
         if pending := await self._forgetting.pending(agent_id):
             parts.append(
-                f"Waits to be confirmed until {for_reading(pending.expires_at)} UTC: forget "
+                f"Waits to be confirmed, {CONFIRM_MINUTES} minutes from when it was shown: forget "
                 f"{clip(pending.text, 60)!r} ({pending.told}). confirm {pending.code}"
             )
         if pairs := await self._upkeep.near_duplicates(agent_id, LISTED):

@@ -20,6 +20,7 @@ from memory_mcp.domain.messages import Message
 from memory_mcp.domain.statistics import Statistics, WindowState
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip
+from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.ports import (
     BlockStore,
     Clock,
@@ -79,13 +80,15 @@ class View:
         note = self._indexing.problem or told.index.note
         return replace(told, window=window, index=replace(told.index, note=note))
 
-    async def context(self, agent_id: AgentId) -> str:
+    async def context(self, agent_id: AgentId, zone: Zone = UTC_ZONE) -> str:
         """Exactly what the compiler puts in view: never more tokens than the agent's limit.
+
+        Days and times are those of `zone`.
 
         Unless core memory alone is larger: then it is all that is in view.
         """
         limit = await self._eviction.limit_of(agent_id)
-        bare = await self._gather(agent_id)
+        bare = replace(await self._gather(agent_id), zone=zone)
         summary, messages = await self._in_view(agent_id, limit)
         text = compile_context(replace(bare, summary=summary, messages=messages))
         if len(text.encode()) <= limit:  # a token is a byte or more
@@ -94,7 +97,12 @@ class View:
         return await to_thread.run_sync(_fitted, bare, summary, messages, limit, count)
 
     async def context_within(
-        self, agent_id: AgentId, chars: int, *, asked_in: str | None = None
+        self,
+        agent_id: AgentId,
+        chars: int,
+        *,
+        asked_in: str | None = None,
+        zone: Zone = UTC_ZONE,
     ) -> str:
         """The same for a channel that takes at most `chars` characters, and never more of them.
 
@@ -103,7 +111,8 @@ class View:
         """
         limit = await self._eviction.limit_of(agent_id)
         chars = min(chars, limit * CHARS_PER_TOKEN)
-        bare = with_blocks_within(await self._gather(agent_id), chars)
+        bare = replace(await self._gather(agent_id), zone=zone)
+        bare = with_blocks_within(bare, chars)
         summary, messages = await self._in_view(agent_id, chars)
         while messages and asked_in and _is_question(messages[-1], asked_in):
             messages = messages[:-1]
@@ -157,12 +166,12 @@ def _fitted(
     window = ContextWindow(
         limit_tokens=limit,
         fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
-        summary_tokens=count(compile_summary(summary)) + 2 if summary else 0,
+        summary_tokens=count(compile_summary(summary, bare.zone)) + 2 if summary else 0,
         messages=[
             InView(
                 seq=message.seq,
                 role=message.role,
-                tokens=count(f"{message_line(message)}\n") + 1,
+                tokens=count(f"{message_line(message, bare.zone)}\n") + 1,
             )
             for message in messages
         ],

@@ -1,14 +1,14 @@
 """Dates as people and their programs write them; what may be two days is none."""
 
 import re
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 
 from dateutil import parser
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.json_values import moment_of
-from memory_mcp.domain.times import parse_moment
+from memory_mcp.domain.times import UTC_ZONE, Zone, parse_moment
 
 CHARS_MAX = 100
 _LINK = re.compile(r"\[\[(?:[^\]|]*/)?([^\]|#]*)(?:[|#][^\]]*)?\]\]")
@@ -32,12 +32,12 @@ def is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def date_in(value: Any) -> datetime | None:
+def date_in(value: Any, zone: Zone = UTC_ZONE) -> datetime | None:
     """The moment that a text or a number stands for; `None` when it stands for none.
 
     ISO 8601 and what is like it, days with a month's name, `5.1.2024` (the day first, as wherever
     dots are written), seconds and milliseconds since 1970, a link to a day's note, the beginning of
-    a span. Without a zone it is as `parse_moment` reads it.
+    a span. A time without an offset is one of `zone`, as people write them.
 
     Raises:
         AmbiguousDate: day and month may be either way round, as in `05/01/2024`.
@@ -52,27 +52,27 @@ def date_in(value: Any) -> datetime | None:
         if _UNIX.fullmatch(text) and not _COMPACT.fullmatch(text):
             return moment_of(float(text))
         if compact := _COMPACT.fullmatch(text):
-            year, month, day, *time = (each or "" for each in compact.groups())
-            text = f"{year}-{month}-{day}" + (
-                f"T{time[0]}:{time[1]}:{time[2] or '00'}" * bool(time[0])
-            )
+            year, month, day, *clock = (each or "" for each in compact.groups())
+            text, told_in_utc = f"{year}-{month}-{day}", text.endswith("Z")
+            if clock[0]:
+                text += f"T{clock[0]}:{clock[1]}:{clock[2] or '00'}{'Z' * told_in_utc}"
         else:
             text = _ASIAN.sub(r"\1-\2-\3", text)
             text = _YEAR_FIRST.sub(lambda m: f"{m[1]}-{m[3]:0>2}-{m[4]:0>2}", text, count=1)
             text = _DOTTED.sub(lambda m: f"{m[3]}-{m[2]:0>2}-{m[1]:0>2}", text, count=1)
         if re.fullmatch(r"\d{4}-\d\d-\d\d([T ].*)?", text):
             try:
-                return parse_moment(text, "date")
+                return parse_moment(text, "date", zone)
             except InvalidInput:
                 pass
-        return _in_words(text)
+        return _in_words(text, zone)
     except AmbiguousDate:
         raise
     except (ValueError, OverflowError, InvalidInput):
         return None
 
 
-def date_of_name(name: str) -> datetime | None:
+def date_of_name(name: str, zone: Zone = UTC_ZONE) -> datetime | None:
     """The day, or minute, that a note's path (without its ending) names; `None` for none.
 
     Raises:
@@ -82,16 +82,16 @@ def date_of_name(name: str) -> datetime | None:
     if found := re.match(r"(\d{4})([-_. ]?)(\d\d)\2(\d\d)(?!\d)", stem):
         return date_in(f"{found[1]}-{found[3]}-{found[4]}")
     if found := re.match(r"\d{12}(?:\d\d)?(?!\d)", stem):
-        return date_in(found[0]) if _COMPACT.fullmatch(found[0]) else None
+        return date_in(found[0], zone) if _COMPACT.fullmatch(found[0]) else None
     if found := re.search(r"(?:^|/)(\d{4})/(?:[^/]*/)?(?:\d{4}-)?(\d\d)[-/](\d\d)$", name):
         return date_in(f"{found[1]}-{found[2]}-{found[3]}")
     days = re.findall(r"(?<!\d)\d{4}[-_.]\d\d[-_.]\d\d(?!\d)", stem)
     if len(days) == 1:
         return date_in(re.sub(r"[_.]", "-", days[0]))
-    return date_in(stem) if _YEAR.search(stem) and not stem.isdigit() else None
+    return date_in(stem, zone) if _YEAR.search(stem) and not stem.isdigit() else None
 
 
-def _in_words(text: str) -> datetime | None:
+def _in_words(text: str, zone: Zone) -> datetime | None:
     """A date with names of months, or in parts whose order only its numbers tell."""
     if not _YEAR.search(text):
         return None
@@ -104,7 +104,10 @@ def _in_words(text: str) -> datetime | None:
         return None
     if len(one) > 1:
         raise AmbiguousDate
-    return parse_moment(one.pop().isoformat(), "date")
+    found = one.pop()
+    if found.tzinfo is None and found.time() == time():
+        return parse_moment(found.date().isoformat(), "date")  # a day
+    return parse_moment(found.isoformat(), "date", zone)
 
 
 def _zone(name: str | None, offset: int | None) -> tzinfo | None:

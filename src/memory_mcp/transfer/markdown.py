@@ -26,7 +26,7 @@ from memory_mcp.domain.errors import ExportRefused
 from memory_mcp.domain.json_values import name_of
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import TAGS_MAX, clip
-from memory_mcp.domain.times import for_reading, from_iso
+from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
 from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder
 from memory_mcp.transfer.front_matter import (
@@ -288,7 +288,7 @@ def _date(
     for plain_key, (key, value) in dates.items():
         text = next(texts_in(value))
         try:
-            at = date_in(text)
+            at = date_in(text, report.zone)
         except AmbiguousDate:
             report.refuse(
                 name,
@@ -312,7 +312,7 @@ def _date(
         if each in told:
             (key, value), at = dates[each], told[each]
             if not _PLAIN_DATE.match(text := next(texts_in(value))):
-                shown = f"{text!r} as {for_reading(at)}"
+                shown = f"{text!r} as {for_reading(at, report.zone)}"
                 report.interpret(f"front matter {key[:40]!r} read as a date", shown)
             return at, key
     return None, None
@@ -321,7 +321,7 @@ def _date(
 def _date_in_names(path: str, title: str, report: Report) -> datetime | None:
     for name in (path, title):
         try:
-            if (at := date_of_name(name)) is not None:
+            if (at := date_of_name(name, report.zone)) is not None:
                 return at
         except AmbiguousDate:
             report.left_out["names of notes that may be two days"] += 1
@@ -483,9 +483,9 @@ def _trimmed(lines: Sequence[str]) -> str:
 
 
 async def write_folder(
-    copies: Copies, agents: Sequence[str] | None, folder: Path, *, force: bool
+    copies: Copies, agents: Sequence[str] | None, folder: Path, *, force: bool, zone: Zone
 ) -> int:
-    """Write a folder that people can read; how many files.
+    """Write a folder that people can read, with the days and times of `zone`; how many files.
 
     For each agent a page with its blocks, its passages by month, and its conversations, one a file.
 
@@ -509,7 +509,7 @@ async def write_folder(
             for agent in heads:
                 if isinstance(agent, AgentCopy):
                     blocks = [copy for copy in heads if isinstance(copy, BlockCopy)]
-                    files += await _write_agent(copies, agent, blocks, Path(temporary))
+                    files += await _write_agent(copies, agent, blocks, Path(temporary), zone)
             for written in sorted(Path(temporary).rglob("*.md")):
                 target = folder / written.relative_to(temporary)
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -520,7 +520,7 @@ async def write_folder(
 
 
 async def _write_agent(
-    copies: Copies, agent: AgentCopy, blocks: Sequence[BlockCopy], folder: Path
+    copies: Copies, agent: AgentCopy, blocks: Sequence[BlockCopy], folder: Path, zone: Zone
 ) -> int:
     home = folder / _file_name(agent.name)
     if home.exists():  # another agent's name differs only in signs that no file has
@@ -528,7 +528,7 @@ async def _write_agent(
     names: dict[str, str] = {}
     async for copy in copies.rows("conversation", [agent.name]):
         assert isinstance(copy, ConversationCopy)
-        day = copy.started_at[:10]
+        day = zone.day_of(from_iso(copy.started_at)).isoformat()
         names[copy.conversation] = f"conversations/{day}-{copy.id[-12:]}.md"
         host = f"\nhost: {copy.host}" if copy.host else ""
         front = (
@@ -537,20 +537,20 @@ async def _write_agent(
         _add(home / names[copy.conversation], f"{front}\n# Conversation of {day}\n")
     async for copy in copies.rows("message", [agent.name]):
         assert isinstance(copy, MessageCopy)
-        at = for_reading(from_iso(copy.created_at))
+        at = for_reading(from_iso(copy.created_at), zone)
         speaker = _line(copy.name or copy.role)
         name = names.setdefault(copy.conversation, "conversations/others.md")
         _add(home / name, f"\n**{speaker}**, {at}:\n\n{copy.content}\n")
     months: Counter[str] = Counter()
     async for copy in copies.rows("passage", [agent.name]):
         assert isinstance(copy, PassageCopy)
-        at = copy.occurred_at or copy.created_at
+        at = for_reading(from_iso(copy.occurred_at or copy.created_at), zone)
         month = f"passages/{at[:7]}.md"
         if month not in months:
             _add(home / month, f"# Passages of {at[:7]}\n")
         months[month] += 1
         tags = f" · {', '.join(copy.tags)}" if copy.tags else ""
-        _add(home / month, f"\n## {for_reading(from_iso(at))}{tags}\n\n{copy.content}\n")
+        _add(home / month, f"\n## {at}{tags}\n\n{copy.content}\n")
     mine = [
         (each.position, each.label, block)
         for block in blocks
@@ -559,6 +559,7 @@ async def _write_agent(
     ]
     page = [f"# {_line(agent.name)}\n"]
     page += [f"\n{agent.description}\n"] if agent.description else []
+    page += [f"\nTimes are those of {zone.name}.\n"]
     for _, label, block in sorted(mine, key=lambda each: each[:2]):
         page.append(f"\n## {_line(label)}\n\n{block.value or '(empty)'}\n")
     page.append("\n## Conversations\n\n" + "".join(f"- [{n}]({n})\n" for n in names.values()))

@@ -11,6 +11,7 @@ from memory_mcp.domain.json_values import moment_of, name_of
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import SURROGATE, TAG_CHARS_MAX, TAGS_MAX
+from memory_mcp.domain.times import UTC_ZONE, Zone
 
 BAD_TOLD = 20
 
@@ -37,6 +38,8 @@ class Item:
 class Report:
     """How an import went so far."""
 
+    zone: Zone = UTC_ZONE
+    """Where the person is: notes tell times as clocks showed them there."""
     lines: int = 0
     bytes: int = 0
     """How far the file is read."""

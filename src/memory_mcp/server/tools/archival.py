@@ -22,13 +22,15 @@ async def archival_insert(
 ) -> Answer:
     """File a text for good, out of view until it is searched: details, decisions with their
     reasons, lessons, documents. The same text again refreshes the one that is there."""
+    zone = call.connection.zone
     passage = NewPassage(
         content=content,
         tags=tuple(tags or ()),
-        occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
+        occurred_at=parse_moment(occurred_at, "occurred_at", zone) if occurred_at else None,
     )
     filed = await call.services.archival.file(call.agent_id, [passage])
-    return filed_answer(filed[0], await call.services.archival.count(call.agent_id))
+    total = await call.services.archival.count(call.agent_id)
+    return filed_answer(filed[0], total, zone)
 
 
 async def archival_search(
@@ -52,10 +54,12 @@ async def archival_search(
         tag_match=tag_match,
         start_date=start_date,
         end_date=end_date,
+        zone=call.connection.zone,
         limit=limit,
         cursor=cursor,
     )
-    return passage_answer(page, query, call.budget, call.services.clock.now())
+    now, zone = call.services.clock.now(), call.connection.zone
+    return passage_answer(page, query, call.budget, now, zone)
 
 
 INSERT = ToolSpec(archival_insert, "File in archival memory", idempotent=True)

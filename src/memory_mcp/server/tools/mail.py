@@ -34,7 +34,7 @@ async def send_to_agent(
         key=call.key,
         progress=call.progress,
     )
-    return sending_answer(sending, wait_seconds, call.budget)
+    return sending_answer(sending, wait_seconds, call.budget, call.connection.zone)
 
 
 SEND = ToolSpec(send_to_agent, "Send mail to agents")

@@ -31,10 +31,12 @@ async def conversation_search(
         roles=roles,
         start_date=start_date,
         end_date=end_date,
+        zone=call.connection.zone,
         limit=limit,
         cursor=cursor,
     )
-    return message_answer(page, query, call.budget, call.services.clock.now())
+    now, zone = call.services.clock.now(), call.connection.zone
+    return message_answer(page, query, call.budget, now, zone)
 
 
 async def conversation_append(
@@ -50,13 +52,13 @@ async def conversation_append(
 ) -> Answer:
     """Record one message of this conversation, so that conversation_search finds it later. Call it
     once for each message of the user and each answer of yours."""
-    now = call.services.clock.now()
+    now, zone = call.services.clock.now(), call.connection.zone
     message = NewMessage(
         role=role,
         content=content,
         name=name,
         conversation=conversation or call.connection.conversation,
-        created_at=parse_moment(created_at, "created_at") if created_at else now,
+        created_at=parse_moment(created_at, "created_at", zone) if created_at else now,
         external_id=f"call-{call.key}" if call.key else None,
     )
     appended = await call.services.recall.append(call.agent_id, [message], call.host)

@@ -20,6 +20,7 @@ from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolati
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.mail import News, news_text
 from memory_mcp.domain.solver import Solution, solve
+from memory_mcp.domain.times import Zone
 from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
 from memory_mcp.server.connections import CURRENT, Connection
 from memory_mcp.server.errors import argument_error, tool_error, unknown_argument_error
@@ -228,7 +229,8 @@ class MemoryTool(Tool):
             changes = await self._not_told_by_hooks(changes, standing.blocks, call, context)
         connection.heed(standing.tool_rules)
         answer = _with_changes(answer, changes, connection)
-        return _with_news(answer, await self._news(call, has_news=standing.has_news), call.budget)
+        news = await self._news(call, has_news=standing.has_news)
+        return _with_news(answer, news, call.budget, connection.zone)
 
     async def _not_told_by_hooks(
         self,
@@ -273,11 +275,11 @@ def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Co
     )
 
 
-def _with_news(answer: Answer, news: News, budget: Budget) -> Answer:
+def _with_news(answer: Answer, news: News, budget: Budget, zone: Zone) -> Answer:
     """The answer, with mail at its end."""
     if not news:
         return answer
-    text = news_text(news, budget.chars_for(len(news.letters)))
+    text = news_text(news, budget.chars_for(len(news.letters)), zone)
     letters = [letter_structure(letter) for letter in (*news.letters, *news.expired)]
     return Answer(f"{answer.text}\n\n{text}", {**answer.structured, "mail": letters})
 

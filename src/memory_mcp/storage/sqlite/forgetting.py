@@ -12,6 +12,7 @@ from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.extract import without_fragments
 from memory_mcp.domain.forgetting import (
+    CONFIRM_MINUTES,
     KEPT_DAYS,
     Forgotten,
     Found,
@@ -27,7 +28,7 @@ from memory_mcp.domain.ids import AgentId, new_id
 from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.summaries import MADE_BY_EXTRACT
 from memory_mcp.domain.texts import clip
-from memory_mcp.domain.times import for_reading, from_iso, to_iso
+from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
@@ -166,8 +167,8 @@ class SqliteForgetting:
                 )
             if from_iso(told["expires_at"]) <= at:
                 raise InvalidInput(
-                    f"that waited until {for_reading(from_iso(told['expires_at']))} UTC; nothing "
-                    'was forgotten. Ask again: forget "text".'
+                    f"that waited for {CONFIRM_MINUTES} minutes and no longer; nothing was "
+                    'forgotten. Ask again: forget "text".'
                 )
             if told["code"] != code.strip().upper():
                 raise InvalidInput(

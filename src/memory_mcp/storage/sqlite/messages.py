@@ -304,10 +304,7 @@ def _filter(agent_seq: int, only: MessageFilter) -> Filter:
     made = Filter(agent_seq, "message")
     if only.roles:
         made.add("row.role IN (SELECT value FROM json_each(:roles))", roles=json.dumps(only.roles))
-    if only.window.start:
-        made.add("row.created_at >= :start", start=only.window.start)
-    if only.window.end:
-        made.add("row.created_at < :end", end=only.window.end)
+    made.add_window("row.created_at", only.window)
     return made
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 from memory_mcp.domain.errors import PassageNotFound
@@ -148,7 +149,7 @@ class SqlitePassages:
             agent_seq = seq_of(session, agent_id)
             if (row := session.one(_BY_ID, (agent_seq, as_key(passage_id)))) is not None:
                 return _from_row(row)
-            raise _not_found(session, agent_seq, passage_id)
+            raise _not_found(session, agent_seq, passage_id, self._clock.now())
 
         return await self._database.read(find)
 
@@ -412,13 +413,13 @@ def _supersede(
     if not remove_passages(
         session, indexes, agent_id, [old_id], new.origin, now, superseded_by=new.id
     ):
-        raise _not_found(session, agent_seq, old_id)
+        raise _not_found(session, agent_seq, old_id, from_iso(now))
     session.run("UPDATE passages SET supersedes = ? WHERE seq = ?", (old_id, seq))
 
 
-def _not_found(session: Session, agent_seq: int, passage_id: str) -> PassageNotFound:
+def _not_found(session: Session, agent_seq: int, passage_id: str, now: datetime) -> PassageNotFound:
     if fate := fate_of(session, agent_seq, passage_id):
-        return PassageNotFound(gone_text(passage_id, *fate))
+        return PassageNotFound(gone_text(passage_id, *fate, now))
     return PassageNotFound(
         f"there is no passage {clip(passage_id, 60)!r}. archival_search answers with the ids."
     )
@@ -438,10 +439,7 @@ def _filter(agent_seq: int, only: PassageFilter) -> Filter:
     if only.tags:
         tagged = _TAGGED_ALL if only.tag_match == "all" else _TAGGED_ANY
         made.add(tagged, tags=json.dumps(only.tags), tag_count=len(only.tags))
-    if only.window.start:
-        made.add("row.dated >= :start", start=only.window.start)
-    if only.window.end:
-        made.add("row.dated < :end", end=only.window.end)
+    made.add_window("row.dated", only.window)
     return made
 
 

@@ -18,7 +18,7 @@ from memory_mcp.domain.passages import (
     identity,
     text_digest,
 )
-from memory_mcp.domain.times import from_iso
+from memory_mcp.domain.times import days_anywhere, from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -505,8 +505,9 @@ def _take_from_summaries(session: Session, agent_seq: int, gone: Sequence[Messag
         return
     told: dict[tuple[str, str], list[str]] = defaultdict(list)
     for message in gone:
-        key = message.created_at.date().isoformat(), shown_speaker(message.speaker)
-        told[key].append(" ".join(message.content.split()))
+        content = " ".join(message.content.split())
+        for day in days_anywhere(message.created_at):  # a summary tells it by its person's day
+            told[day.isoformat(), shown_speaker(message.speaker)].append(content)
 
     def tells(day: str, speaker: str, fragment: str) -> bool:
         words = " ".join(fragment.split())

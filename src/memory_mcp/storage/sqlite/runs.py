@@ -24,10 +24,11 @@ from memory_mcp.domain.runs import (
     Undone,
     Unreflected,
     cap_hit,
+    end_of_day,
     start_of_day,
 )
 from memory_mcp.domain.texts import clip, whole
-from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.domain.times import UTC_ZONE, Zone, from_iso, to_iso
 from memory_mcp.ports import Clock, RunEnd
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
@@ -118,10 +119,14 @@ _PAUSED, _CAPPED = "shadow_paused", "shadow_capped"
 class SqliteRuns:
     """The `RunStore` port."""
 
-    def __init__(self, database: Database, indexes: Indexes, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, indexes: Indexes, clock: Clock, zone: Zone = UTC_ZONE
+    ) -> None:
+        """The days of `zone` are those that caps count by."""
         self._database = database
         self._indexes = indexes
         self._clock = clock
+        self._zone = zone
 
     # What a worker writes.
 
@@ -220,7 +225,8 @@ class SqliteRuns:
         def enter(session: Session) -> int | CapHit:
             require_lease(session, lease)
             seq = _run_seq(session, run_id)
-            day = _spent(session, "asked_at >= ?", to_iso(start_of_day(self._clock.now())))
+            began = to_iso(start_of_day(self._clock.now(), self._zone))
+            day = _spent(session, "asked_at >= ?", began)
             if hit := cap_hit(caps, _spent(session, "run_seq = ?", seq), day, most):
                 return hit
             number = session.value("SELECT count(*) + 1 FROM run_calls WHERE run_seq = ?", (seq,))
@@ -262,17 +268,18 @@ class SqliteRuns:
 
         def pause(session: Session) -> bool:
             require_lease(session, lease)
-            day = start_of_day(self._clock.now()).date().isoformat()
-            outcome = f"Waits for the next day (UTC): {hit}."
+            ends = end_of_day(self._clock.now(), self._zone)
+            until = to_iso(ends)
+            outcome = f"Waits until {self._zone.told(ends)}: {hit}."
             session.run(
                 "UPDATE runs SET state = 'paused', outcome = ? WHERE id = ?", (outcome, run_id)
             )
             agent_id = _run(session, run_id).agent_id
             record_change(session, self._now(), "run", run_id, "paused", [agent_id])
             known = json.loads(session.value(_SETTING, (_CAPPED,)) or "{}")
-            told = {"day": day, "cap": hit.cap, "limit": hit.limit, "text": str(hit)}
+            told = {"until": until, "cap": hit.cap, "limit": hit.limit, "text": str(hit)}
             session.run(_SET, (_CAPPED, json.dumps(told)))
-            return (known.get("day"), known.get("cap")) != (day, hit.cap)
+            return (known.get("until"), known.get("cap")) != (until, hit.cap)
 
         return await self._database.write(pause)
 
@@ -393,12 +400,12 @@ class SqliteRuns:
             if session.value(_SETTING, (_PAUSED,)):
                 return "paused by memory-mcp shadow pause; memory-mcp shadow resume lets it go on"
             capped = json.loads(session.value(_SETTING, (_CAPPED,)) or "{}")
-            today = start_of_day(self._clock.now()).date().isoformat()
-            if capped.get("day") != today:
+            until = capped.get("until")
+            if until is None or self._now() >= until:
                 return None
             if caps is not None and getattr(caps, capped["cap"]) > capped["limit"]:
                 return None  # raised since
-            return f"capped until 00:00 UTC: {capped['text']}"
+            return f"capped until {self._zone.told(from_iso(until))}: {capped['text']}"
 
         return await self._database.read(look)
 

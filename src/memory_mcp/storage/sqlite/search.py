@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from memory_mcp.domain.times import DAY_ENDING, Window
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
 from memory_mcp.storage.sqlite.indexes import Indexes, VectorIndex
@@ -45,6 +46,22 @@ class Filter:
         self.sql += f" AND {condition}"
         self.parameters.update(parameters)
         self.narrow = True
+
+    def add_window(self, column: str, window: Window) -> None:
+        """Only what lies in it by this column, which holds moments and days in stored form."""
+        sides = (
+            (">=", "start", window.start, window.first_day, min),
+            ("<", "end", window.end, window.end_day, max),
+        )
+        for sign, name, moment, day, outermost in sides:
+            if moment is None or day is None:
+                continue
+            bounds = {name: moment}
+            if day != moment:  # the index on times brings what may lie in it
+                bound = f"iif(substr({column}, 11) = '{DAY_ENDING}', :{name}_day, :{name})"
+                self.add(f"{column} {sign} {bound}", **bounds, **{f"{name}_day": day})
+                bounds = {f"{name}_outermost": outermost(moment, day)}
+            self.add(f"{column} {sign} :{next(iter(bounds))}", **bounds)
 
     def admits_all(self, session: Session) -> bool:
         """Whether every row of the store passes: no conditions, and no other agent has any."""
