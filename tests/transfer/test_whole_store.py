@@ -235,7 +235,6 @@ async def _runs(
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything; to be read only."""
-
     path = tmp_path_factory.mktemp("whole") / "memory.db"
     anyio.run(fill, path)
     return path
@@ -598,3 +597,30 @@ async def test_an_export_of_the_first_format_still_comes_in(tmp_path: Path) -> N
     for old in first[1:]:
         same = [line for line in lines if line["kind"] == old["kind"]]
         assert any(old.items() <= line.items() for line in same), old
+
+
+async def test_a_block_that_went_on_here_is_kept_and_can_be_edited(
+    filled: Path, tmp_path: Path
+) -> None:
+    lines, _ = await export(filled)
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(lines), "utf-8")
+    older = tmp_path / "older.db"
+    async with open_memory(older) as services:
+        # The same store, from before its block had all its versions.
+        await bring_into(services, "jsonl", file)
+    with closing(sqlite_module().connect(older)) as connection:
+        human = "(SELECT seq FROM blocks WHERE label = 'human' ORDER BY seq LIMIT 1)"
+        connection.execute(f"DELETE FROM block_history WHERE block_seq = {human} AND version > 2")
+        connection.execute(f"UPDATE blocks SET version = 2, value = 'Ana' WHERE seq = {human}")
+        connection.commit()
+
+    async with open_memory(older) as services:
+        report = await bring_into(services, "jsonl", file)
+        default = await services.agents.choose(AgentChoice())
+        edited = await services.core_memory.append(default.id, "human", "Goes on.")
+        await services.core_memory.append(default.id, "human", "And on.")
+
+    assert (edited.after.version, edited.after.value) == (3, "Ana\nGoes on.")
+    (told,) = [what for what in report.left_out if "reads otherwise here, at version 2" in what]
+    assert "that one was kept" in told

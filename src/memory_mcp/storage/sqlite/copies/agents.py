@@ -32,11 +32,13 @@ _DELETED = f"""
 SELECT seq, name, deleted_at FROM agents
 WHERE seq > :a AND seq {OF_THESE} AND deleted_at IS NOT NULL ORDER BY seq LIMIT :limit
 """
-_THERE = "SELECT id, name, deleted_at FROM agents WHERE id = ? OR name = ? ORDER BY id <> ?"
+_SETTINGS = "description, tags, system_prompt, context_limit, model, tool_rules"
+_THERE = f"""
+SELECT id, name, deleted_at, {_SETTINGS} FROM agents WHERE id = ?1 OR name = ?2 ORDER BY id <> ?1
+"""
 _OF_PROJECT = "SELECT name FROM agents WHERE project = ?"
-_PUT = """
-INSERT INTO agents (id, name, description, tags, system_prompt, project, context_limit, model,
-    tool_rules, created_at)
+_PUT = f"""
+INSERT INTO agents (id, name, {_SETTINGS}, project, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _REFLECT = "UPDATE agents SET reflected_seq = ?2 WHERE seq = ?1 AND reflected_seq < ?2"
@@ -75,32 +77,30 @@ def _deleted(row: Row) -> DeletedCopy:
 
 
 def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
-    if here := session.one(_THERE, (copy.id, copy.name, copy.id)):
-        agent_id, name, deleted_at = here
-        if name.casefold() != copy.name.casefold():
-            return Put(stored=False, note=f"agent {copy.name!r} is here as {name!r}")
-        if agent_id == copy.id or (deleted_at is None and copy.deleted_at is None):
-            return KNOWN
-        which = "that was deleted" if deleted_at else "in use"
-        theirs = "a deleted agent" if copy.deleted_at else "an agent"
-        return Put(
-            stored=False,
-            note=f"here is an agent {copy.name!r} {which}, so {theirs} of that name did not come",
-        )
-    holder = session.value(_OF_PROJECT, (copy.project,)) if copy.project else None
-    row = (
-        copy.id,
-        copy.name,
+    settings = (
         copy.description,
         json.dumps(copy.tags),
         copy.system_prompt,
-        None if holder else copy.project,
         copy.context_tokens,
         copy.model,
         json.dumps(copy.tool_rules),
-        copy.created_at,
     )
-    session.run(_PUT, row)
+    if here := session.one(_THERE, (copy.id, copy.name)):
+        agent_id, name, deleted_at, *set_here = here
+        if name.casefold() != copy.name.casefold():
+            return Put(note=f"agent {copy.name!r} is here as {name!r}")
+        if agent_id == copy.id or (deleted_at is None and copy.deleted_at is None):
+            if tuple(set_here) == settings:
+                return KNOWN
+            return Put(known=True, note=f"agent {name!r} is here with settings of its own; kept")
+        which = "that was deleted" if deleted_at else "in use"
+        theirs = "a deleted agent" if copy.deleted_at else "an agent"
+        return Put(
+            note=f"here is an agent {copy.name!r} {which}, so {theirs} of that name did not come",
+        )
+    holder = session.value(_OF_PROJECT, (copy.project,)) if copy.project else None
+    project = None if holder else copy.project
+    session.run(_PUT, (copy.id, copy.name, *settings, project, copy.created_at))
     if copy.deleted_at:
         session.run(_COMING, (coming(copy.id), copy.deleted_at))
     record_change(session, now, "agent", copy.id, "made", [copy.id], name=copy.name)

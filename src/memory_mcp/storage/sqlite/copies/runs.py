@@ -129,7 +129,7 @@ def _put_change(session: Session, copy: RunChangeCopy, _: str) -> Put:
 def _put_part(session: Session, run_id: str, statement: str, rest: list[object]) -> Put:
     seq = session.value(_SEQ, (run_id,))
     if seq is None:
-        return Put(stored=False, note="calls and changes of a run that is not here")
+        return Put(note="calls and changes of a run that is not here")
     session.run(statement, (seq, *rest))
     return KNOWN
 
