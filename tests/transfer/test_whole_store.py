@@ -85,6 +85,8 @@ async def _settings(services: Services, work: Agent, crew: Agent, left: Agent) -
     )
     await services.agents.set(crew.id, told)
     await services.agents.set(left.id, AgentSettings(tags=("boats",)))
+    gone = await services.agents.choose(AgentChoice(name="gone for good"))
+    await services.agents.delete(gone.id)
     await services.agents.set_context_tokens(work.id, 1_000)
 
 

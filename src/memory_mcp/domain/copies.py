@@ -139,12 +139,16 @@ class PassageCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenTextCopy:
-    """A passage that was forgotten or superseded: nothing of what it said but a digest."""
+    """What is not to come back, besides messages: of what it said a digest at the most.
+
+    It is a passage, a line of a block (`source` is the block, `external_id` the label), a mail or
+    an agent that was deleted for good, of which there is only the id.
+    """
 
     id: str
     agent: str
     noun: str
-    digest: str
+    digest: str | None
     source: str | None
     external_id: str | None
     superseded_by: str | None

@@ -19,14 +19,22 @@ AT_ONCE_MAX = 500
 SHOWN = 5
 SHOWN_CHARS = 160
 
-Holder = Literal["passage", "message", "block", "summary"]
+Holder = Literal["passage", "message", "block", "version", "summary", "older", "mail"]
 _NOUNS = {
     "passage": "passage",
     "message": "message",
     "block": "line of core memory",
+    "version": "line of older versions of core memory",
     "summary": "fragment of the summary in view",
+    "older": "fragment of older summaries",
+    "mail": "mail",
 }
-_PLURALS = {"block": "lines of core memory", "summary": "fragments of the summary in view"}
+_PLURALS = {
+    "block": "lines of core memory",
+    "version": "lines of older versions of core memory",
+    "summary": "fragments of the summary in view",
+    "older": "fragments of older summaries",
+}
 
 
 def kept_until(removed_at: datetime) -> datetime:
@@ -64,7 +72,7 @@ class Match:
 
     noun: Holder
     id: str
-    """The passage's, message's, block's or summary's."""
+    """The passage's, message's, block's, summary's or mail's."""
     text: str
 
 
@@ -76,6 +84,8 @@ class Found:
     matches: Sequence[Match]
     read_only: Sequence[str] = ()
     """Labels of blocks that hold it, but that nobody may edit."""
+    settings: Sequence[str] = ()
+    """What else holds it, in words: a person has set that, and only a person changes it."""
 
     @property
     def told(self) -> str:
@@ -97,7 +107,7 @@ class Preview:
         """For whoever asked."""
         found = self.found
         text = clip(found.text, SHOWN_CHARS)
-        kept = _read_only(found.read_only)
+        kept = _read_only(found.read_only) + _set_by_a_person(found.settings)
         if not found.matches:
             return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
         lines = [
@@ -137,8 +147,13 @@ class Forgotten:
     messages: Sequence[str] = ()
     lines: int = 0
     """Of core memory."""
+    versions: int = 0
+    """Lines that stood in older versions of blocks only."""
     fragments: int = 0
     """Of the summary in view."""
+    older: int = 0
+    """Fragments of older summaries only."""
+    mails: Sequence[str] = ()
     unknown: Sequence[str] = ()
     """Ids that were asked for, and are none of the agent's."""
     retold: bool = False
@@ -147,28 +162,34 @@ class Forgotten:
     @property
     def anything(self) -> bool:
         """Whether anything went."""
-        return bool(self.passages or self.messages or self.lines or self.fragments)
+        return any(self._numbers.values())
+
+    @property
+    def _numbers(self) -> dict[Holder, int]:
+        return {
+            "passage": len(self.passages),
+            "message": len(self.messages),
+            "block": self.lines,
+            "version": self.versions,
+            "summary": self.fragments,
+            "older": self.older,
+            "mail": len(self.mails),
+        }
 
     @property
     def answer(self) -> str:
         """For whoever asked."""
         parts: list[str] = []
         if self.anything:
-            numbers: dict[Holder, int] = {
-                "passage": len(self.passages),
-                "message": len(self.messages),
-                "block": self.lines,
-                "summary": self.fragments,
-            }
             parts.append(
-                f"Forgotten: {_counted(numbers)}. To undo it, until "
+                f"Forgotten: {_counted(self._numbers)}. To undo it, until "
                 f"{for_reading(kept_until(self.at))} UTC: undo. After that it is gone for good."
             )
         else:
             parts.append("Nothing was forgotten.")
         if self.unknown:
             parts.append(f"Not there: {each(clip(one, 60) for one in self.unknown[:SHOWN])}.")
-        if self.fragments:
+        if self.fragments or self.older:
             parts.append("The summary's fragments are not put back; recall has what they tell.")
         if self.retold:
             parts.append(
@@ -185,6 +206,8 @@ class Restored:
     back: Sequence[str] = ()
     lines: int = 0
     """Of core memory."""
+    versions: int = 0
+    """Lines that stand in older versions of blocks only."""
     anew: Sequence[str] = ()
     """Passages whose text was filed again meanwhile: not doubled."""
     no_room: Sequence[str] = ()
@@ -195,12 +218,14 @@ class Restored:
     def answer(self) -> str:
         """For whoever asked."""
         parts: list[str] = []
-        if self.back or self.lines:
-            passages = sum(one.startswith("passage-") for one in self.back)
+        if self.back or self.lines or self.versions:
+            nouns = Counter(one.split("-", 1)[0] for one in self.back)
             numbers: dict[Holder, int] = {
-                "passage": passages,
-                "message": len(self.back) - passages,
+                "passage": nouns["passage"],
+                "message": nouns["message"],
                 "block": self.lines,
+                "version": self.versions,
+                "mail": nouns["mail"],
             }
             parts.append(f"Put back: {_counted(numbers)}. Words find them at once, meaning soon.")
         if self.anew:
@@ -300,6 +325,15 @@ def _read_only(labels: Sequence[str]) -> str:
     if not labels:
         return ""
     return f" It also stands in {each(repr(label) for label in labels)}, which nobody may edit."
+
+
+def _set_by_a_person(settings: Sequence[str]) -> str:
+    if not settings:
+        return ""
+    return (
+        f" It also stands in {each(settings)}, which forgetting leaves alone: `memory-mcp agents "
+        "set` and `blocks set` change that."
+    )
 
 
 def _more(ids: Sequence[str]) -> str:

@@ -41,6 +41,8 @@ class Put:
     known: bool = False
     """It was here already, and stays as it is."""
     note: str | None = None
+    forgotten: int = 0
+    """Lines of it, or 1 for all of it, that were forgotten here, and stay out."""
 
 
 Page = Sequence[tuple[Place, Copy]]

@@ -224,6 +224,7 @@ class _Import:
         outcomes = await self._services.copies.put([copy for _, copy in here])
         for (place, copy), put in zip(here, outcomes, strict=True):
             kind = kind_of(copy)
+            self._stays_forgotten("mails" if kind == "mail" else "lines of blocks", put.forgotten)
             if put.note is not None:
                 alone = kind in ("agent", "block")
                 self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1

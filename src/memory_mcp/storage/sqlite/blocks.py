@@ -34,6 +34,7 @@ from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.mail import HAS_NEWS
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.passages import file_passages, filed_texts
+from memory_mcp.storage.sqlite.removed import told_again, without_forgotten
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.unmade import blocks_to_be
 
@@ -276,25 +277,31 @@ class SqliteBlocks:
                     else f"block {label!r} has no version {wanted} to go back to; it is at version "
                     f"{block.version}. `memory-mcp blocks history {label}` shows them."
                 )
-            return self._overwrite(session, agent_id, label, then.value)
+            value, _ = without_forgotten(session, then.value, [block.id])
+            return self._overwrite(session, agent_id, label, value)
 
         return await self._database.write(change)
 
     async def history(self, agent_id: AgentId, label: str) -> list[BlockVersion]:
-        """Every value the block had, the newest first.
+        """Every value the block had, the newest first, without lines that were forgotten.
 
         Raises:
             BlockNotFound: the agent has no such block.
         """
 
-        def read(session: Session) -> list[Row]:
+        def read(session: Session) -> list[BlockVersion]:
             block = _labelled(self._in_view(session, agent_id), label)
-            return session.all(_HISTORY, (block.id,))
+            return [
+                BlockVersion(
+                    version=version,
+                    value=without_forgotten(session, value, [block.id])[0],
+                    changed_by=by,
+                    changed_at=from_iso(at),
+                )
+                for version, value, by, at in session.all(_HISTORY, (block.id,))
+            ]
 
-        return [
-            BlockVersion(version=version, value=value, changed_by=by, changed_at=from_iso(at))
-            for version, value, by, at in await self._database.read(read)
-        ]
+        return await self._database.read(read)
 
     def _set(self, session: Session, block: Block, settings: BlockSettings) -> None:
         now = to_iso(self._clock.now())
@@ -328,6 +335,7 @@ def put_value(
     `changed_by` stands in its history, `by` in the outbox.
     """
     seq = session.value(_UPDATE, (block.value, block.version, now, block.id))
+    told_again(session, block.id, block.value)
     session.run(_INSERT_HISTORY, (seq, block.version, block.value, changed_by, now, key))
     attached = session.all(_ATTACHED_TO, (block.id,))
     owners = [owner for owner, _ in attached]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from memory_mcp.domain.forgetting import (
     lines_holding,
     without_lines,
 )
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, new_id
 from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.summaries import MADE_BY_EXTRACT
 from memory_mcp.domain.texts import clip
@@ -33,13 +34,18 @@ from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.payloads import forget_payloads, opening_of, plain_part, texts_in
 from memory_mcp.storage.sqlite.removed import (
     edit_summaries,
+    forget_lines,
     keep,
     purge,
+    remove_mail,
     remove_messages,
     remove_passages,
     restore,
+    told_again,
+    without_forgotten,
 )
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
@@ -47,11 +53,22 @@ BY_USER = "user"
 
 # SQLite folds capitals of ASCII alone: what holds such a part is looked at more closely.
 _HOLDING = """
-SELECT id, content FROM {table} WHERE agent_seq = ? AND instr(lower(content), ?) ORDER BY seq
+SELECT id, content, metadata FROM {table} WHERE agent_seq = ?1
+    AND (instr(lower(content), ?2) OR instr(lower(metadata), ?3)) ORDER BY seq
 """
 _HOLDING_PASSAGES = _HOLDING.format(table="passages")
 _HOLDING_MESSAGES = _HOLDING.format(table="messages")
+_HOLDING_MAIL = """
+SELECT id, text FROM mail WHERE ?1 IN (sender_seq, recipient_seq) AND instr(lower(text), ?2)
+ORDER BY seq
+"""
+_VERSIONS = """
+SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+WHERE b.id = ? ORDER BY h.version DESC
+"""
+_SETTINGS = "SELECT description, system_prompt FROM agents WHERE seq = ?"
 _ASCII = re.compile(r"[\x01-\x7f]*")
+_SUMMARIES = "SELECT id, text FROM summaries WHERE agent_seq = ? ORDER BY seq DESC"
 _LATEST_SUMMARY = """
 SELECT id, text, made_by, last_seq FROM summaries WHERE agent_seq = ? ORDER BY seq DESC LIMIT 1
 """
@@ -91,10 +108,12 @@ class SqliteForgetting:
 
     async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
         """Let what was found wait for its word, in place of what waited before."""
-        blocks: dict[str, list[str]] = {}
+        lines: dict[Holder, dict[str, list[str]]] = {"block": {}, "version": {}}
+        ids: dict[Holder, list[str]] = defaultdict(list)
         for match in found.matches:
-            if match.noun == "block":
-                blocks.setdefault(match.id, []).append(match.text)
+            ids[match.noun].append(match.id)
+            if match.noun in lines:
+                lines[match.noun].setdefault(match.id, []).append(match.text)
 
         def put(session: Session) -> None:
             if pending is None:
@@ -105,10 +124,13 @@ class SqliteForgetting:
                 "code": pending.code,
                 "expires_at": to_iso(pending.expires_at),
                 "told": pending.told,
-                "passages": [match.id for match in found.matches if match.noun == "passage"],
-                "messages": [match.id for match in found.matches if match.noun == "message"],
-                "blocks": blocks,
-                "summary": any(match.noun == "summary" for match in found.matches),
+                "passages": ids["passage"],
+                "messages": ids["message"],
+                "blocks": lines["block"],
+                "versions": lines["version"],
+                "summary": bool(ids["summary"]),
+                "older": len(ids["older"]),
+                "mails": ids["mail"],
             }
             session.run(_SET, (_waits_for(agent_id), json.dumps(told)))
 
@@ -153,13 +175,24 @@ class SqliteForgetting:
                     'forgotten. Look at the code again, or ask again: forget "text".'
                 )
             session.run(_UNSET, (_waits_for(agent_id),))
-            fragments = 0
-            if told["summary"]:
-                wanted = holder_of(told["text"])
+            fragments, older, wanted = 0, told.get("older", 0), holder_of(told["text"])
+            if told["summary"] or older:
                 fragments = self._from_summaries(session, agent_id, wanted, now)
             forgotten = self._remove(session, agent_id, told["passages"], told["messages"], now)
-            lines = self._remove_lines(session, agent_id, told["blocks"], now)
-            return replace(forgotten, at=at, lines=lines, fragments=fragments)
+            lines, versions = self._remove_lines(
+                session, agent_id, told["blocks"], told.get("versions", {}), now
+            )
+            mails = remove_mail(session, agent_id, told.get("mails", ()), BY_USER, now)
+            forget_payloads(session, seq_of(session, agent_id), [told["text"]])
+            return replace(
+                forgotten,
+                at=at,
+                lines=lines,
+                versions=versions,
+                fragments=fragments,
+                older=older,
+                mails=mails,
+            )
 
         return await self._database.write(apply)
 
@@ -188,11 +221,12 @@ class SqliteForgetting:
                 rows = session.all(_BY_ID, (agent_seq, asked))
             wanted = [row[0] for row in rows if row[1] != "block"]
             back = restore(session, self._indexes, wanted, now)
-            lines, no_room = self._put_lines(session, agent_id, rows, now)
+            lines, versions, no_room = self._put_lines(session, agent_id, rows, now)
             known = {row[0] for row in rows}
             return Restored(
                 back=back,
                 lines=lines,
+                versions=versions,
                 anew=[one for one in wanted if one not in back],
                 no_room=no_room,
                 unknown=[one for one in dict.fromkeys(ids or ()) if one not in known],
@@ -225,6 +259,8 @@ class SqliteForgetting:
         session.run("DELETE FROM visits")  # the last answer stands there, whoever's it was
         passages = remove_passages(session, self._indexes, agent_id, passage_ids, BY_USER, now)
         messages = remove_messages(session, self._indexes, agent_id, message_ids, BY_USER, now)
+        told = [one.content for one in (*passages, *messages)]
+        forget_payloads(session, seq_of(session, agent_id), [opening_of(each) for each in told])
         latest = session.one(_LATEST_SUMMARY, (seq_of(session, agent_id),))
         retold_to = latest[3] if latest and latest[2] != MADE_BY_EXTRACT else 0
         return Forgotten(
@@ -251,48 +287,68 @@ class SqliteForgetting:
         return counts[-1]
 
     def _remove_lines(
-        self, session: Session, agent_id: AgentId, lines: dict[str, list[str]], now: str
-    ) -> int:
-        """Take lines out of blocks by an edit, which everybody sees; how many went."""
+        self,
+        session: Session,
+        agent_id: AgentId,
+        lines: dict[str, list[str]],
+        older: dict[str, list[str]],
+        now: str,
+    ) -> tuple[int, int]:
+        """Take lines out of blocks by an edit, which everybody sees, and hide them in its history.
+
+        How many went of what the blocks read, and how many of older versions only.
+        """
         agent_seq = seq_of(session, agent_id)
-        went = 0
+        went = hidden = 0
         for block in blocks_of(session, agent_id):
             gone = [line for line in block.value.split("\n") if line in lines.get(block.id, ())]
-            if block.read_only or not gone:
+            past = older.get(block.id, [])
+            if block.read_only or not (gone or past):
                 continue
-            after = self._put(session, agent_id, block, without_lines(block.value, gone), now)
+            after = block
+            if gone:
+                after = self._put(session, agent_id, block, without_lines(block.value, gone), now)
+            row_id = new_id("block")
             kept: dict[str, Any] = {
                 "block_id": block.id,
                 "label": block.label,
                 "version": after.version,
                 "lines": gone,
+                "older": past,
                 "before": block.value,
                 "after": after.value,
             }
-            row_id = f"{block.id}@{after.version}"
             keep(session, row_id, "block", agent_seq, kept, BY_USER, now)
+            forget_lines(session, agent_seq, row_id, block, [*gone, *past], now)
             went += len(gone)
-        return went
+            hidden += len(past)
+        return went, hidden
 
     def _put_lines(
         self, session: Session, agent_id: AgentId, rows: Sequence[Row], now: str
-    ) -> tuple[int, list[str]]:
-        """Put lines back into their blocks; how many, and the blocks that have no room for them."""
-        back, no_room = 0, list[str]()
+    ) -> tuple[int, int, list[str]]:
+        """Put lines back into their blocks, and show those of older versions again.
+
+        How many of each, and the blocks that have no room for their lines.
+        """
+        back, shown, no_room = 0, 0, list[str]()
         for row_id, noun, row in reversed(rows):
             if noun != "block":
                 continue
             kept = json.loads(row)
             by_id: dict[str, Block] = {one.id: one for one in blocks_of(session, agent_id)}
             block = by_id.get(kept["block_id"])
-            value = _with_lines(block.value, kept) if block else ""
+            value = _with_lines(block.value, kept) if block and kept["lines"] else ""
             if block is None or block.read_only or len(value) > block.limit_chars:
                 no_room.append(block.label if block else kept["label"])
                 continue
-            self._put(session, agent_id, block, value, now)
+            if kept["lines"]:
+                self._put(session, agent_id, block, value, now)
+            told_again(session, block.id, "\n".join([*kept["lines"], *kept.get("older", ())]))
             session.run("DELETE FROM removed WHERE id = ?", (row_id,))
             back += len(kept["lines"])
-        return back, no_room
+            shown += len(kept.get("older", ()))
+        return back, shown, no_room
 
     def _put(
         self, session: Session, agent_id: AgentId, block: Block, value: str, now: str
@@ -312,25 +368,63 @@ def _find(session: Session, agent_id: AgentId, text: str) -> Found:
         ("message", _HOLDING_MESSAGES),
     )
     for noun, sql in looked_in:
-        for row_id, content in session.all(sql, (agent_seq, part)):
-            if wanted.search(content):
+        for row_id, content, metadata in session.all(sql, (agent_seq, part, plain_part(text))):
+            if wanted.search(content) or (metadata and wanted.search(texts_in(metadata))):
                 matches.append(Match(noun, row_id, content))
     read_only: list[str] = []
+    settings: list[str] = []
     for block in blocks_of(session, agent_id):
+        if wanted.search(block.description):
+            settings.append(f"the description of block {block.label!r}")
         lines = lines_holding(block.value, wanted)
         if block.read_only and lines:
             read_only.append(block.label)
-        else:
+        elif not block.read_only:
             matches += [Match("block", block.id, line) for line in lines]
-    if latest := session.one(_LATEST_SUMMARY, (agent_seq,)):
+            past = _lines_of_old(session, block, wanted)
+            matches += [Match("version", block.id, line) for line in past]
+    matches += _in_summaries(session, agent_seq, wanted)
+    for mail_id, letter in session.all(_HOLDING_MAIL, (agent_seq, part)):
+        if wanted.search(letter):
+            matches.append(Match("mail", mail_id, letter))
+    description, prompt = session.one(_SETTINGS, (agent_seq,)) or ("", "")
+    if wanted.search(description):
+        settings.append("the agent's description")
+    if wanted.search(prompt):
+        settings.append("its system prompt")
+    return Found(text=text, matches=matches, read_only=read_only, settings=settings)
 
-        def holds(_: str, __: str, fragment: str) -> bool:
+
+def _lines_of_old(session: Session, block: Block, wanted: re.Pattern[str]) -> list[str]:
+    """Lines that hold a text in versions a block had, and no longer in what it reads."""
+    found: dict[str, None] = {}
+    for (value,) in session.all(_VERSIONS, (block.id,)):
+        shown, _ = without_forgotten(session, value, [block.id])
+        found.update(dict.fromkeys(lines_holding(shown, wanted)))
+    now = set(block.value.split("\n"))
+    return [line for line in found if line not in now]
+
+
+def _in_summaries(session: Session, agent_seq: int, wanted: re.Pattern[str]) -> list[Match]:
+    """Fragments that hold a text: of the summary in view, and those of older ones only."""
+    matches: list[Match] = []
+    seen: set[str] = set()
+    noun: Holder = "summary"
+    for summary_id, text in session.all(_SUMMARIES, (agent_seq,)):
+        held: list[str] = []
+
+        def holds(_: str, __: str, fragment: str, held: list[str] = held) -> bool:
             if wanted.search(fragment):
-                matches.append(Match("summary", latest[0], fragment))
+                held.append(fragment)
             return False
 
-        without_fragments(latest[1], holds)
-    return Found(text=text, matches=matches, read_only=read_only)
+        without_fragments(text, holds)
+        if noun == "older":
+            held = [one for one in dict.fromkeys(held) if one not in seen]
+        matches += [Match(noun, summary_id, fragment) for fragment in held]
+        seen.update(held)
+        noun = "older"
+    return matches
 
 
 def _waits_for(agent_id: AgentId) -> str:

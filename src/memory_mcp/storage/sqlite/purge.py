@@ -29,6 +29,11 @@ _FORGET = """
 INSERT OR IGNORE INTO forgotten (id, noun, agent_seq, external_id, forgotten_at)
 SELECT id, 'message', agent_seq, external_id, '' FROM messages WHERE agent_seq = ?
 """
+# That it was deleted stays known: our own export must not bring it back.
+_AGENT_IS_GONE = """
+INSERT OR REPLACE INTO forgotten (id, noun, agent_seq, forgotten_at)
+SELECT id, 'agent', seq, deleted_at FROM agents WHERE seq = ? AND deleted_at IS NOT NULL
+"""
 _RUNS = "SELECT seq FROM runs WHERE agent_seq = ?"
 _GONE = (
     "DELETE FROM waiting WHERE noun = 'message'"
@@ -55,6 +60,7 @@ _GONE = (
     "DELETE FROM mail WHERE ? IN (sender_seq, recipient_seq)",
     "DELETE FROM presence WHERE agent_seq = ?",
     "DELETE FROM visits WHERE agent_seq = ?",
+    _AGENT_IS_GONE,
     "DELETE FROM agents WHERE seq = ?",
 )
 

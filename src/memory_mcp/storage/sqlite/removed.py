@@ -2,10 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
@@ -95,6 +96,33 @@ WHERE iif(f.source IS NULL OR asked.value ->> 'source' IS NULL,
     f.digest = asked.value ->> 'digest' OR asked.value ->> 'digest' = asked.value ->> 'text',
     f.source = asked.value ->> 'source' AND (f.digest = asked.value ->> 'digest'
         OR asked.value ->> 'text' IN (f.digest, asked.value ->> 'digest')))
+"""
+_FORGET_LINE = """
+INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, digest, source)
+VALUES (?, 'line', ?, ?, ?, ?, ?)
+"""
+_LINES_OF = "SELECT digest FROM forgotten WHERE noun = 'line' AND source = ?"
+_LINES_IN_PLACE = """
+SELECT digest FROM forgotten WHERE noun = 'line' AND digest IS NOT NULL
+    AND agent_seq = ? AND external_id = ?
+"""
+_LINE_AGAIN = "DELETE FROM forgotten WHERE noun = 'line' AND source = ? AND digest = ?"
+_MAIL = (
+    *("seq", "id", "sender_seq", "recipient_seq", "text", "state", "in_reply_to", "hops", "root"),
+    *("sent_at", "expires_at", "delivered_at", "answered_at", "awaited_until", "held_until"),
+    *("told_expired", "told_key", "key"),
+)
+_MAILS = f"""
+SELECT {", ".join(_MAIL)} FROM mail
+WHERE ? IN (sender_seq, recipient_seq) AND id IN (SELECT value FROM json_each(?)) ORDER BY seq
+"""
+_OWNERS = "SELECT id FROM agents WHERE seq IN (?, ?) ORDER BY seq"
+_FORGET_MAIL = """
+INSERT OR REPLACE INTO forgotten (id, noun, agent_seq, forgotten_at) VALUES (?, 'mail', ?, ?)
+"""
+_PUT_MAIL = f"""
+INSERT OR IGNORE INTO mail ({", ".join(_MAIL)}) VALUES ({", ".join(f":{each}" for each in _MAIL)})
+RETURNING seq
 """
 _TOLD_ANEW = """
 UPDATE forgotten SET superseded_by = ? WHERE noun = 'passage' AND agent_seq = ?
@@ -208,6 +236,72 @@ def remove_messages(
     return gone
 
 
+def remove_mail(
+    session: Session, agent_id: str, mail_ids: Sequence[str], by: str, now: str
+) -> list[str]:
+    """Take mails that an agent sent or got from both sides, and keep them; those that went."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    gone: list[str] = []
+    for columns in session.all(_MAILS, (agent_seq, json.dumps(list(mail_ids)))):
+        kept: Kept = dict(zip(_MAIL, columns, strict=True))
+        keep(session, kept["id"], "mail", agent_seq, kept, by, now)
+        session.run(_FORGET_MAIL, (kept["id"], agent_seq, now))
+        session.run("DELETE FROM mail WHERE seq = ?", (kept["seq"],))
+        record_change(session, now, "mail", kept["id"], "forgotten", _owners(session, kept), by=by)
+        gone.append(kept["id"])
+    return gone
+
+
+def forget_lines(
+    session: Session, agent_seq: int, row_id: str, block: Block, lines: Iterable[str], now: str
+) -> None:
+    """Know lines of a block as forgotten; files don't bring them back, its history hides them."""
+    digests = dict.fromkeys(_line_digest(line) for line in lines)
+    session.run_many(
+        _FORGET_LINE,
+        [
+            (f"{row_id}/{number}", agent_seq, block.label, now, digest, block.id)
+            for number, digest in enumerate(digests, 1)
+        ],
+    )
+
+
+def told_again(session: Session, block_id: str, value: str) -> None:
+    """What stands in a block again is no longer forgotten."""
+    gone = _hidden(session, [block_id])
+    again = gone.intersection(map(_line_digest, value.split("\n"))) if gone else ()
+    session.run_many(_LINE_AGAIN, [(block_id, digest) for digest in again])
+
+
+def without_forgotten(
+    session: Session, value: str, block_ids: Sequence[str], places: Sequence[tuple[int, str]] = ()
+) -> tuple[str, int]:
+    """A block's text without the lines that were forgotten in it, and how many those are.
+
+    `places` are agents with the label under which they have or had it.
+    """
+    gone = _hidden(session, block_ids)
+    for place in places:
+        gone.update(row[0] for row in session.all(_LINES_IN_PLACE, place))
+    if not gone:
+        return value, 0
+    lines = value.split("\n")
+    left = [line for line in lines if _line_digest(line) not in gone]
+    return "\n".join(left), len(lines) - len(left)
+
+
+def _hidden(session: Session, block_ids: Sequence[str]) -> set[str]:
+    return {row[0] for each in block_ids for row in session.all(_LINES_OF, (each,))}
+
+
+def _line_digest(line: str) -> str:
+    return forgotten_digest(text_digest(line), None)
+
+
+def _owners(session: Session, kept: Kept) -> list[str]:
+    return [row[0] for row in session.all(_OWNERS, (kept["sender_seq"], kept["recipient_seq"]))]
+
+
 def keep(
     session: Session,
     row_id: str,
@@ -224,7 +318,7 @@ def keep(
 
 
 def restore(session: Session, indexes: Indexes, ids: Sequence[str], now: str) -> list[str]:
-    """Put passages and messages back as they were; the ids of those that are back.
+    """Put passages, messages and mail back as they were; the ids of those that are back.
 
     A passage whose text was filed anew meanwhile is not doubled, and is kept no longer. Vectors
     follow. Other ids are passed over.
@@ -232,11 +326,10 @@ def restore(session: Session, indexes: Indexes, ids: Sequence[str], now: str) ->
     back: list[str] = []
     for row_id in dict.fromkeys(ids):
         found = session.one(_IS_KEPT, (as_key(row_id),))
-        if found is None or found[0] not in ("passage", "message"):
+        if found is None or found[0] not in _PUT:
             continue
         noun, agent_seq, agent_id, row = found
-        put = _put_passage if noun == "passage" else _put_message
-        is_back = put(session, indexes, agent_seq, json.loads(row))
+        is_back = _PUT[noun](session, indexes, agent_seq, json.loads(row))
         session.run("DELETE FROM removed WHERE id = ?", (row_id,))
         if is_back:
             record_change(session, now, noun, row_id, "restored", [agent_id])
@@ -391,6 +484,21 @@ def _put_message(session: Session, indexes: Indexes, agent_seq: int, kept: Kept)
     return True
 
 
+def _put_mail(session: Session, _: Indexes, __: int, kept: Kept) -> bool:
+    # Whoever it is from or to may be gone for good.
+    if len(_owners(session, kept)) < 2 or session.value(_PUT_MAIL, kept) is None:
+        return False
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
+    return True
+
+
+_PUT: dict[str, Callable[[Session, Indexes, int, Kept], bool]] = {
+    "passage": _put_passage,
+    "message": _put_message,
+    "mail": _put_mail,
+}
+
+
 def _take_from_summaries(session: Session, agent_seq: int, gone: Sequence[Message]) -> None:
     """Summaries that were extracted tell of a message in its own words; they no longer do."""
     if not gone:
@@ -433,7 +541,7 @@ def edit_summaries(
 
 
 def _take_from_history(session: Session, kept: Kept) -> None:
-    gone = set(kept["lines"])
+    gone = {*kept["lines"], *kept.get("older", ())}
     for block_seq, version, value in session.all(_HISTORY, (kept["block_id"], kept["version"])):
         left = "\n".join(line for line in value.split("\n") if line not in gone)
         if left != value:

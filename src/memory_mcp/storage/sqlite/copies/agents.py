@@ -89,6 +89,8 @@ def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
         agent_id, name, deleted_at, *set_here = here
         if name.casefold() != copy.name.casefold():
             return Put(note=f"agent {copy.name!r} is here as {name!r}")
+        if agent_id == copy.id and deleted_at and not copy.deleted_at:
+            return Put(note=_was_deleted(copy.name))
         if agent_id == copy.id or (deleted_at is None and copy.deleted_at is None):
             if tuple(set_here) == settings:
                 return KNOWN
@@ -97,6 +99,11 @@ def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
         theirs = "a deleted agent" if copy.deleted_at else "an agent"
         return Put(
             note=f"here is an agent {copy.name!r} {which}, so {theirs} of that name did not come",
+        )
+    if session.value("SELECT 1 FROM forgotten WHERE id = ?", (copy.id,)):
+        return Put(
+            note=f"agent {copy.name!r} was deleted here for good, so it did not come. `memory-mcp "
+            "agents create` makes a new one of that name, which takes in what was its",
         )
     holder = session.value(_OF_PROJECT, (copy.project,)) if copy.project else None
     project = None if holder else copy.project
@@ -109,6 +116,13 @@ def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
     return Put(
         stored=True,
         note=f"agent {copy.name!r} came without its folder, which is agent {holder!r}'s here",
+    )
+
+
+def _was_deleted(name: str) -> str:
+    return (
+        f"agent {name!r} was deleted here, so nothing of it came. `memory-mcp agents restore` "
+        "brings it back with all it had"
     )
 
 

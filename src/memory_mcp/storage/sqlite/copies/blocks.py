@@ -16,6 +16,7 @@ from memory_mcp.storage.sqlite.copies.noun import (
     paged,
 )
 from memory_mcp.storage.sqlite.outbox import record_change
+from memory_mcp.storage.sqlite.removed import without_forgotten
 from memory_mcp.storage.sqlite.session import Row, Session
 
 _HELD = f"seq IN (SELECT block_seq FROM agent_blocks WHERE agent_seq {OF_THESE})"
@@ -35,14 +36,14 @@ FROM block_history h JOIN blocks b ON b.seq = h.block_seq
 WHERE (h.block_seq, h.version) > (:a, :b) AND {_CHOSEN}
 ORDER BY h.block_seq, h.version LIMIT :limit
 """
-_TAKEN = """
-SELECT json_extract(row, '$.block_id'), json_extract(row, '$.version'), json_extract(row, '$.lines')
-FROM removed WHERE noun = 'block'
-"""
 _BY_ID = "SELECT seq, value, version FROM blocks WHERE id = ?"
 _OF_AGENT = """
 SELECT b.seq, b.value, b.version, b.group_tag FROM agent_blocks ab
 JOIN blocks b ON b.seq = ab.block_seq WHERE ab.agent_seq = ? AND ab.label = ?
+"""
+_ID_OF_AGENT = """
+SELECT b.id FROM agent_blocks ab JOIN blocks b ON b.seq = ab.block_seq
+WHERE ab.agent_seq = ? AND ab.label = ?
 """
 _PUT = """
 INSERT INTO blocks (id, label, value, description, limit_chars, read_only, on_overflow, version,
@@ -103,19 +104,12 @@ def _version(row: Row) -> BlockVersionCopy:
 def _versions(session: Session, asked: Asked) -> Page:
     """What a block read once, without the lines that were forgotten since."""
     page = paged(_VERSIONS, _version, first=(-1, -1))(session, asked)
-    gone: dict[str, list[tuple[int, set[str]]]] = {}
-    for block_id, version, lines in session.all(_TAKEN):
-        gone.setdefault(block_id, []).append((version, set(json.loads(lines))))
-    return [(place, _without(copy, gone)) for place, copy in page]
+    return [(place, _shown(session, copy)) for place, copy in page]
 
 
-def _without(copy: Copy, gone: dict[str, list[tuple[int, set[str]]]]) -> Copy:
+def _shown(session: Session, copy: Copy) -> BlockVersionCopy:
     assert isinstance(copy, BlockVersionCopy)
-    lines = {line for at, some in gone.get(copy.block, ()) if copy.version < at for line in some}
-    if not lines:
-        return copy
-    left = "\n".join(line for line in copy.value.split("\n") if line not in lines)
-    return replace(copy, value=left)
+    return replace(copy, value=without_forgotten(session, copy.value, [copy.block])[0])
 
 
 def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
@@ -133,6 +127,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
             note=f"block {copy.label!r} ({copy.id}) reads otherwise here, at version {version} "
             f"({copy.version} in the export); that one was kept",
         )
+    copy, forgotten = _unforgotten(session, copy)
     is_untouched = copy.version == 1 and not copy.value
     untouched: list[tuple[int, int, Attachment]] = []
     kept: list[str] = []
@@ -148,7 +143,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
             untouched.append((agent, seq, each))
         elif value == copy.value or is_untouched:
             _attach(session, seq, copy.agents)
-            return KNOWN
+            return Put(known=True, forgotten=forgotten)
         else:
             kept.append(each.agent)
     note = (
@@ -157,7 +152,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
         else None
     )
     if kept and not untouched and not free:
-        return Put(note=note)
+        return Put(note=note, forgotten=forgotten)
     seq = _stored(session, copy, untouched[0][1] if untouched else None)
     for agent, other, each in untouched[1:]:
         if other != seq:
@@ -167,7 +162,18 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
     _attach(session, seq, copy.agents)
     owners = [owner for (owner,) in session.all(_OWNERS, (copy.id,))]
     record_change(session, now, "block", copy.id, "made", owners, label=copy.label, by="import")
-    return Put(stored=True, note=note)
+    return Put(stored=True, note=note, forgotten=forgotten)
+
+
+def _unforgotten(session: Session, copy: BlockCopy) -> tuple[BlockCopy, int]:
+    """A block without the lines that those who get it have forgotten; and how many those are."""
+    block_ids, places = [copy.id], list[tuple[int, str]]()
+    for each in copy.agents:
+        if (agent := agent_seq(session, each.agent)) is not None:
+            places.append((agent, each.label))
+            block_ids += [row[0] for row in session.all(_ID_OF_AGENT, (agent, each.label))]
+    value, forgotten = without_forgotten(session, copy.value, block_ids, places)
+    return replace(copy, value=value), forgotten
 
 
 def _stored(session: Session, copy: BlockCopy, instead_of: int | None) -> int:
@@ -205,7 +211,8 @@ def _put_version(session: Session, copy: BlockVersionCopy, _: str) -> Put:
     if here is None or copy.version > here[2]:
         return Put(note="versions of blocks that did not come")
     seq = here[0]
-    told = (copy.version, copy.value, copy.changed_by, copy.changed_at, copy.key)
+    value = _shown(session, copy).value
+    told = (copy.version, value, copy.changed_by, copy.changed_at, copy.key)
     session.run(_PUT_VERSION, (seq, *told))
     return KNOWN
 

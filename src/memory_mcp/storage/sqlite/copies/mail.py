@@ -46,6 +46,8 @@ def _put_mail(session: Session, copy: MailCopy, now: str) -> Put:
     sender, recipient = agent_seq(session, copy.sender), agent_seq(session, copy.recipient)
     if sender is None or recipient is None:
         return without_agent(copy.sender if sender is None else copy.recipient)
+    if session.value("SELECT 1 FROM forgotten WHERE id = ?", (copy.id,)):
+        return Put(forgotten=1)
     rest = [getattr(copy, name) for name in _FIELDS[3:]]
     if session.value(_PUT, (copy.id, sender, recipient, *rest)) is None:
         return KNOWN

@@ -1,0 +1,83 @@
+"""What the ledger's payloads tell of what was forgotten: it goes from them for good."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from memory_mcp.domain.forgetting import holder_of
+from memory_mcp.storage.sqlite.session import Session
+
+OPENING_CHARS = 200
+"""Models are shown long texts in short: by so much of its beginning a text is recognised."""
+
+_PLAIN = re.compile(r"[!#-\[\]-~]*")
+_CALLS = """
+SELECT c.run_seq, c.number, c.request, c.response FROM run_calls c
+JOIN runs r ON r.seq = c.run_seq WHERE r.agent_seq = ? AND r.ended_at IS NOT NULL
+    AND (c.request IS NOT NULL OR c.response IS NOT NULL)
+"""
+_CHANGES = """
+SELECT g.run_seq, g.number, g.before, g.after FROM run_changes g
+JOIN runs r ON r.seq = g.run_seq WHERE r.agent_seq = ? AND r.ended_at IS NOT NULL
+    AND (g.before IS NOT NULL OR g.after IS NOT NULL)
+"""
+_FORGET_CALL = (
+    "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ? AND number = ?"
+)
+_FORGET_CHANGE = (
+    "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ? AND number = ?"
+)
+
+
+def opening_of(content: str) -> str:
+    """By what a text is recognised in a payload, where it may stand in short and on one line."""
+    return " ".join(content.split())[:OPENING_CHARS]
+
+
+def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> None:
+    """Throw away what an agent's models were told, said and changed, where these texts stand in it.
+
+    Such a change can no longer be undone.
+    """
+    if not texts:
+        return
+    wanted = [(plain_part(text), holder_of(text)) for text in texts]
+    for select, forget in ((_CALLS, _FORGET_CALL), (_CHANGES, _FORGET_CHANGE)):
+        told = [
+            (run_seq, number)
+            for run_seq, number, *payloads in session.all(select, (agent_seq,))
+            if any(_tells(payload, wanted) for payload in payloads if payload)
+        ]
+        session.run_many(forget, told)
+
+
+def plain_part(text: str) -> str:
+    """The longest part of a text that stands in any JSON just so, but for capitals."""
+    return max(_PLAIN.findall(text), key=len).lower()
+
+
+def texts_in(payload: str) -> str:
+    """Every text of a JSON value, one a line."""
+    return "\n".join(_texts(json.loads(payload)))
+
+
+def _tells(payload: str, wanted: Sequence[tuple[str, re.Pattern[str]]]) -> bool:
+    low = payload.lower()
+    likely = [pattern for part, pattern in wanted if part in low]
+    if not likely:
+        return False
+    texts = texts_in(payload)
+    return any(one.search(text) for one in likely for text in (texts, " ".join(texts.split())))
+
+
+def _texts(told: Any) -> Iterator[str]:
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict):
+        for key, value in cast("dict[str, Any]", told).items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(told, list):
+        for value in cast("list[Any]", told):
+            yield from _texts(value)
