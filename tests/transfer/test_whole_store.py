@@ -601,6 +601,27 @@ async def test_an_export_of_the_first_format_still_comes_in(tmp_path: Path) -> N
         assert any(old.items() <= line.items() for line in same), old
 
 
+async def test_what_another_agent_forgot_takes_nothing_from_a_run(tmp_path: Path) -> None:
+    clock, chat = ManualClock(), ScriptedChat()
+    path = tmp_path / "memory.db"
+    async with shadowed(path, clock, chat) as worker:
+        services = worker.services
+        agent = await services.agents.choose(AgentChoice())
+        other = await services.agents.choose(AgentChoice(name="other"))
+        said = NewMessage(role="user", content="Hi.", created_at=clock.now(), conversation="c")
+        await services.recall.append(agent.id, [said])
+        chat.add(calls("memory_finish_edits", report="Nothing to keep."))
+        assert await worker.once(None, lambda _: None)
+        clock.advance(timedelta(minutes=1))
+        (filed,) = await services.archival.file(other.id, [NewPassage(content="Gone.")])
+        await services.forgetting.forget(other.id, [filed.passage.id])
+
+    lines, _ = await export(path)
+
+    (call,) = [told for line in lines if (told := json.loads(line))["kind"] == "run_call"]
+    assert "Hi." in call["request"]
+
+
 async def test_a_block_that_went_on_here_is_kept_and_can_be_edited(
     filled: Path, tmp_path: Path
 ) -> None:
