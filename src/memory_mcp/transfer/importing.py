@@ -124,7 +124,9 @@ class _Import:
         self._recorded: dict[str, AgentId | None] = {}
         """Sessions by their host's ids, and whose they are as far as that is known."""
         self._copied: set[str] = set()
-        """Ids of agents that came whole: what is in their view is what was in it before."""
+        """Ids of agents that are copies: what is in their view is what was in it before."""
+        self._told: set[AgentId] = set()
+        """Those to whom messages came that are no copies."""
         self._not_taken: set[str] = set()
         """Names of agents that did not come, and so nothing of theirs."""
         self._copies_stored = anyio.Event()
@@ -189,6 +191,8 @@ class _Import:
                 if not batch.messages:
                     return
                 agent_id = await self._agent_id(batch.owner, batch.messages[0].conversation)
+                if any(each.id is None for each in batch.messages):
+                    self._told.add(agent_id)
                 for piece in self._pace.pieces(batch.messages):
                     # Text first: the vectors of all that came are made at the end, on every core.
                     prepared = Prepared(piece, [None] * len(piece))
@@ -230,14 +234,12 @@ class _Import:
                 alone = kind in ("agent", "block")
                 self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
             if isinstance(copy, AgentCopy):
-                if put.note is not None and not put.stored:
-                    self._not_taken.add(copy.name.casefold())
-                else:
+                if put.stored or put.known:
                     self._copied.add(copy.id)
+                else:
+                    self._not_taken.add(copy.name.casefold())
             if kind not in _PARTS:
-                is_known = not put.stored and put.note is None
-                is_known &= not (kind == "mail" and put.forgotten)
-                self._count(kind, int(put.stored), int(is_known))
+                self._count(kind, int(put.stored), int(put.known))
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""
@@ -248,7 +250,7 @@ class _Import:
             await self._services.agents.choose(AgentChoice())
             recorded = (agent_id for agent_id in self._recorded.values() if agent_id)
             for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
-                if agent_id in self._copied:
+                if agent_id in self._copied - self._told:
                     continue
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
