@@ -1,16 +1,18 @@
-"""The legs of a search: by words (FTS5) and by meaning (vectors)."""
+"""The legs of a search: by words (FTS5), by meaning (vectors), by what stands as it was typed."""
 
 import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from memory_mcp.domain.exact import Run, Standing, standing
+from memory_mcp.domain.query import fold
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
 from memory_mcp.storage.sqlite.indexes import Indexes, VectorIndex
 from memory_mcp.storage.sqlite.session import Session
-from memory_mcp.storage.sqlite.texts import TextIndex
+from memory_mcp.storage.sqlite.texts import PASSAGES, TextIndex, texts_at
 
 LEG_ROWS = 100
 """Rows each leg brings up."""
@@ -22,6 +24,10 @@ POSTINGS_MAX = 30_000
 """Rows a word search may weigh. BM25 costs a microsecond a row, so in a large store the commonest
 of the words asked for are left out as long as rarer ones are left."""
 
+HOLDERS_MAX = 20_000
+"""Rows of a run's words in its order, the newest, among which those that may hold it are sought."""
+COMPARED_MAX = 300
+"""Rows, of these the newest, whose texts are compared with the run."""
 
 COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = ? AND tag = ''"
 
@@ -131,6 +137,86 @@ def _scored_in_python(
     return dict(heapq.nlargest(LEG_ROWS, scored.items(), key=lambda item: item[1]))
 
 
-def merged(lexical: Mapping[int, float], cosine: Mapping[int, float]) -> list[Candidate]:
+def exact_leg(
+    session: Session,
+    index: TextIndex,
+    runs: Sequence[Run],
+    rows: Filter,
+    brought_up: Iterable[int],
+) -> dict[int, Standing]:
+    """The rows that hold runs of the question as they were typed, and how they stand there.
+
+    All that other legs brought up, and the 100 best of those that none did.
+    """
+    found: dict[int, Standing] = {}
+    known = set(brought_up)
+    for run in runs:
+        held_by = _holders(session, index, run, rows)
+        if len(held_by) >= COMPARED_MAX:
+            held_by = list(dict.fromkeys([*held_by, *known]))
+        for seq, text, tags in texts_at(session, index, held_by):
+            if stands := standing(run, text, tags):
+                found[seq] = found.get(seq, Standing()) + stands
+    more = heapq.nlargest(
+        LEG_ROWS,
+        found.keys() - known,
+        key=lambda seq: (found[seq].exact, found[seq].bonus, seq),
+    )
+    return {seq: found[seq] for seq in {*more, *known} if seq in found}
+
+
+def _holders(session: Session, index: TextIndex, run: Run, rows: Filter) -> list[int]:
+    """Rows that may hold a run: they have its words in its order, or its tag."""
+    ascii_only = "length(row.content) = length(CAST(row.content AS BLOB))"
+    holds = f"(instr(lower(row.content), :needle) > 0 OR NOT {ascii_only})" if run.needle else "1"
+    phrases = f"SELECT rowid AS seq FROM {index.fts} WHERE {index.fts} MATCH :phrases"
+    newest = f"SELECT seq FROM ({phrases} ORDER BY rowid DESC LIMIT :holders)"
+    asked = {
+        "phrases": f"text : ({' OR '.join(run.phrases)})",
+        "needle": run.needle,
+        "holders": HOLDERS_MAX,
+        "most": COMPARED_MAX,
+    }
+    sql = f"""
+        SELECT row.seq FROM ({newest}) holder CROSS JOIN {index.table} row ON row.seq = holder.seq
+        WHERE {rows.sql} AND {holds} ORDER BY row.seq DESC LIMIT :most
+    """
+    found = [seq for (seq,) in session.all(sql, {**rows.parameters, **asked})]
+    if run.tag is not None and index is PASSAGES:
+        found += _tagged(session, run.tag, rows)
+    return list(dict.fromkeys(found))
+
+
+def _tagged(session: Session, asked: str, rows: Filter) -> list[int]:
+    """The newest rows of a tag, whatever its case."""
+    every = "SELECT tag FROM counts WHERE agent_seq = ? AND noun = 'tag'"
+    spelled = [
+        tag
+        for (tag,) in session.all(every, (rows.agent_seq,))
+        if fold(tag).removeprefix("#") == asked
+    ]
+    sql = f"""
+        SELECT row.seq FROM passage_tags tagged JOIN passages row ON row.seq = tagged.passage_seq
+        WHERE tagged.agent_seq = :agent AND tagged.tag IN (SELECT value FROM json_each(:spelled))
+            AND {rows.sql} ORDER BY row.seq DESC LIMIT :most
+    """
+    told = {"spelled": json.dumps(spelled), "most": COMPARED_MAX}
+    return [seq for (seq,) in session.all(sql, {**rows.parameters, **told})] if spelled else []
+
+
+def merged(
+    lexical: Mapping[int, float],
+    cosine: Mapping[int, float],
+    exact: Mapping[int, Standing],
+) -> list[Candidate]:
     """One candidate for each row that a leg brought up."""
-    return [Candidate(seq, lexical.get(seq, 0.0), cosine.get(seq)) for seq in {**lexical, **cosine}]
+    return [
+        Candidate(
+            seq,
+            lexical.get(seq, 0.0),
+            cosine.get(seq),
+            exact[seq].exact if seq in exact else 0,
+            exact[seq].bonus if seq in exact else 0.0,
+        )
+        for seq in {**lexical, **cosine, **exact}
+    ]
