@@ -234,6 +234,8 @@ CASES: list[Case] = [
         ["The hat is $45.", "The hat is £45.", "The hat is €450."],
     ),
     ("percent", "50%", "Boots: 50% off.", ["Boots: 50 pairs.", "50", "150% of 50"]),
+    ("percent apart", "50%", "Boots: 50 % off.", ["50 of 50, all 50.", "Boots: 15 % off."]),
+    ("sum", "x^2 + 3x - 4 = 0", "Solve x^2+3x-4=0.", ["Solve x^2+4x-3=0.", "x^2 + 3x - 4 = 01"]),
     (
         "long number",
         "serial 0049213",

@@ -34,7 +34,10 @@ Kind = Literal["characters", "numbers", "name", "tag", "emoji"]
 # Letters and digits that would make a run part of a longer word; the next character of a script
 # without spaces does not.
 _WORD = f"[^\\W_{SPACELESS}]"
-_CHUNK = re.compile(f"(?:(?!\\.\\.\\.)[^\\s\u2014\u3000-\u303f{SPACELESS}{EMOJI}{EMOJI_LOOKS}])+")
+_CHUNK = re.compile(f"[^\\s\u2014\u3000-\u303f{SPACELESS}{EMOJI}{EMOJI_LOOKS}]+")
+# What a question of plain words does not hold: digits, signs inside and around words, quotes, other
+# letters than ASCII's, capitals inside words.
+_HINT = re.compile(r"[^A-Za-z\s,.?!;']|(?<!\w)'|(?<![\w.])\.\w|\w\.\w|[a-z][A-Z]")
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|\u00ab([^\u00bb]+)\u00bb|\u300c([^\u300d]+)\u300d|\u300e([^\u300f]+)\u300f"
     r"|`([^`]+)`|(?<!\w)'([^']*\w[^']*)'(?!\w)"
@@ -46,6 +49,7 @@ _POSSESSIVE = re.compile(r"'s$", re.IGNORECASE)
 _TAG = re.compile(r"#([^\W\d_][\w/-]*)")
 _SIGNS_BEFORE = re.compile(r"(?:[.#@$~+\\/\u20ac\u00a3\u00a5]|--?)+(?=\w)|%(?=\w+%)")
 _SIGNS_AFTER = re.compile(r"(?<=\w)[+#%\u00b0]+$")
+_SIGN = re.compile(r" ?[+*=<>^%$\u20ac\u00a3\u00a5\u00b0] ?| - ")
 _SPOKEN_NUMBER = re.compile(r"\d+(?:st|nd|rd|th|am|pm|s|k|m|x|h)?", re.IGNORECASE)
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -143,9 +147,24 @@ def standing(run: Run, text: str, tags: Iterable[str] = ()) -> Standing:
     return Standing(1, grade) if run.decides else Standing(0, 0.4 + grade / 2)
 
 
+def exact_place(question: str, text: str) -> int | None:
+    """Where in a text a run of the question stands as it was typed, if one does."""
+    lower = text.lower()
+    for run in exact_runs(question):
+        if found := run.pattern.search(text if run.kind == "name" else lower):
+            return found.start()
+    return None
+
+
 def _spans(said: str) -> Iterator[tuple[int, int, Kind, bool]]:
     """Where runs are in a question: start, end, kind, and whether they decide."""
     yield from _looked_up(said)
+    for name in names_in(said):
+        place = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)
+        if place:
+            yield *place.span(), "name", place[0] == said.strip(_AROUND + " .:")
+    if not _HINT.search(said):
+        return
     for found in _QUOTED.finditer(said):
         group = found.lastindex or 0
         start, end = _trimmed(said, *found.span(group))
@@ -157,32 +176,33 @@ def _spans(said: str) -> Iterator[tuple[int, int, Kind, bool]]:
             yield *found.span(), "numbers", True
     for found in _WRITTEN_DATE.finditer(said):
         yield *found.span(), "numbers", False
-    for found in _CHUNK.finditer(said):
+    for found in _CHUNK.finditer(said.replace("...", "   ")):
         start, end = _bare(said, *found.span())
         if (told := _kind_of(said[start:end])) is not None:
             yield start, end, *told
     alone = len(_EMOJI_RUN.sub("", said).strip()) == 0
     for found in _EMOJI_RUN.finditer(said):
         yield *found.span(), "emoji", alone
-    for name in names_in(said):
-        place = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)
-        if place:
-            yield *place.span(), "name", place[0] == said.strip(_AROUND + " .:")
 
 
 def _looked_up(said: str) -> Iterator[tuple[int, int, Kind, bool]]:
-    """The whole question, if it is a few words that ask nothing."""
-    words = said.split()
-    asks = said.endswith("?") or (words and fold(words[0]).split("'")[0] in _OPENERS)
-    if not words or len(words) > LOOK_UP_WORDS_MAX or (asks and len(words) > 1):
+    """The whole question, if it is a few words that ask nothing, and not all of them plain ones.
+
+    Words alone are plain, but for a title ("Annual Report") and nothing but stop words ("to be").
+    """
+    words = said.split(maxsplit=LOOK_UP_WORDS_MAX)
+    if not words or len(words) > LOOK_UP_WORDS_MAX or (said.endswith("?") and len(words) > 3):
         return
-    start, end = _trimmed(said, 0, len(said))
-    if len(words) == 1:
-        start, end = _bare(said, start, end)
-        word = said[start:end]
-        if names_in(word) or (word.isalpha() and len(word) > 3 and not word.isupper()):
-            return
-    if any(char.isalnum() for char in said[start:end]):
+    if len(words) > 1 and words[0].lower().split("'")[0] in _OPENERS:
+        return
+    titled = all(word[0].isupper() or word.lower() in STOP_WORDS for word in words)
+    if not titled and len(said) > 3 and not _HINT.search(said):
+        return
+    start, end = _bare(said, 0, len(said)) if len(words) == 1 else _ends(said, 0, len(said))
+    word = said[start:end]
+    if len(words) == 1 and (names_in(word) or (word[1:].islower() and word.isalpha() and word[3:])):
+        return
+    if any(char.isalnum() for char in word):
         yield start, end, "characters", True
 
 
@@ -232,10 +252,9 @@ def _run(said: str, start: int, end: int, kind: Kind, decides: bool) -> Run:
     if kind == "characters":
         if re.match(r"\d+\.\d", folded):
             phrases.append(f'"v{asked}"')
-        if re.search(r"\d[:-]\d+$", folded):  # as in 2026-11-02T09:15Z
+        if re.fullmatch(r"\d+[\d:-]*[:-]\d+", folded):  # as in 2026-11-02T09:15Z
             phrases += [f'"{asked}t" *', f'"{asked}z"']
-    pieces = re.findall(r"\w+" if kind == "numbers" else r"\S+", folded, re.ASCII)
-    pieces = [each for piece in pieces for each in re.findall(r"[!-~]+", piece)]
+    pieces = re.findall(r"\w+" if kind == "numbers" else "[!-~]+", _apart(folded), re.ASCII)
     return Run(
         text=text,
         kind=kind,
@@ -278,7 +297,16 @@ def _pattern(run: str, kind: Kind) -> re.Pattern[str]:
     elif last.isdigit():
         right = f"(?:{right}|(?=t\\d)|(?=z(?!{_WORD})))" if re.search(r"\d[:-]\d+$", run) else right
         right += f"(?![{goes_on}]\\d)" if goes_on else ""
-    return re.compile(left + re.escape(run).replace("\\ ", " ") + right)
+    body = re.escape(_apart(run)).replace("\\ ", " ")
+    body = body.replace("\0", " ?") if "\0" in body else body
+    return re.compile(left + body + right)
+
+
+def _apart(run: str) -> str:
+    """A run with NUL where a space may stand or not: around the signs of sums and amounts."""
+    if not any(char.isdigit() for char in run):  # C++
+        return run
+    return _SIGN.sub(lambda sign: f"\0{sign[0].strip()}\0", run).strip("\0")
 
 
 def _grade(run: Run, text: str, tags: Iterable[str]) -> float | None:
@@ -367,6 +395,15 @@ def _trimmed(said: str, start: int, end: int) -> tuple[int, int]:
     while start < end and said[start].isspace():
         start += 1
     while start < end and said[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _ends(said: str, start: int, end: int) -> tuple[int, int]:
+    """A stretch without the quotes and the punctuation around it."""
+    while start < end and said[start] in _AROUND + " ":
+        start += 1
+    while start < end and said[end - 1] in _AROUND + " .:":
         end -= 1
     return start, end
 

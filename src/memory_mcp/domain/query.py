@@ -30,6 +30,7 @@ EMOJI = (
 EMOJI_LOOKS = "\ufe0e\ufe0f\U0001f3fb-\U0001f3ff"
 _ONE_SPACELESS = re.compile(f"([{SPACELESS}])")
 _ONE_EMOJI = re.compile(f"[\U0001f1e6-\U0001f1ff]{{2}}|[{EMOJI}][{EMOJI_LOOKS}]*")
+_SET_APART = re.compile(f"[{SPACELESS}{EMOJI}]")
 _RUN = re.compile(
     f"{_ONE_EMOJI.pattern}|[{SPACELESS}]+"
     f"|[^\\W_{SPACELESS}]+(?:[\u0300-\u036f\u0900-\u0dff][^\\W_]*)*"
@@ -53,10 +54,18 @@ NAMES_TOO = frozenset(
     guy hope iris jack joy june lance lily mark max may miles nick pat pearl penny ray rich rob
     robin rose ruby sandy skip sue wade will""".split()
 )
-# Written in capitals they are operators elsewhere; alone in capitals they are nobody's name.
-_NO_NAMES = frozenset({"i", "and", "or", "not"})
-_SPOKEN = re.compile(r"[^\W\d_]+(?:['\u2019](\w+))?")
-_SENTENCE_ENDS = (".", "!", "?", ":", ";")
+# A word that is a name if it is written like one. Single letters are none, and words that are
+# operators elsewhere.
+_NAMES = {word for word in STOP_WORDS | NAMES_TOO if len(word) > 1} - {
+    "and",
+    "or",
+    "not",
+    "ll",
+    "ve",
+}
+_CAPITAL = re.compile(r"(?<!\w)[A-Z][A-Za-z]+(?!\w)")
+_ENDING = re.compile(r"['\u2019]\w+")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "\n")
 
 
 def fold(text: str) -> str:
@@ -64,14 +73,19 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return folded.replace("i\u0307", "i").replace("\u0131", "i")
+    if "\u0131" in folded or "\u0307" in folded:
+        folded = folded.replace("i\u0307", "i").replace("\u0131", "i")
+    return folded
 
 
 def index_form(text: str) -> str:
     """`text` as the lexical index takes it in."""
     if text.isascii():  # FTS5 makes no difference between capitals and small letters of ASCII
         return text
-    apart = _ONE_SPACELESS.sub(r" \1 ", fold(text))
+    folded = fold(text)
+    if not _SET_APART.search(folded):
+        return folded
+    apart = _ONE_SPACELESS.sub(r" \1 ", folded)
     return _ONE_EMOJI.sub(lambda found: f" {_emoji_word(found[0])} ", apart)
 
 
@@ -83,42 +97,43 @@ def search_terms(question: str) -> list[str]:
     outside quotes.
     """
     words: dict[str, None] = {}
+    plain = question.isascii()
     for run in _RUN.findall(fold(question)):
-        words.update(dict.fromkeys(_cut(run)))
-    names = {name.lower() for name in names_in(question)}
-    telling = [word for word in words if word not in STOP_WORDS or word in names]
+        words.update(dict.fromkeys((run,) if plain else _cut(run)))
+    telling = [word for word in words if word not in STOP_WORDS]
+    if len(telling) < len(words) and (names := {name.lower() for name in names_in(question)}):
+        telling = [word for word in words if word not in STOP_WORDS or word in names]
     return [f'"{word}"' for word in (telling or words)][:TERMS_MAX]
 
 
 def names_in(question: str) -> list[str]:
     """The words of a question that are ordinary words, or stop words, written as names.
 
-    That is with a capital letter where none has to be, in capitals ("IT"), or with `'s`. Where
-    every word has one ("What Did Will Say"), capitals tell nothing.
+    That is with a capital letter where none has to be, in capitals ("IT"), with `'s`, or alone.
+    Where every word has one ("What Did Will Say"), capitals tell nothing.
     """
-    words = list(_SPOKEN.finditer(question))
-    told = any(word[0].islower() for word in words)
-    return list(dict.fromkeys(_names(question, words, told)))
+    return list(dict.fromkeys(_names(question)))
 
 
-def _names(question: str, words: list[re.Match[str]], told: bool) -> Iterator[str]:
-    for word in words:
-        text = word[0] if word[1] is None else word[0][: word.start(1) - word.start() - 1]
-        lower = text.lower()
-        if lower in _NO_NAMES or not text[0].isupper():
+def _names(question: str) -> Iterator[str]:
+    for word in _CAPITAL.finditer(question):
+        text, lower = word[0], word[0].lower()
+        if lower not in _NAMES:
             continue
-        if lower in NAMES_TOO and (word[1] or "").lower() == "s":
+        if ending := _ENDING.match(question, word.end()):  # "Will's", but not "What's"
+            if lower in NAMES_TOO and ending[0][1:].lower() == "s":
+                yield text
+        elif question.strip(" .!?") == text:
             yield text
-        elif word[1] is not None or lower not in STOP_WORDS | NAMES_TOO:
-            continue
-        elif len(words) == 1 or (told and (text.isupper() or not _opens(question, word.start()))):
-            yield text
+        elif text.isupper() or not _opens(question, word.start()):
+            if any(other[:1].islower() for other in question.split()):
+                yield text
 
 
 def _opens(text: str, place: int) -> bool:
     """Whether a sentence begins at this place, where a capital letter has to be."""
     before = text[:place].rstrip(" \t\"'(\u201c\u2018*_")
-    return not before or before.endswith(_SENTENCE_ENDS) or before[-1] == "\n"
+    return not before or before.endswith(_SENTENCE_ENDS)
 
 
 def _cut(run: str) -> list[str]:

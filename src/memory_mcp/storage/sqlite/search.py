@@ -26,8 +26,8 @@ of the words asked for are left out as long as rarer ones are left."""
 
 HOLDERS_MAX = 20_000
 """Rows of a run's words in its order, the newest, among which those that may hold it are sought."""
-COMPARED_MAX = 300
-"""Rows, of these the newest, whose texts are compared with the run."""
+COMPARED_MAX = 200
+"""Rows, of these the likeliest and newest, whose texts are compared with the run."""
 
 COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = ? AND tag = ''"
 
@@ -167,19 +167,24 @@ def exact_leg(
 
 def _holders(session: Session, index: TextIndex, run: Run, rows: Filter) -> list[int]:
     """Rows that may hold a run: they have its words in its order, or its tag."""
-    ascii_only = "length(row.content) = length(CAST(row.content AS BLOB))"
-    holds = f"(instr(lower(row.content), :needle) > 0 OR NOT {ascii_only})" if run.needle else "1"
+    typed = run.kind == "name"  # its capitals are what makes it one
+    holds = f"instr({'row.content' if typed else 'lower(row.content)'}, :needle) > 0"
+    if index.table == "messages" and typed:
+        holds += " OR instr(coalesce(row.name, ''), :needle) > 0"
+    # What is not ASCII may hold it in other signs, such as full-width ones.
+    other_signs = "length(row.content) < length(CAST(row.content AS BLOB))"
     phrases = f"SELECT rowid AS seq FROM {index.fts} WHERE {index.fts} MATCH :phrases"
     newest = f"SELECT seq FROM ({phrases} ORDER BY rowid DESC LIMIT :holders)"
     asked = {
         "phrases": f"text : ({' OR '.join(run.phrases)})",
-        "needle": run.needle,
+        "needle": run.text if typed else run.needle,
         "holders": HOLDERS_MAX,
         "most": COMPARED_MAX,
     }
     sql = f"""
         SELECT row.seq FROM ({newest}) holder CROSS JOIN {index.table} row ON row.seq = holder.seq
-        WHERE {rows.sql} AND {holds} ORDER BY row.seq DESC LIMIT :most
+        WHERE {rows.sql} AND ({holds} OR {other_signs})
+        ORDER BY ({holds}) DESC, row.seq DESC LIMIT :most
     """
     found = [seq for (seq,) in session.all(sql, {**rows.parameters, **asked})]
     if run.tag is not None and index is PASSAGES:
