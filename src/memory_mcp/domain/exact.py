@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from memory_mcp.domain.query import (
@@ -23,6 +24,8 @@ from memory_mcp.domain.query import (
 
 RUNS_MAX = 12
 RUN_CHARS_MAX = 500
+PLACES_MAX = 50
+"""At so many places of a text it is seen how well a run stands there."""
 STRETCH_CHARS = 160
 """How much of a question and a text around a run is compared as well."""
 LOOK_UP_WORDS_MAX = 8
@@ -33,7 +36,8 @@ Kind = Literal["characters", "numbers", "name", "tag", "emoji"]
 
 # Letters and digits that would make a run part of a longer word; the next character of a script
 # without spaces does not.
-_WORD = f"[^\\W_{SPACELESS}]"
+_WORD = re.compile(f"[^\\W_{SPACELESS}]")
+_APART = re.compile(f"[\\s{SPACELESS}\u2014\u3000-\u303f{EMOJI}]")
 _CHUNK = re.compile(f"[^\\s\u2014\u3000-\u303f{SPACELESS}{EMOJI}{EMOJI_LOOKS}]+")
 # What a question of plain words does not hold: digits, signs inside and around words, quotes, other
 # letters than ASCII's, capitals inside words.
@@ -90,7 +94,9 @@ class Run:
     needle: str
     """Folded ASCII that stands in each text that holds the run, unless that has other signs."""
     pattern: re.Pattern[str]
-    """Finds it in a folded text, and in one of kind `name` in a text as it was typed."""
+    """Matches it in a folded text; one of kind `name` in a text as it was typed."""
+    goes_on: frozenset[str]
+    """Signs by which a number that begins or ends it would go on."""
     share: float
     """How much of the question it is, 0 to 1."""
     before: tuple[str, ...] = ()
@@ -151,8 +157,8 @@ def exact_place(question: str, text: str) -> int | None:
     """Where in a text a run of the question stands as it was typed, if one does."""
     lower = text.lower()
     for run in exact_runs(question):
-        if found := run.pattern.search(text if run.kind == "name" else lower):
-            return found.start()
+        for start, _ in _places(run, text if run.kind == "name" else lower):
+            return start
     return None
 
 
@@ -250,10 +256,12 @@ def _run(said: str, start: int, end: int, kind: Kind, decides: bool) -> Run:
     asked = re.sub('["\\0]', " ", folded[1:] if kind == "tag" else folded)
     phrases = [f'"{index_form(asked)}"']
     if kind == "characters":
-        if re.match(r"\d+\.\d", folded):
+        if re.match(r"\d+(?:\.\d+){1,2}(?![.\d])", folded):  # as in v4.2.1
             phrases.append(f'"v{asked}"')
-        if re.fullmatch(r"\d+[\d:-]*[:-]\d+", folded):  # as in 2026-11-02T09:15Z
-            phrases += [f'"{asked}t" *', f'"{asked}z"']
+        elif re.fullmatch(r"\d+-\d+-\d+", folded):  # as in 2026-11-02T09:15
+            phrases.append(f'"{asked}t" *')
+        elif re.fullmatch(r"\d+:\d+(?::\d+)?", folded):  # as in 09:15Z
+            phrases.append(f'"{asked}z"')
     pieces = re.findall(r"\w+" if kind == "numbers" else "[!-~]+", _apart(folded), re.ASCII)
     return Run(
         text=text,
@@ -262,6 +270,7 @@ def _run(said: str, start: int, end: int, kind: Kind, decides: bool) -> Run:
         phrases=tuple(dict.fromkeys(phrases)),
         needle=max(pieces, key=len, default="") if kind != "emoji" else "",
         pattern=_pattern(text if kind == "name" else folded, kind),
+        goes_on=_goes_on(folded),
         share=len(text) / max(1, len(said)),
         before=tuple(fold(said[max(0, start - STRETCH_CHARS) : start]).split()[::-1]),
         after=tuple(fold(said[end : end + STRETCH_CHARS]).split()),
@@ -269,37 +278,52 @@ def _run(said: str, start: int, end: int, kind: Kind, decides: bool) -> Run:
 
 
 def _pattern(run: str, kind: Kind) -> re.Pattern[str]:
-    """Finds a run where it is not a part of a longer word or number."""
-    if kind == "name":
-        return re.compile(rf"(?<!\w){re.escape(run)}(?!\w)")
+    if kind == "numbers":
+        parts = re.findall(r"[^\W_]+", run)
+        return re.compile(r"[\s().,/-]*".join(re.escape(part) for part in parts))
     if kind == "emoji":
         signs = re.sub(f"[{EMOJI_LOOKS}]", "", run)
-        look = f"[{EMOJI_LOOKS}]*"
-        body = "".join(re.escape(sign) + look for sign in signs)
-        return re.compile(f"(?<!\u200d){body}(?!\u200d)")
-    if kind == "numbers":
-        body = r"[\s().,/-]*".join(re.escape(part) for part in re.findall(r"[^\W_]+", run))
-        return re.compile(rf"(?<!\w){body}(?!\w)")
-    first, last = run[0], run[-1]
-    between = {char for char in run if not char.isalnum() and not char.isspace()} - set("'\"")
+        return re.compile("".join(f"{re.escape(sign)}[{EMOJI_LOOKS}]*" for sign in signs))
+    return re.compile(re.escape(_apart(run)).replace("\0", " ?"))
+
+
+def _goes_on(run: str) -> frozenset[str]:
+    between = {char for char in run if not char.isalnum() and not char.isspace()} - {"'", '"'}
     if run.isdigit():
-        between = set(".,:")
-    goes_on = "".join(map(re.escape, between | ({".", ","} if between <= set(".,") else set())))
-    left, right = f"(?<!{_WORD})", f"(?!{_WORD})"
-    if not first.isalnum():
-        left += "" if first in "/\\" else f"(?<!{re.escape(first)})"
-        left = left if first not in "/\\" else ""
-    elif first.isdigit():
-        left = f"(?:{left}|(?<=(?<!{_WORD})v))"
-        left += f"(?<!\\d[{goes_on}])" if goes_on else ""
+        return frozenset(".,:")
+    return frozenset(between | {".", ","} if between <= {".", ","} else between)
+
+
+def _places(run: Run, text: str) -> Iterator[tuple[int, int]]:
+    """Where a run stands in a text, and is no part of a longer word or number."""
+    for found in run.pattern.finditer(text):
+        start, end = found.span()
+        around = text[max(0, start - 2) : start].rjust(2), text[end : end + 2].ljust(2)
+        if _is_whole(run, text[start], text[end - 1], *around):
+            yield start, end
+
+
+def _is_whole(run: Run, first: str, last: str, before: str, after: str) -> bool:
+    """Whether a run is whole between the two characters before it and the two after it."""
+    if run.kind == "emoji":
+        return "\u200d" not in (before[1], after[0])
+    begins = bool(_WORD.match(before[1]))
+    ends = bool(_WORD.match(after[0]))
+    if run.kind in ("name", "numbers"):
+        return not begins and not ends
+    if first.isalnum():
+        version = first.isdigit() and before[1] == "v" and not _WORD.match(before[0])
+        longer = first.isdigit() and before[1] in run.goes_on and before[0].isdigit()
+        if (begins and not version) or longer:
+            return False
+    elif first not in "/\\" and (begins or before[1] == first):
+        return False
     if not last.isalnum():
-        right = f"(?!{re.escape(last)})"
-    elif last.isdigit():
-        right = f"(?:{right}|(?=t\\d)|(?=z(?!{_WORD})))" if re.search(r"\d[:-]\d+$", run) else right
-        right += f"(?![{goes_on}]\\d)" if goes_on else ""
-    body = re.escape(_apart(run)).replace("\\ ", " ")
-    body = body.replace("\0", " ?") if "\0" in body else body
-    return re.compile(left + body + right)
+        return after[0] != last
+    moment = last.isdigit() and bool(run.goes_on & {"-", ":"})  # as 2026-11-02T09:15Z goes on
+    if ends and not (moment and (after[0] == "t" and after[1].isdigit())):
+        return moment and after[0] == "z" and not _WORD.match(after[1])
+    return not (last.isdigit() and after[0] in run.goes_on and after[1].isdigit())
 
 
 def _apart(run: str) -> str:
@@ -315,33 +339,33 @@ def _grade(run: Run, text: str, tags: Iterable[str]) -> float | None:
         return 1.0
     said = unicodedata.normalize("NFKC", text)
     if run.kind == "name":
-        names = [_as_name(said, found, run) for found in run.pattern.finditer(said)]
+        names = [_as_name(said, start, end) for start, end in _places(run, said)]
         return max(names, default=0.0) or None
     said = _one_line(said)
     folded = fold(said)
     best: float | None = None
-    for found, _ in zip(run.pattern.finditer(folded), range(50), strict=False):
-        alone = _alone(folded, *found.span())
-        stretch = _stretch(run, folded, *found.span())
+    for start, end in islice(_places(run, folded), PLACES_MAX):
+        alone = _alone(folded, start, end)
+        stretch = _stretch(run, folded, start, end)
         best = max(best or 0.0, run.share * 0.5 * alone + 0.5 * stretch)
     if best is None:
         return None
     return best + run.share * 0.2 * (run.text in said)
 
 
-def _as_name(text: str, found: re.Match[str], run: Run) -> float:
+def _as_name(text: str, start: int, end: int) -> float:
     """How surely a word is a name where it stands: 1, less at a sentence's beginning, or 0."""
-    after = text[found.end() : found.end() + 40]
-    if (found[0].isupper() and len(found[0]) > 1) or re.match(r"['\u2019]s\b", after):
+    name, after = text[start:end], text[end : end + 40]
+    if (name.isupper() and len(name) > 1) or re.match(r"['\u2019]s\b", after):
         return 1.0
-    before = text[max(0, found.start() - 40) : found.start()]
+    before = text[max(0, start - 40) : start]
     last = (re.findall(r"[\w']+", before) or [""])[-1].lower()
     following = (re.findall(r"[\w']+", after) or [""])[0].lower()
-    if fold(run.text) in _MONTHS and (
+    if name.lower() in _MONTHS and (
         last in _BEFORE_A_MONTH or last[:1].isdigit() or following[:1].isdigit()
     ):
         return 0.0
-    if re.search(r"(?:^|[.!?:;\n])[\s\"'(*\u201c\u2018-]*$", before if found.start() else ""):
+    if re.search(r"(?:^|[.!?:;\n])[\s\"'(*\u201c\u2018-]*$", before if start else ""):
         return 0.0 if following in _SUBJECTS else 0.7
     return 1.0
 
@@ -349,15 +373,11 @@ def _as_name(text: str, found: re.Match[str], run: Run) -> float:
 def _alone(text: str, start: int, end: int) -> bool:
     """Whether nothing is attached to a run, as `:8080` is to 10.0.1.2 in `10.0.1.2:8080`."""
     before, after = text[max(0, start - 1) : start], text[end : end + 2]
-    if before and not (before.isspace() or before in _AROUND + "_:=" or _is_apart(before)):
+    if before and not (before in _AROUND + "_:=" or _APART.match(before)):
         return False
-    if not after or after[0].isspace() or _is_apart(after[0]):
+    if not after or _APART.match(after):
         return True
     return after[0] in _AROUND + "_.:=" and not (after[1:].isalnum() and after[0] not in "'>)")
-
-
-def _is_apart(char: str) -> bool:
-    return re.fullmatch(f"[{SPACELESS}\u2014\u3000-\u303f{EMOJI}]", char) is not None
 
 
 def _stretch(run: Run, text: str, start: int, end: int) -> float:
