@@ -432,10 +432,15 @@ async def test_pages_of_exact_hits_follow_each_other_without_repeats(
         "->",
         "C:",
         '"unclosed OPS-1',
+        "'" + "a" * 9_000,
         "a" * 9_000 + "-1",
         "-1 " * 3_000,
+        "1(1-" * 2_000 + "a",
+        "do Will " * 1_200,
+        "🚀" * 9_000,
         "NEAR(a-1, 2)",
     ],
+    ids=range(13),
 )
 async def test_any_question_is_answered(
     services: Services, agent: Callable[..., Any], question: str
@@ -445,3 +450,11 @@ async def test_any_question_is_answered(
 
     await services.archival.search(owner, question)
     await services.recall.search(owner, question)
+
+
+async def test_it_is_found_in_the_midst_of_a_very_long_text(fill: Fill) -> None:
+    noise = "Router 10.2.0.1 and 10.1.0.2, router by router; 10.0.1.20 is new. " * 700
+    exact = f"{noise}\nRouter 10.0.1.2 is broken.\n{noise}"
+    ask = await fill([f"{noise}{noise} router", exact, f"Router router. {noise}"])
+
+    assert (await ask("router 10.0.1.2"))[0] == exact

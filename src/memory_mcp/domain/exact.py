@@ -26,6 +26,8 @@ RUNS_MAX = 12
 RUN_CHARS_MAX = 500
 PLACES_MAX = 50
 """At so many places of a text it is seen how well a run stands there."""
+LONG_CHARS = 4_000
+"""Of a longer text only the parts around such places are compared."""
 STRETCH_CHARS = 160
 """How much of a question and a text around a run is compared as well."""
 LOOK_UP_WORDS_MAX = 8
@@ -44,7 +46,7 @@ _CHUNK = re.compile(f"[^\\s\u2014\u3000-\u303f{SPACELESS}{EMOJI}{EMOJI_LOOKS}]+"
 _HINT = re.compile(r"[^A-Za-z\s,.?!;']|(?<!\w)'|(?<![\w.])\.\w|\w\.\w|[a-z][A-Z]")
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|\u00ab([^\u00bb]+)\u00bb|\u300c([^\u300d]+)\u300d|\u300e([^\u300f]+)\u300f"
-    r"|`([^`]+)`|(?<!\w)'([^']*\w[^']*)'(?!\w)"
+    r"|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)"
 )
 _ONE_EMOJI = f"[{EMOJI}][{EMOJI_LOOKS}]*"
 _EMOJI_RUN = re.compile(f"[\U0001f1e6-\U0001f1ff]{{2}}|{_ONE_EMOJI}(?:\u200d{_ONE_EMOJI})*")
@@ -126,6 +128,9 @@ class Standing:
         return Standing(self.exact + other.exact, self.bonus + other.bonus)
 
 
+NOWHERE = Standing()
+
+
 def exact_runs(question: str) -> list[Run]:
     """The runs of a question that are to be found as they stand, at most 12, sure ones first.
 
@@ -149,7 +154,7 @@ def standing(run: Run, text: str, tags: Iterable[str] = ()) -> Standing:
     """How one run stands in a text with these tags."""
     grade = _grade(run, text, tags)
     if grade is None:
-        return Standing()
+        return NOWHERE
     return Standing(1, grade) if run.decides else Standing(0, 0.4 + grade / 2)
 
 
@@ -337,7 +342,7 @@ def _grade(run: Run, text: str, tags: Iterable[str]) -> float | None:
     """How well a run stands in a text, 0 to about 1; `None` if it does not."""
     if run.tag is not None and run.tag in {fold(tag).removeprefix("#") for tag in tags}:
         return 1.0
-    said = unicodedata.normalize("NFKC", text)
+    said = unicodedata.normalize("NFKC", _cut_out(run, text))
     if run.kind == "name":
         names = [_as_name(said, start, end) for start, end in _places(run, said)]
         return max(names, default=0.0) or None
@@ -351,6 +356,15 @@ def _grade(run: Run, text: str, tags: Iterable[str]) -> float | None:
     if best is None:
         return None
     return best + run.share * 0.2 * (run.text in said)
+
+
+def _cut_out(run: Run, text: str) -> str:
+    """A text, or the parts of a long one where the run stands."""
+    if len(text) <= LONG_CHARS or " " in run.text or not text.isascii():
+        return text
+    found = islice(_places(run, text if run.kind == "name" else text.lower()), PLACES_MAX)
+    parts = [text[max(0, start - STRETCH_CHARS) : end + STRETCH_CHARS] for start, end in found]
+    return "\n".join(parts)
 
 
 def _as_name(text: str, start: int, end: int) -> float:

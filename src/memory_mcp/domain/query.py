@@ -116,6 +116,7 @@ def names_in(question: str) -> list[str]:
 
 
 def _names(question: str) -> Iterator[str]:
+    small: bool | None = None  # whether any word has no capital letter
     for word in _CAPITAL.finditer(question):
         text, lower = word[0], word[0].lower()
         if lower not in _NAMES:
@@ -126,13 +127,15 @@ def _names(question: str) -> Iterator[str]:
         elif question.strip(" .!?") == text:
             yield text
         elif text.isupper() or not _opens(question, word.start()):
-            if any(other[:1].islower() for other in question.split()):
+            if small is None:
+                small = any(other[:1].islower() for other in question.split())
+            if small:
                 yield text
 
 
 def _opens(text: str, place: int) -> bool:
     """Whether a sentence begins at this place, where a capital letter has to be."""
-    before = text[:place].rstrip(" \t\"'(\u201c\u2018*_")
+    before = text[max(0, place - 40) : place].rstrip(" \t\"'(\u201c\u2018*_")
     return not before or before.endswith(_SENTENCE_ENDS)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from memory_mcp.domain.exact import Run, Standing, standing
+from memory_mcp.domain.exact import NOWHERE, Run, Standing, standing
 from memory_mcp.domain.query import fold
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
@@ -148,6 +148,8 @@ def exact_leg(
 
     All that other legs brought up, and the 100 best of those that none did.
     """
+    if not runs:
+        return {}
     found: dict[int, Standing] = {}
     known = set(brought_up)
     for run in runs:
@@ -156,7 +158,7 @@ def exact_leg(
             held_by = list(dict.fromkeys([*held_by, *known]))
         for seq, text, tags in texts_at(session, index, held_by):
             if stands := standing(run, text, tags):
-                found[seq] = found.get(seq, Standing()) + stands
+                found[seq] = found.get(seq, NOWHERE) + stands
     more = heapq.nlargest(
         LEG_ROWS,
         found.keys() - known,
@@ -215,13 +217,11 @@ def merged(
     exact: Mapping[int, Standing],
 ) -> list[Candidate]:
     """One candidate for each row that a leg brought up."""
-    return [
-        Candidate(
-            seq,
-            lexical.get(seq, 0.0),
-            cosine.get(seq),
-            exact[seq].exact if seq in exact else 0,
-            exact[seq].bonus if seq in exact else 0.0,
-        )
+    rows = [
+        Candidate(seq, lexical.get(seq, 0.0), cosine.get(seq))
         for seq in {**lexical, **cosine, **exact}
     ]
+    for row in rows if exact else ():
+        stands = exact.get(row.seq, NOWHERE)
+        row.exact, row.bonus = stands.exact, stands.bonus
+    return rows
