@@ -108,7 +108,7 @@ field 'mood' has no place in memory and was left out (1 line).
 def test_passages_bring_their_tags_and_dates(database: Path) -> None:
     content = json_lines(
         {"content": "SQLite was chosen.", "tags": ["decision"], "occurred_at": "2026-11-18"},
-        {"content": "SQLite was chosen.", "tags": ["database"]},
+        {"content": "SQLite was chosen.", "tags": ["database"], "occurred_at": "2026-11-18"},
         {"content": "Tides.", "tags": "decision"},
         {"content": "Tides.", "tags": [1]},
         {"content": "Tides.", "tags": [" "]},

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreTooNew
+from memory_mcp.domain.passages import identity, text_digest
 from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.storage.sqlite.migrations import (
     APPLICATION_ID,
@@ -97,6 +98,33 @@ def test_the_migrations_we_carry_are_numbered_without_a_gap_and_apply() -> None:
         migrate(session, Path(":memory:"))
         assert version(session) == len(steps)
         assert session.value("PRAGMA application_id") == APPLICATION_ID
+
+
+def test_the_passages_of_an_older_store_keep_all_they_have_and_are_known_by_text_date_and_source(
+    session: Session, path: Path
+) -> None:
+    migrate(session, path, known_migrations()[:9])
+    session.run("INSERT INTO agents (id, name, created_at) VALUES ('agent-1', 'a', '')")
+    row = (
+        "INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, created_at, "
+        "refreshed_at, origin, external_id) VALUES (?, ?, 1, ?, ?, ?, '', '', 'agent', ?)"
+    )
+    session.run(row, (4, "passage-4", "likes  tea\n", b"old", "2026-05-08T00:00:00.000Z", "e"))
+    session.run(row, (7, "passage-7", "likes rye", b"older", None, None))
+    session.run("INSERT INTO passage_tags VALUES (1, 'food', 4)")
+
+    migrate(session, path)
+
+    assert session.all("SELECT seq, id, content, identity, source FROM passages") == [
+        (seq, f"passage-{seq}", text, identity(text_digest(text), at, None).encode(), None)
+        for seq, text, at in [
+            (4, "likes  tea\n", "2026-05-08T00:00:00.000Z"),
+            (7, "likes rye", None),
+        ]
+    ]
+    assert session.all("SELECT tag, passage_seq FROM passage_tags") == [("food", 4)]
+    # An external id alone is in nobody's way any more.
+    session.run(row.replace("content_hash", "identity"), (9, "p", "x", b"x", None, "e"))
 
 
 def test_steps_apply_in_order_and_only_once(session: Session, path: Path) -> None:

@@ -91,7 +91,8 @@ async def test_a_message_entered_among_the_forgotten_may_go_and_is_no_longer_cou
     connection: Any,
 ) -> None:
     connection.execute(
-        "INSERT INTO forgotten SELECT id, 'message', 1, NULL, '', NULL FROM messages"
+        "INSERT INTO forgotten (id, noun, agent_seq, forgotten_at) "
+        "SELECT id, 'message', 1, '' FROM messages"
     )
 
     connection.execute("DELETE FROM messages")

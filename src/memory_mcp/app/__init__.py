@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 
 from memory_mcp.config import Settings
 from memory_mcp.domain.runs import Caps
+from memory_mcp.embedding.processes import ProcessEmbedder
 from memory_mcp.embedding.static import StaticEmbedder
 from memory_mcp.llm.tokens import Tokens
 from memory_mcp.ports import Clock, Embedder, Stores
@@ -71,19 +72,22 @@ async def open_services(
     *,
     clock: Clock | None = None,
     embedder: Embedder | None = None,
+    bulk: bool = False,
 ) -> AsyncGenerator[Services]:
     """Open the store and everything on it; close it in reverse.
+
+    `bulk` is for an import: the log is folded less often, and vectors are made on every core.
 
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
     """
-    async with open_all(settings, clock, embedder) as (services, _):
+    async with open_all(settings, clock, embedder, bulk=bulk) as (services, _):
         yield services
 
 
 @asynccontextmanager
 async def open_all(
-    settings: Settings, clock: Clock | None, embedder: Embedder | None
+    settings: Settings, clock: Clock | None, embedder: Embedder | None, *, bulk: bool = False
 ) -> AsyncGenerator[tuple[Services, Stores]]:
     """The services, and the stores behind them.
 
@@ -95,12 +99,13 @@ async def open_all(
         embedder = StaticEmbedder()
     snapshots = Snapshots(str(settings.database))
     snapshots.clear(stale=True)  # of a process that was killed
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.database, bulk=bulk)
     database.after_commit = snapshots.clear
     try:
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
-        indexing = Indexing(indexes, embedder)
+        everywhere = ProcessEmbedder() if bulk and isinstance(embedder, StaticEmbedder) else None
+        indexing = Indexing(indexes, embedder, everywhere)
         tokens = Tokens()
         agents = SqliteAgents(database, clock)
         blocks = SqliteBlocks(database, indexes, clock)

@@ -1,6 +1,7 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from memory_mcp.transfer.source import Source
 
 LEFT_OUT_TOLD = 30
+NICENESS = 10
+"""Sessions, whose answers somebody waits for, get the processor first."""
 NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
 PLURALS = {"summary": "summaries"}
 
@@ -50,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     from memory_mcp.transfer.report import Report
     from memory_mcp.transfer.source import Source
 
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
@@ -87,7 +92,7 @@ def _import(
         from memory_mcp.app import open_services
 
         host = FORMATS[arguments.format].host or "import"
-        async with open_services(settings) as services:
+        async with open_services(settings, bulk=True) as services:
             await import_items(
                 items,
                 services,

@@ -123,9 +123,24 @@ class PassageCopy:
     created_at: str
     refreshed_at: str
     origin: str
+    source: str | None
     supersedes: str | None
     external_id: str | None
     metadata: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenTextCopy:
+    """A passage that was forgotten or superseded: nothing of what it said but a digest."""
+
+    id: str
+    agent: str
+    noun: str
+    digest: str
+    source: str | None
+    external_id: str | None
+    superseded_by: str | None
+    forgotten_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +178,7 @@ Copy = (
     | ForgottenCopy
     | MessageCopy
     | PassageCopy
+    | ForgottenTextCopy
     | SummaryCopy
     | ReflectedCopy
 )
@@ -174,6 +190,7 @@ KINDS: dict[str, type[Copy]] = {
     "forgotten": ForgottenCopy,
     "message": MessageCopy,
     "passage": PassageCopy,
+    "forgotten_text": ForgottenTextCopy,
     "summary": SummaryCopy,
     "reflected": ReflectedCopy,
 }

@@ -24,12 +24,9 @@ Noun = Literal[
 
 def new_id(noun: Noun) -> str:
     """A fresh id for one `noun`, for example `message-019a…` (noun, hyphen, 32 hex digits)."""
-    millis = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10))
-    value = (millis & (1 << 48) - 1) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76  # version 7
-    value = value & ~(0x3 << 62) | 0x2 << 62  # variant 10
-    return f"{noun}-{value:032x}"
+    chance = os.urandom(10).hex()
+    variant = "89ab"[chance.encode()[3] & 3]  # binary 10, then two bits by chance
+    return f"{noun}-{time.time_ns() // 1_000_000:012x}7{chance[:3]}{variant}{chance[4:19]}"
 
 
 UNMADE = "none-yet:"

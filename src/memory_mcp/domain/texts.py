@@ -11,6 +11,7 @@ MESSAGE_CHARS_MAX = 1_000_000
 QUERY_CHARS_MAX = 10_000
 NAME_CHARS_MAX = 100
 EXTERNAL_ID_CHARS_MAX = 500
+SOURCE_CHARS_MAX = 5_000
 TAG_CHARS_MAX = 100
 TAGS_MAX = 50
 
@@ -40,7 +41,8 @@ def check_text(text: str, field: str, chars_max: int) -> str:
             f"{field} holds a NUL character at position {text.index(chr(0))}. "
             "Take it out: memory is text."
         )
-    if found := SURROGATE.search(text):
+    # ASCII is told by the string itself; a million characters are not gone through for it.
+    if not text.isascii() and (found := SURROGATE.search(text)):
         raise InvalidInput(
             f"{field} holds an unpaired surrogate (\\u{ord(found.group()):04x}) at position "
             f"{found.start()}, half of a character. Send the whole character, or leave it out."

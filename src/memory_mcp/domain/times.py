@@ -11,7 +11,7 @@ from memory_mcp.domain.errors import InvalidInput
 
 def to_iso(moment: datetime) -> str:
     """The stored form of `moment` (an aware datetime): UTC, milliseconds, `Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"  # for +00:00
 
 
 def from_iso(stored: str) -> datetime:
@@ -99,4 +99,10 @@ def for_reading(moment: datetime) -> str:
 
 def in_words(moment: datetime) -> str:
     """`8 May 2023`: how dates are indexed, as people write and ask for them."""
-    return f"{moment.day} {moment:%B %Y}"
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)

@@ -5,9 +5,19 @@ says nothing. Bits find candidates, 8-bit numbers rank them.
 """
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from operator import mul
-from struct import pack, unpack
+from struct import unpack
+from sys import byteorder
+
+Packed = tuple[bytes, bytes]
+"""A vector as the store keeps it: 8 bits a number, and 1 bit a number; both empty for all zeros."""
+
+
+def packed(vectors: Iterable[Sequence[float]]) -> list[Packed]:
+    """Vectors as the store keeps them."""
+    return [(to_int8(vector), to_bits(vector)) if any(vector) else (b"", b"") for vector in vectors]
 
 
 def to_int8(vector: Sequence[float]) -> bytes:
@@ -15,8 +25,10 @@ def to_int8(vector: Sequence[float]) -> bytes:
 
     The stretch differs from vector to vector, so compare by cosine only.
     """
-    peak = max(map(abs, vector), default=0.0) or 1.0
-    return pack(f"{len(vector)}b", *[round(number / peak * 127) for number in vector])
+    peak = max(max(vector, default=0.0), -min(vector, default=0.0)) or 1.0
+    # In single precision, the lowest byte of a number so large is the whole number added to it.
+    whole = array("f", [number / peak * 127 + _WHOLE for number in vector])
+    return whole.tobytes()[_LOWEST_BYTE]
 
 
 def to_bits(vector: Sequence[float]) -> bytes:
@@ -24,8 +36,14 @@ def to_bits(vector: Sequence[float]) -> bytes:
 
     The first number is the lowest bit of the first byte, as in `vec_quantize_binary` of sqlite-vec.
     """
-    bits = "".join(["1" if number > 0 else "0" for number in reversed(vector)])
-    return int(bits or "0", base=2).to_bytes((len(vector) + 7) // 8, "little")
+    bits = bytes(map((0.0).__lt__, vector)).translate(_AS_DIGITS)[::-1]
+    return int(bits or b"0", base=2).to_bytes((len(vector) + 7) // 8, "little")
+
+
+_WHOLE = 1.5 * 2**23
+"""So large that a single-precision number has no bit for a fraction, and rounds."""
+_LOWEST_BYTE = slice(0 if byteorder == "little" else 3, None, 4)
+_AS_DIGITS = b"01" + bytes(254)
 
 
 def cosine_int8(a: bytes, b: bytes) -> float:

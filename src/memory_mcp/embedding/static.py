@@ -52,7 +52,7 @@ TEXT_CHARS_MAX = 2**13
 # Longer words are unknown to BERT's tokeniser; nothing but noise is that long.
 WORD_CHARS_MAX = 100
 # Sums kept for words met before, 1.2 kB each. In conversations 93 words in 100 are found here.
-WORDS_CACHED_MAX = 2**10
+WORDS_CACHED = 2**10
 # Characters kept in the normaliser; all that a person writes in, and no room for all of Unicode.
 CHARS_CACHED_MAX = 2**14
 
@@ -67,10 +67,10 @@ class StaticEmbedder:
     dims = DIMS
     inline = True
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, words_cached: int = WORDS_CACHED) -> None:
         """Name the table, by default the one in the package; it is opened when first needed."""
         self._path = path or TABLE
-        self._word = lru_cache(WORDS_CACHED_MAX)(self._sum_of_word)
+        self._word = lru_cache(words_cached)(self._sum_of_word)
 
     def embed(self, texts: Sequence[str]) -> "list[array[float]]":
         """One vector of length 1 for each text; zeros for a text without any known word.

@@ -16,8 +16,8 @@ from memory_mcp.ports.messages import (
     SessionEdit,
     SummaryStore,
 )
-from memory_mcp.ports.models import ChatModel, Clock, Embedder, TokenCounter, Vector
-from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, UpkeepStore
+from memory_mcp.ports.models import BulkEmbedder, ChatModel, Clock, Embedder, TokenCounter, Vector
+from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, TakenIn, UpkeepStore
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
 from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
@@ -29,6 +29,7 @@ __all__ = [
     "Appended",
     "Backlog",
     "BlockStore",
+    "BulkEmbedder",
     "Candidate",
     "Change",
     "ChatModel",
@@ -63,6 +64,7 @@ __all__ = [
     "StatisticsStore",
     "Stores",
     "SummaryStore",
+    "TakenIn",
     "TokenCounter",
     "Unembedded",
     "UpkeepStore",

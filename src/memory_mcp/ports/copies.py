@@ -6,9 +6,12 @@ from typing import Literal, Protocol
 
 from memory_mcp.domain.copies import Copy
 
-CopyKind = Literal["block_version", "conversation", "forgotten", "message", "passage"]
+CopyKind = Literal[
+    "block_version", "conversation", "forgotten", "message", "passage", "forgotten_text"
+]
 
-"""The kinds of copies that there may be many of."""
+"""The kinds of copies that there may be many of, in the order in which they are taken in: what is
+there must not stay out for what was forgotten beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ class Appended:
 
     stored: Sequence[MessageId]
     known: Sequence[MessageId]
-    """Those that were there already, by external id, or that were forgotten since."""
+    """Those that were there already, by external id."""
+    forgotten: Sequence[MessageId] = ()
+    """Those that were forgotten since, and stay so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from memory_mcp.domain.chat import ChatReply, ChatRequest
+from memory_mcp.domain.vectors import Packed
 
 if TYPE_CHECKING:
     Vector = array[float]
@@ -43,6 +44,23 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One unit vector for each text; zeros for a text with nothing it knows.
+
+        Raises:
+            EmbedderError: the embedder cannot run.
+        """
+        ...
+
+
+class BulkEmbedder(Protocol):
+    """The same embedder in processes of its own, for many thousands of texts."""
+
+    @property
+    def parallel(self) -> int:
+        """How many calls run at once."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> list[Packed]:
+        """For each text its vector as the store keeps it.
 
         Raises:
             EmbedderError: the embedder cannot run.

@@ -9,17 +9,28 @@ from memory_mcp.domain.ids import (
     AgentId,
     PassageId,
 )
-from memory_mcp.domain.passages import NewPassage, Passage
+from memory_mcp.domain.passages import Coming, NewPassage, Passage
 from memory_mcp.ports.models import Vector
 from memory_mcp.ports.searching import Candidate, PassageFilter, Question
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A passage that was filed; `refreshed` when the same text was there already."""
+    """A passage that was filed; `refreshed` when it was there already."""
 
     passage: Passage
     refreshed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What became of the passages that a file brought: how many of each."""
+
+    stored: int
+    known: int
+    """Those that are there, and those that were superseded."""
+    forgotten: int
+    """Those that were forgotten here: a file doesn't bring them back."""
 
 
 class PassageStore(Protocol):
@@ -31,12 +42,20 @@ class PassageStore(Protocol):
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there.
+        """Store passages that somebody tells now; one that is there is refreshed.
 
         What one supersedes is removed in the same step, and kept for some days.
 
         Raises:
             PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
+        """
+        ...
+
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
+        """Store passages that a file brings; known ones are refreshed, and vectors follow.
+
+        One that was copied from another store, and is here under its id, stays as it is. One that
+        was forgotten or superseded here stays out.
         """
         ...
 

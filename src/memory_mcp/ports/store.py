@@ -9,7 +9,7 @@ from memory_mcp.domain.ids import (
     AgentId,
 )
 from memory_mcp.domain.statistics import Statistics
-from memory_mcp.ports.models import Vector
+from memory_mcp.domain.vectors import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,19 @@ class Outbox(Protocol):
         """A number that differs whenever any process has committed since the last call."""
         ...
 
+    async def others_committed(self) -> bool:
+        """Whether another process has committed since the last call; the first call says no."""
+        ...
+
 
 class IndexStore(Protocol):
     """The derived indexes."""
 
-    async def unembedded(self, limit: int) -> list[Unembedded]:
-        """Rows that wait for a vector, oldest first."""
+    async def unembedded(self, limit: int, after: Unembedded | None = None) -> list[Unembedded]:
+        """Rows that wait for a vector, in a fixed order; those after one of them, if given."""
         ...
 
-    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Vector]) -> None:
+    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
         """Give rows their vectors."""
         ...
 

@@ -7,17 +7,18 @@ from datetime import UTC
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.exact import exact_runs
 from memory_mcp.domain.ids import AgentId, PassageId
-from memory_mcp.domain.passages import NewPassage, Passage, TagMatch, text_to_embed
+from memory_mcp.domain.passages import Coming, NewPassage, Passage, TagMatch, text_to_embed
 from memory_mcp.domain.query import search_terms
 from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
     PASSAGE_CHARS_MAX,
     QUERY_CHARS_MAX,
+    SOURCE_CHARS_MAX,
     require_tags,
     require_text,
 )
 from memory_mcp.domain.times import parse_window
-from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question
+from memory_mcp.ports import Filed, PassageFilter, PassageStore, Question, TakenIn, Vector
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
@@ -53,17 +54,35 @@ class Archival:
         self._indexing = indexing
 
     async def file(self, agent_id: AgentId, passages: Sequence[NewPassage]) -> list[Filed]:
-        """Store passages; the same text again refreshes the one that is there.
+        """Store passages that somebody tells now; the same one again refreshes the one there.
+
+        It is the same if its text is, letter by letter, and its date is no other.
 
         Raises:
             InvalidInput: one cannot be stored; none was.
         """
-        checked = [checked_passage(passage) for passage in passages]
-        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
-        vectors = await self._indexing.for_write(texts)
+        checked, vectors = await self._prepared(passages)
         filed = await self._store.file(agent_id, checked, vectors)
         self._indexing.stored(vectors, again=any(one.refreshed for one in filed))
         return filed
+
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
+        """Store passages that a file brings, made of what `checked_passage` made; vectors follow.
+
+        The same one again refreshes the one there. It is the same if its text is, letter by letter,
+        with its date and its source; or its text with its external id. One that was forgotten or
+        superseded here stays out.
+        """
+        taken = await self._store.take_in(agent_id, passages)
+        self._indexing.stored([None])
+        return taken
+
+    async def _prepared(
+        self, passages: Sequence[NewPassage]
+    ) -> tuple[list[NewPassage], Sequence[Vector | None]]:
+        checked = [checked_passage(passage) for passage in passages]
+        texts = [text_to_embed(passage.content, passage.occurred_at) for passage in checked]
+        return checked, await self._indexing.for_write(texts)
 
     async def search(
         self,
@@ -129,5 +148,10 @@ def checked_passage(passage: NewPassage) -> NewPassage:
     require_text(passage.content, "content", PASSAGE_CHARS_MAX)
     if passage.external_id is not None:
         require_text(passage.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
+    if passage.source is not None:
+        require_text(passage.source, "source", SOURCE_CHARS_MAX)
     occurred_at = passage.occurred_at.astimezone(UTC) if passage.occurred_at else None
-    return replace(passage, tags=require_tags(list(passage.tags)), occurred_at=occurred_at)
+    tags = require_tags(list(passage.tags))
+    if tags == passage.tags and occurred_at is passage.occurred_at:
+        return passage  # as nearly all are: an import makes hundreds of thousands
+    return replace(passage, tags=tags, occurred_at=occurred_at)

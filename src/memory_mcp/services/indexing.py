@@ -5,25 +5,33 @@ its row is not yet found by meaning.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 from anyio import to_thread
 
 from memory_mcp.domain.errors import EmbedderError, StoreError
-from memory_mcp.ports import Embedder, IndexStore, Vector
+from memory_mcp.domain.vectors import Packed, packed
+from memory_mcp.ports import BulkEmbedder, Embedder, IndexStore, Unembedded, Vector
+from memory_mcp.services.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 200
+BULK_ROWS = 1_000
+"""Past so many, other processes are worth starting. Each batch waits for the disk once."""
 
 
 class Indexing:
     """Runs the embedder off the event loop; without one, search is lexical."""
 
-    def __init__(self, store: IndexStore, embedder: Embedder | None) -> None:
+    def __init__(
+        self, store: IndexStore, embedder: Embedder | None, bulk: BulkEmbedder | None = None
+    ) -> None:
+        """`bulk` makes vectors where very many are wanted; without it `embedder` makes all."""
         self._store = store
         self._embedder = embedder
+        self._bulk = bulk
         self._wake = anyio.Event()
         self.problem: str | None = None
         """Why the embedder cannot run, once it could not."""
@@ -47,19 +55,44 @@ class Indexing:
         vectors = await self._embed([text]) if text else None
         return vectors[0] if vectors and any(vectors[0]) else None
 
-    async def catch_up(self) -> int:
-        """Give every row without a vector its vector; how many were made."""
-        made = 0
-        while self._embedder is not None:
-            rows = await self._store.unembedded(BATCH_ROWS)
-            if not rows:
-                break
-            vectors = await self._embed([row.text for row in rows])
-            if vectors is None:
-                break
-            await self._store.add_vectors(rows, vectors)
-            made += len(rows)
-        return made
+    async def catch_up(
+        self, pace: Pace | None = None, told: Callable[[int], None] = lambda _: None
+    ) -> int:
+        """Give every row without a vector its vector; how many were made.
+
+        `told` is called after each batch, with the number of vectors so far.
+        """
+        if self._embedder is None:
+            return 0
+        batches = _Batches(self._store, pace, told)
+        rows = await batches.take(BATCH_ROWS)
+        while rows and (vectors := await self._packed(rows)) is not None:
+            await batches.store(rows, vectors)
+            if self._bulk is not None and batches.made >= BULK_ROWS:
+                await self._catch_up_everywhere(self._bulk, batches)
+            rows = await batches.take(BATCH_ROWS)
+        return batches.made
+
+    async def _catch_up_everywhere(self, bulk: BulkEmbedder, batches: "_Batches") -> None:
+        """Have all further rows embedded in other processes, several batches at once."""
+        failed: list[StoreError] = []
+
+        async def work() -> None:
+            try:
+                while rows := await batches.take(BULK_ROWS):
+                    await batches.store(rows, await bulk.embed([row.text for row in rows]))
+            except EmbedderError as error:
+                self._without_embedder(error)
+            except StoreError as error:  # raised below, not in a group of one
+                failed.append(error)
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            # One more than there are processes: while it stores, all of them have work.
+            for _ in range(bulk.parallel + 1):
+                tasks.start_soon(work)
+        if failed:
+            raise failed[0]
 
     async def rebuild(self) -> int:
         """Make every index anew; how many vectors were made."""
@@ -78,13 +111,53 @@ class Indexing:
             with anyio.move_on_after(300):
                 await self._wake.wait()
 
+    async def _packed(self, rows: Sequence[Unembedded]) -> list[Packed] | None:
+        vectors = await self._embed([row.text for row in rows])
+        return None if vectors is None else await to_thread.run_sync(packed, vectors)
+
     async def _embed(self, texts: Sequence[str]) -> list[Vector] | None:
         if self._embedder is None:
             return None
         try:
             return await to_thread.run_sync(self._embedder.embed, texts)
         except EmbedderError as error:
-            logger.error("search is by words only: %s", error)
-            self.problem = f"search is by words only: {error}"
-            self._embedder = None
+            self._without_embedder(error)
             return None
+
+    def _without_embedder(self, error: EmbedderError) -> None:
+        logger.error("search is by words only: %s", error)
+        self.problem = f"search is by words only: {error}"
+        self._embedder = None
+
+
+class _Batches:
+    """The rows without a vector, handed out batch by batch to whoever has time."""
+
+    def __init__(self, store: IndexStore, pace: Pace | None, told: Callable[[int], None]) -> None:
+        self.made = 0
+        self._store = store
+        self._pace = pace
+        self._told = told
+        self._last: Unembedded | None = None
+        self._lock = anyio.Lock()
+        self._writing = anyio.Lock()
+
+    async def take(self, most: int) -> list[Unembedded]:
+        """The next rows; none at the end."""
+        async with self._lock:
+            rows = await self._store.unembedded(most, self._last)
+            if rows:
+                self._last = rows[-1]
+            return rows
+
+    async def store(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
+        """Give rows their vectors."""
+        if self._pace is None:
+            await self._store.add_vectors(rows, vectors)
+        else:
+            async with self._writing:  # one at a time, or rests would be no rests
+                for piece in self._pace.pieces(list(zip(rows, vectors, strict=True))):
+                    await self._store.add_vectors([row for row, _ in piece], [v for _, v in piece])
+                    await self._pace.rest()
+        self.made += len(rows)
+        self._told(self.made)

@@ -61,7 +61,7 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Messages that may be stored, with their vectors."""
+    """Messages that may be stored, with their vectors, or `None` for those that follow."""
 
     messages: Sequence[NewMessage]
     vectors: Sequence[Vector | None]
@@ -89,7 +89,7 @@ class Recall:
     async def unknown(
         self, agent_id: AgentId, messages: Sequence[NewMessage]
     ) -> Sequence[NewMessage]:
-        """Those that are not stored yet, so that an import need not prepare the others again."""
+        """Those that are not stored yet: an import takes the write door for these alone."""
         known = await self._store.known(agent_id, messages)
         return [each for place, each in enumerate(messages) if place not in known]
 

@@ -21,15 +21,16 @@ from memory_mcp.domain.copies import Copy, kind_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import Coming, NewPassage, coming
 from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
 from memory_mcp.services.copies import checked_copy
+from memory_mcp.services.pace import Pace
 from memory_mcp.services.recall import Prepared, checked_message
 from memory_mcp.transfer.report import HeldIn, Item, Report
 
-BATCH_ROWS = 500
-BATCH_CHARS = 4_000_000
+BATCH_ROWS = 5_000
+BATCH_CHARS = 2_500_000
 
 Advance = Callable[[Report], None]
 
@@ -40,7 +41,9 @@ class _Batch:
 
     owner: AgentChoice | HeldIn | None
     items: Sequence[Item]
-    prepared: Prepared | None
+    messages: Sequence[NewMessage] | None
+    """Of messages those that no earlier import brought."""
+    passages: Sequence[Coming]
 
 
 async def import_items(
@@ -109,6 +112,7 @@ class _Import:
         self._report = report
         self._host = host
         self._project_by = project_by
+        self._pace = Pace(services.outbox)
         self._ids: dict[AgentChoice | HeldIn, AgentId] = {}
         self._recorded: dict[str, AgentId | None] = {}
         """Sessions by their host's ids, and whose they are as far as that is known."""
@@ -116,54 +120,58 @@ class _Import:
     async def prepare(
         self, items: Iterator[Item], sending: MemoryObjectSendStream[_Batch | Exception]
     ) -> None:
-        """Read, check and embed; what stops the reading is sent on, after what came before it."""
+        """Read and check; what stops the reading is sent on, after what came before it."""
         batches = _batches(items, self._report)
         async with sending:
             while True:
                 try:
                     with self._timed("reading"):
-                        read = await to_thread.run_sync(next, batches, None)
+                        read = await to_thread.run_sync(_next, batches)
                     if read is None:
                         return
-                    owner, found = read
+                    owner, found, passages = read
                     messages = [each.what for each in found if isinstance(each.what, NewMessage)]
-                    prepared = await self._prepared(owner, messages) if messages else None
-                    await sending.send(_Batch(owner, found, prepared))
+                    new = await self._unknown(owner, messages) if messages else None
+                    await sending.send(_Batch(owner, found, new, passages))
                 except Exception as error:  # noqa: BLE001 - raised again where batches are stored
                     await sending.send(error)
                     return
 
-    async def _prepared(
+    async def _unknown(
         self, owner: AgentChoice | HeldIn | None, messages: Sequence[NewMessage]
-    ) -> Prepared:
-        """Messages with their vectors, without those that an earlier import brought."""
-        recall = self._services.recall
+    ) -> Sequence[NewMessage]:
         with self._timed("reading"):
             agent_id = await self._agent_id(owner, messages[0].conversation)
-            new = await recall.unknown(agent_id, messages)
+            new = await self._services.recall.unknown(agent_id, messages)
             self._count("message", 0, len(messages) - len(new))
-        with self._timed("embedding"):
-            return await recall.prepare(new)
+            return new
 
     async def store(self, batch: _Batch) -> None:
         """Store one batch."""
         with self._timed("storing"):
-            if batch.prepared is not None:
-                if not batch.prepared.messages:
+            if batch.messages is not None:
+                if not batch.messages:
                     return
-                conversation = batch.prepared.messages[0].conversation
-                agent_id = await self._agent_id(batch.owner, conversation)
-                appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
-                self._count("message", len(appended.stored), len(appended.known))
+                agent_id = await self._agent_id(batch.owner, batch.messages[0].conversation)
+                for piece in self._pace.pieces(batch.messages):
+                    # Text first: the vectors of all that came are made at the end, on every core.
+                    prepared = Prepared(piece, [None] * len(piece))
+                    appended = await self._services.recall.store(agent_id, prepared, self._host)
+                    self._count("message", len(appended.stored), len(appended.known))
+                    self._stays_forgotten("messages", len(appended.forgotten))
+                    await self._pace.rest()
                 return
-            passages = [each.what for each in batch.items if isinstance(each.what, NewPassage)]
-            if passages:
+            if batch.passages:
                 agent_id = await self._agent_id(batch.owner)
-                filed = await self._services.archival.file(agent_id, passages)
-                known = sum(each.refreshed for each in filed)
-                self._count("passage", len(filed) - known, known)
+                for piece in self._pace.pieces(batch.passages):
+                    taken = await self._services.archival.take_in(agent_id, piece)
+                    self._count("passage", taken.stored, taken.known)
+                    self._stays_forgotten("passages", taken.forgotten)
+                    await self._pace.rest()
                 return
-            await self._put([(each, each.what) for each in batch.items])
+            for piece in self._pace.pieces(batch.items):
+                await self._put([(each, each.what) for each in piece])
+                await self._pace.rest()
 
     async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
         outcomes = await self._services.copies.put([copy for _, copy in told])
@@ -175,6 +183,8 @@ class _Import:
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""
+        with self._timed("embedding"):
+            await self._services.indexing.catch_up(self._pace)
         with self._timed("summarising"):
             # The user's shared blocks are the default agent's, whoever came first.
             await self._services.agents.choose(AgentChoice())
@@ -182,8 +192,6 @@ class _Import:
             for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
-        with self._timed("embedding"):
-            await self._services.indexing.catch_up()
 
     async def _agent_id(
         self, owner: AgentChoice | HeldIn | None, conversation: str | None = None
@@ -215,6 +223,10 @@ class _Import:
         if stored:
             self._report.nouns[noun] += stored
 
+    def _stays_forgotten(self, nouns: str, number: int) -> None:
+        if number:
+            self._report.left_out[f"{nouns} that were forgotten here, not brought back"] += number
+
     @contextmanager
     def _timed(self, stage: str) -> Generator[None]:
         began = time.perf_counter()
@@ -224,9 +236,19 @@ class _Import:
             self._report.seconds[stage] += time.perf_counter() - began  # pyright: ignore[reportArgumentType] - seconds are no whole numbers
 
 
-def _batches(
-    items: Iterator[Item], report: Report
-) -> Iterator[tuple[AgentChoice | HeldIn | None, list[Item]]]:
+_Found = tuple[AgentChoice | HeldIn | None, list[Item]]
+"""Items that can be stored together, and whose they are."""
+
+
+def _next(batches: Iterator[_Found]) -> tuple[*_Found, list[Coming]] | None:
+    """The next batch, with its passages computed: what waits for the store, computes nothing."""
+    if (found := next(batches, None)) is None:
+        return None
+    passages = [coming(each.what) for each in found[1] if isinstance(each.what, NewPassage)]
+    return *found, passages
+
+
+def _batches(items: Iterator[Item], report: Report) -> Iterator[_Found]:
     """Items that can be stored together. What stops the reading comes after what was read."""
     batch: list[Item] = []
     chars, group = 0, None

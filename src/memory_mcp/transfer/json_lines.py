@@ -5,9 +5,9 @@ of `domain/copies.py`; they come back with their ids, so that an export of the c
 
 A line without `kind` is a message or a passage, as people and scripts write them. Messages: `role`,
 `content`, `created_at` (ISO 8601), `conversation`; optional `name` (the speaker), `external_id`,
-`metadata`. Passages: `content`; optional `tags`, `occurred_at`, `external_id`, `metadata`. One
-without `external_id` gets one from what it says, so that the same file may be imported again, after
-an interruption or by mistake, without storing anything twice.
+`metadata`. Passages: `content`; optional `tags`, `occurred_at`, `source`, `external_id`,
+`metadata`. One without `external_id` gets one from what it says, so that the same file may be
+imported again, after an interruption or by mistake, without storing anything twice.
 """
 
 import hashlib
@@ -112,6 +112,7 @@ def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
                 tags=tuple(copy.tags),
                 occurred_at=from_iso(copy.occurred_at) if copy.occurred_at else None,
                 origin=copy.origin,
+                source=copy.source,
                 external_id=copy.external_id,
                 metadata=copy.metadata,
                 copied=Copied(
@@ -172,6 +173,7 @@ def _read_passage(told: dict[str, Any]) -> NewPassage:
         tags=tuple(tags),
         occurred_at=parse_moment(occurred_at, "occurred_at") if occurred_at else None,
         origin="import",
+        source=_text(told, "source", required=False),
         external_id=_text(told, "external_id"),
         metadata=_metadata(told),
     )
@@ -182,7 +184,8 @@ MESSAGES = Line(
     _read_message,
 )
 PASSAGES = Line(
-    frozenset({"content", "tags", "occurred_at", "external_id", "metadata"}), _read_passage
+    frozenset({"content", "tags", "occurred_at", "source", "external_id", "metadata"}),
+    _read_passage,
 )
 
 

@@ -46,6 +46,7 @@ def _memory(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]:
         tags=tuple(tag for each in tags if (tag := name_of(each))),
         occurred_at=moment_of(told.get("created_at")),
         origin="import:mem0",
+        source=next((f"{each}:{name}" for each in _IDS if (name := name_of(told.get(each)))), None),
         external_id=f"mem0:{key}:{digest}" if key else None,
         metadata=metadata or None,
     )

@@ -61,7 +61,7 @@ async def conversation_append(
     )
     appended = await call.services.recall.append(call.agent_id, [message], call.host)
     statistics = await call.services.view.statistics(call.agent_id)
-    (recorded,) = (*appended.stored, *appended.known)
+    (recorded,) = (*appended.stored, *appended.known, *appended.forgotten)
     return Answer(
         f"Recorded; {counted(statistics.messages, 'message')} in recall. [{recorded}]",
         {"id": recorded, "conversation": message.conversation},

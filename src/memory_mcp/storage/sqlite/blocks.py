@@ -335,7 +335,7 @@ def put_value(
     for owner, own_label in attached if lines else ():
         passages = _passages(session, seq, own_label, lines)
         none = [None] * len(lines)
-        file_passages(session, indexes, owner, passages, none, now, keep_dates=True)
+        file_passages(session, indexes, owner, passages, none, now, "moved")
 
 
 def blocks_of(session: Session, agent_id: AgentId) -> list[Block]:

@@ -13,6 +13,7 @@ from memory_mcp.domain.copies import (
     ConversationCopy,
     Copy,
     ForgottenCopy,
+    ForgottenTextCopy,
     MessageCopy,
     PassageCopy,
     ReflectedCopy,
@@ -65,7 +66,7 @@ _PAGES: dict[CopyKind, str] = {
         SELECT f.rowid_, f.id, a.name, f.conversation, f.external_id, f.forgotten_at,
             {_ALIASES.format("f")}
         FROM (SELECT *, row_number() OVER (ORDER BY id) AS rowid_ FROM forgotten
-            WHERE agent_seq {_OF_THESE}) f JOIN agents a ON a.seq = f.agent_seq
+            WHERE noun = 'message' AND agent_seq {_OF_THESE}) f JOIN agents a ON a.seq = f.agent_seq
         WHERE f.rowid_ > :after ORDER BY f.rowid_ LIMIT :limit""",
     "message": f"""
         SELECT m.seq, m.id, a.name, c.external_id, m.role, m.name, m.content, m.created_at,
@@ -76,10 +77,17 @@ _PAGES: dict[CopyKind, str] = {
     "passage": f"""
         SELECT p.seq, p.id, a.name, p.content,
             (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
-            p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.supersedes, p.external_id,
-            p.metadata
+            p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.source, p.supersedes,
+            p.external_id, p.metadata
         FROM passages p JOIN agents a ON a.seq = p.agent_seq
         WHERE p.seq > :after AND p.agent_seq {_OF_THESE} ORDER BY p.seq LIMIT :limit""",
+    "forgotten_text": f"""
+        SELECT f.rowid_, f.id, a.name, f.noun, f.digest, f.source, f.external_id, f.superseded_by,
+            f.forgotten_at
+        FROM (SELECT *, row_number() OVER (ORDER BY id) AS rowid_ FROM forgotten
+            WHERE digest IS NOT NULL AND agent_seq {_OF_THESE}) f
+            JOIN agents a ON a.seq = f.agent_seq
+        WHERE f.rowid_ > :after ORDER BY f.rowid_ LIMIT :limit""",
 }
 _SUMMARIES = f"""
 SELECT s.id, a.name, s.text,
@@ -129,6 +137,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING seq
 _PUT_FORGOTTEN = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
 SELECT ?1, 'message', ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE id = ?1)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+_PUT_FORGOTTEN_TEXT = """
+INSERT INTO forgotten
+    (id, noun, agent_seq, digest, source, external_id, superseded_by, forgotten_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM passages WHERE id = ?1)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _MESSAGE_SEQ = "SELECT coalesce(max(seq), 0) FROM messages WHERE id = ?"
@@ -274,6 +288,11 @@ def _forgotten(row: Row) -> Copy:
     return ForgottenCopy(**told, aliases=json.loads(row[-1]) or None)
 
 
+def _forgotten_text(row: Row) -> Copy:
+    names = ("id", "agent", "noun", "digest", "source", "external_id", "superseded_by")
+    return ForgottenTextCopy(**dict(zip((*names, "forgotten_at"), row, strict=True)))
+
+
 def _message(row: Row) -> Copy:
     return MessageCopy(
         id=row[0],
@@ -299,9 +318,10 @@ def _passage(row: Row) -> Copy:
         created_at=row[5],
         refreshed_at=row[6],
         origin=row[7],
-        supersedes=row[8],
-        external_id=row[9],
-        metadata=json.loads(row[10]) if row[10] else None,
+        source=row[8],
+        supersedes=row[9],
+        external_id=row[10],
+        metadata=json.loads(row[11]) if row[11] else None,
     )
 
 
@@ -316,6 +336,7 @@ _FROM_ROW: dict[CopyKind, Callable[[Row], Copy]] = {
     "forgotten": _forgotten,
     "message": _message,
     "passage": _passage,
+    "forgotten_text": _forgotten_text,
 }
 
 
@@ -349,6 +370,11 @@ def _put(session: Session, copy: Copy, now: str) -> Put:
                 return KNOWN
             add_aliases(session, agent, MessageId(copy.id), copy.aliases or ())
             return STORED
+        case ForgottenTextCopy():
+            agent = _agent_seq(session, copy.agent)
+            came_from = (copy.digest, copy.source, copy.external_id, copy.superseded_by)
+            row = (copy.id, copy.noun, agent, *came_from, copy.forgotten_at)
+            return STORED if session.value(_PUT_FORGOTTEN_TEXT, row) else KNOWN
         case SummaryCopy():
             return _put_summary(session, copy)
         case MessageCopy() | PassageCopy():

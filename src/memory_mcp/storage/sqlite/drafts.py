@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.passages import file_passages
-from memory_mcp.storage.sqlite.removed import remove_messages, remove_passages, restore
+from memory_mcp.storage.sqlite.removed import BY_UNDO, remove_messages, remove_passages, restore
 from memory_mcp.storage.sqlite.session import Session
 
 _CHANGE = """
@@ -226,7 +226,7 @@ def _undo(
             if ended_at is not None and row[1] > to_iso(ended_at):
                 return f"{change.noun_id}: somebody filed the same text again since", False
             removed = [PassageId(change.noun_id)]
-            remove_passages(session, indexes, agent_id, removed, by="undo", now=now)
+            remove_passages(session, indexes, agent_id, removed, by=BY_UNDO, now=now)
             return f"{change.noun_id} is filed no more", True
         case "passage", "superseded" if _is_superseded(session, after.get("by", "")):
             return f"{change.noun_id}: what took its place was itself replaced since", False

@@ -9,7 +9,7 @@ from memory_mcp.domain.messages import text_to_embed
 from memory_mcp.domain.passages import text_to_embed as passage_text_to_embed
 from memory_mcp.domain.statistics import IndexState
 from memory_mcp.domain.times import from_iso
-from memory_mcp.domain.vectors import to_bits, to_int8
+from memory_mcp.domain.vectors import Packed, packed
 from memory_mcp.ports import Unembedded, Vector
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.session import Session
@@ -33,11 +33,13 @@ VECTORS = (MESSAGES, PASSAGES)
 
 _UNEMBEDDED_MESSAGES = """
 SELECT m.seq, coalesce(m.name, m.role), m.created_at, m.content
-FROM waiting w JOIN messages m ON m.seq = w.seq WHERE w.noun = 'message' ORDER BY w.seq LIMIT ?
+FROM waiting w JOIN messages m ON m.seq = w.seq
+WHERE w.noun = 'message' AND w.seq > ? ORDER BY w.seq LIMIT ?
 """
 _UNEMBEDDED_PASSAGES = """
 SELECT p.seq, p.content, p.occurred_at
-FROM waiting w JOIN passages p ON p.seq = w.seq WHERE w.noun = 'passage' ORDER BY w.seq LIMIT ?
+FROM waiting w JOIN passages p ON p.seq = w.seq
+WHERE w.noun = 'passage' AND w.seq > ? ORDER BY w.seq LIMIT ?
 """
 _STILL_WAITING = {
     index: f"SELECT row.seq, row.agent_seq FROM waiting w "
@@ -45,6 +47,11 @@ _STILL_WAITING = {
     "WHERE w.noun = ? AND w.seq IN (SELECT value FROM json_each(?))"
     for index in VECTORS
 }
+_DONE = """
+DELETE FROM waiting WHERE noun = ? AND seq IN (SELECT value FROM json_each(?))
+"""
+FAR = 2**62
+"""A place after all others."""
 _SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 VectorRow = tuple[int, int, Vector | None]
@@ -97,10 +104,11 @@ class Indexes:
         here = [
             (seq, agent, vector) for seq, agent, vector in rows if vector is not None and usable
         ]
-        self._put(session, index, here)
+        small = packed(vector for *_, vector in here)
+        self._put(session, index, [(*row[:2], each) for row, each in zip(here, small, strict=True)])
         done = {seq for seq, _, _ in here}
         later = [(index.noun, seq) for seq, _, _ in rows if seq not in done]
-        session.run_many("INSERT OR IGNORE INTO waiting VALUES (?, ?)", later)
+        session.insert("INSERT OR IGNORE INTO waiting", later)
 
     def replace_vector(self, session: Session, index: VectorIndex, row: VectorRow) -> None:
         """Give a row another vector, as the text it is embedded by has changed."""
@@ -123,28 +131,30 @@ class Indexes:
         return self.vectors_usable
 
     def _put(
-        self, session: Session, index: VectorIndex, rows: Sequence[tuple[int, int, Vector]]
+        self, session: Session, index: VectorIndex, rows: Sequence[tuple[int, int, Packed]]
     ) -> None:
         # A vector of zeros (a text without one known word) is near to nothing and is not kept.
-        told = [(seq, agent, vector) for seq, agent, vector in rows if any(vector)]
-        session.run_many(
-            f"INSERT OR REPLACE INTO {index.vectors} (seq, vector) VALUES (?, ?)",
-            [(seq, to_int8(vector)) for seq, _, vector in told],
+        told = [(seq, agent, *each) for seq, agent, each in rows if each[0]]
+        session.insert(
+            f"INSERT OR REPLACE INTO {index.vectors} (seq, vector)",
+            [(seq, numbers) for seq, _, numbers, _ in told],
         )
-        session.run_many(
-            f"INSERT INTO {index.signs} (seq, agent_seq, signs) VALUES (?, ?, ?)",
-            [(seq, agent, to_bits(vector)) for seq, agent, vector in told],
+        session.insert(
+            f"INSERT INTO {index.signs} (seq, agent_seq, signs)",
+            [(seq, agent, signs) for seq, agent, _, signs in told],
         )
 
-    async def unembedded(self, limit: int) -> list[Unembedded]:
-        """Rows that wait for a vector, oldest first."""
+    async def unembedded(self, limit: int, after: Unembedded | None = None) -> list[Unembedded]:
+        """Rows that wait for a vector, messages first, oldest first; those after one, if given."""
         if not self.vectors_usable:
             return []
+        last_message = -1 if after is None else after.seq if after.noun == "message" else FAR
+        last_passage = after.seq if after and after.noun == "passage" else -1
         messages = await self._database.read(
-            lambda session: session.all(_UNEMBEDDED_MESSAGES, (limit,))
+            lambda session: session.all(_UNEMBEDDED_MESSAGES, (last_message, limit))
         )
         passages = await self._database.read(
-            lambda session: session.all(_UNEMBEDDED_PASSAGES, (limit - len(messages),))
+            lambda session: session.all(_UNEMBEDDED_PASSAGES, (last_passage, limit - len(messages)))
         )
         return [
             Unembedded("message", seq, text_to_embed(speaker, from_iso(at), content))
@@ -154,7 +164,7 @@ class Indexes:
             for seq, content, at in passages
         ]
 
-    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Vector]) -> None:
+    async def add_vectors(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
         """Give rows their vectors. Rows that got one meanwhile, or were forgotten, are left."""
         by_place = {(row.noun, row.seq): vector for row, vector in zip(rows, vectors, strict=True)}
 
@@ -166,10 +176,7 @@ class Indexes:
                 waiting = session.all(_STILL_WAITING[index], (index.noun, json.dumps(places)))
                 found = [(seq, agent, by_place[index.noun, seq]) for seq, agent in waiting]
                 self._put(session, index, found)
-                session.run_many(
-                    "DELETE FROM waiting WHERE noun = ? AND seq = ?",
-                    [(index.noun, seq) for seq in places],
-                )
+                session.run(_DONE, (index.noun, json.dumps(places)))
 
         await self._database.write(add)
 

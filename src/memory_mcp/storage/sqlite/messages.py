@@ -29,7 +29,7 @@ from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.removed import forgotten_id, has_forgotten
+from memory_mcp.storage.sqlite.removed import forgotten_among, forgotten_id, has_forgotten
 from memory_mcp.storage.sqlite.retold import add_aliases, retold
 from memory_mcp.storage.sqlite.search import (
     COUNT_ALL,
@@ -54,19 +54,23 @@ _LAST_ARRIVED = f"""
 SELECT {_COLUMNS} {_FROM} WHERE row.agent_seq = ? AND row.seq > ? ORDER BY row.seq DESC LIMIT ?
 """
 # CROSS: what is asked for comes first, or SQLite goes through all the agent's messages.
-_KNOWN = """
-SELECT asked.key FROM json_each(:asked) asked
+_KNOWN_THERE = """
+SELECT asked.key, m.id FROM json_each(:asked) asked
 CROSS JOIN conversations c ON c.agent_seq = :agent AND c.external_id = asked.value ->> 0
 CROSS JOIN messages m ON m.agent_seq = :agent AND m.conversation_seq = c.seq
     AND m.external_id = asked.value ->> 1
 UNION ALL
-SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.id = asked.value ->> 2
+SELECT asked.key, m.id FROM json_each(:asked) asked
+CROSS JOIN messages m ON m.id = asked.value ->> 2
+"""
+_KNOWN = f"""{_KNOWN_THERE}
 UNION ALL
-SELECT asked.key FROM json_each(:asked) asked CROSS JOIN messages m ON m.agent_seq = :agent
+SELECT asked.key, m.id FROM json_each(:asked) asked CROSS JOIN messages m ON m.agent_seq = :agent
     AND m.external_id = asked.value ->> 1 WHERE asked.value ->> 3
 UNION ALL
-SELECT asked.key FROM json_each(:asked) asked CROSS JOIN message_aliases a ON a.agent_seq = :agent
-    AND a.external_id = asked.value ->> 1 WHERE asked.value ->> 3
+SELECT asked.key, m.id FROM json_each(:asked) asked
+CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.value ->> 1
+CROSS JOIN messages m ON m.id = a.message_id WHERE asked.value ->> 3
 """
 _BACKLOG = """
 SELECT min(seq), max(seq), count(*), max(created_at) FROM messages
@@ -87,15 +91,10 @@ _INSERT_CONVERSATION = """
 INSERT INTO conversations (id, agent_seq, external_id, host, started_at, last_at)
 VALUES (?, ?, ?, ?, ?, ?) RETURNING seq
 """
+_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'messages'"
 _INSERT = """
 INSERT INTO messages
-    (id, agent_seq, conversation_seq, role, name, content, created_at, external_id, metadata)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (agent_seq, conversation_seq, external_id) WHERE external_id IS NOT NULL DO NOTHING
-RETURNING seq
-"""
-_BY_EXTERNAL_ID = """
-SELECT id FROM messages WHERE agent_seq = ? AND conversation_seq = ? AND external_id = ?
+    (seq, id, agent_seq, conversation_seq, role, name, content, created_at, external_id, metadata)
 """
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at
@@ -139,12 +138,16 @@ class SqliteMessages:
             agent_seq = seq_of(session, agent_id)
             watchful = has_forgotten(session, agent_seq)
             again = retold(session, agent_seq, messages, host)
+            there = {**_known(session, agent_seq, messages, _KNOWN_THERE), **again}
             runs: dict[str, _Run] = {}
+            rows: list[tuple[Any, ...]] = []
             ids: list[MessageId] = []
             known: list[MessageId] = []
-            came: dict[str | None, MessageId] = {}
+            came: dict[_Source, MessageId] = {}
+            seq = session.value(_LAST_SEQ) or 0
             for place, (message, vector) in enumerate(zip(messages, vectors, strict=True)):
-                same = again.get(place) or (message.own_id and came.get(message.external_id))
+                sources = _sources(message)
+                same = there.get(place) or next((came[it] for it in sources if it in came), None)
                 if same:
                     known.append(same)
                     continue
@@ -156,36 +159,29 @@ class SqliteMessages:
                 if run is None:
                     run = runs[message.conversation] = _run(session, agent_seq, message, host)
                 message_id = message.id or MessageId(new_id("message"))
-                row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
-                if (seq := session.value(_INSERT, row)) is not None:
-                    run.new.append((seq, message, vector))
-                    if message.aliases:
-                        add_aliases(session, agent_seq, message_id, message.aliases)
-                    ids.append(message_id)
-                    if message.own_id:
-                        came[message.external_id] = message_id
-                else:
-                    external = (agent_seq, run.conversation_seq, message.external_id)
-                    same = session.value(_BY_EXTERNAL_ID, external)
-                    known.append(MessageId(same or message_id))
-            for run in runs.values():
-                self._index(session, agent_seq, run)
+                seq += 1
+                rows.append(_row(seq, message_id, agent_seq, run.conversation_seq, message))
+                run.new.append((seq, message, vector))
+                if message.aliases:
+                    add_aliases(session, agent_seq, message_id, message.aliases)
+                ids.append(message_id)
+                came.update(dict.fromkeys(sources, message_id))
+            session.insert(_INSERT, rows)
+            self._index(session, agent_seq, list(runs.values()))
             if ids:
                 now = to_iso(self._clock.now())
                 record_change(
                     session, now, "message", ids[-1], "appended", [agent_id], messages=len(ids)
                 )
-            return Appended(ids, known)
+            gone_here = forgotten_among(session, known) if watchful else set[MessageId]()
+            left = [each for each in known if each not in gone_here]
+            return Appended(ids, left, [each for each in known if each in gone_here])
 
         return await self._database.write(store)
 
-    def _index(self, session: Session, agent_seq: int, run: "_Run") -> None:
-        turns = [
-            Turn(seq, message.name or message.role, message.created_at, message.content)
-            for seq, message, _ in run.new
-        ]
-        index_turns(session, run.tail, turns)
-        vectors = [(seq, agent_seq, vector) for seq, _, vector in run.new]
+    def _index(self, session: Session, agent_seq: int, runs: "Sequence[_Run]") -> None:
+        index_turns(session, [(run.tail, [_turn(*each) for each in run.new]) for run in runs])
+        vectors = [(seq, agent_seq, vector) for run in runs for seq, _, vector in run.new]
         self._indexes.add_vectors_to(session, MESSAGES, vectors)
 
     async def search(
@@ -245,15 +241,11 @@ class SqliteMessages:
 
     async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
         """Which of the messages are there already, by external id or their own; as indexes."""
-        asked = [
-            [each.conversation, each.external_id, each.id, int(each.own_id)] for each in messages
-        ]
-        rows = await self._database.read(
-            lambda session: session.all(
-                _KNOWN, {"agent": seq_of(session, agent_id), "asked": json.dumps(asked)}
+        return set(
+            await self._database.read(
+                lambda session: _known(session, seq_of(session, agent_id), messages, _KNOWN)
             )
         )
-        return {place for (place,) in rows}
 
     async def backlog(self, agent_id: AgentId, after_seq: int, keep: int) -> Backlog | None:
         """What arrived after `after_seq`, but for the last `keep`; `None` when that is nothing."""
@@ -342,15 +334,43 @@ def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None
     return _Run(seq, tail_of(session, seq))
 
 
+_Source = tuple[str | None, str]
+"""The conversation, unless the id is good anywhere, and the id of a message there."""
+
+
+def _sources(message: NewMessage) -> list[_Source]:
+    """What a message that comes twice is known by."""
+    sources: list[_Source] = [(None, message.id)] if message.id else []
+    if message.external_id is not None:
+        sources.append((message.conversation, message.external_id))
+        if message.own_id:
+            sources.append((None, message.external_id))
+    return sources
+
+
+def _known(
+    session: Session, agent_seq: int, messages: Sequence[NewMessage], sql: str
+) -> dict[int, MessageId]:
+    """Which of the messages are there already, by place, and as which."""
+    asked = [[each.conversation, each.external_id, each.id, int(each.own_id)] for each in messages]
+    rows = session.all(sql, {"agent": agent_seq, "asked": json.dumps(asked)})
+    return {place: MessageId(message_id) for place, message_id in rows}
+
+
+def _turn(seq: int, message: NewMessage, _: Vector | None) -> Turn:
+    return Turn(seq, message.name or message.role, message.created_at, message.content)
+
+
 def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:
     rows = session.all(_BY_SEQ, (json.dumps(list(seqs)),))
     return {row[1]: _from_row(row) for row in rows}
 
 
-def _insert_row(
-    message_id: str, agent_seq: int, conversation: int, message: NewMessage
+def _row(
+    seq: int, message_id: str, agent_seq: int, conversation: int, message: NewMessage
 ) -> tuple[Any, ...]:
     return (
+        seq,
         message_id,
         agent_seq,
         conversation,

@@ -66,6 +66,10 @@ class SqliteOutbox:
         """A number that differs whenever any process has committed since the last call."""
         return await self._database.pulse()
 
+    async def others_committed(self) -> bool:
+        """Whether another process has committed since the last call; the first call says no."""
+        return await self._database.others_committed()
+
 
 def _from_row(row: Row) -> Change:
     seq, at, noun, noun_id, operation, agent_ids, details = row

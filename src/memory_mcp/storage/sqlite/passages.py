@@ -1,22 +1,38 @@
 """Archival memory in SQLite."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 from memory_mcp.domain.errors import PassageNotFound
 from memory_mcp.domain.forgetting import gone_text
-from memory_mcp.domain.ids import AgentId, PassageId, new_id
-from memory_mcp.domain.passages import NewPassage, Passage, content_hash
+from memory_mcp.domain.ids import AgentId, PassageId
+from memory_mcp.domain.passages import (
+    DIGEST_CHARS,
+    Coming,
+    Door,
+    NewPassage,
+    Passage,
+    coming,
+    fitting,
+    identity,
+)
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
-from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, Vector
+from memory_mcp.ports import Candidate, Clock, Filed, PassageFilter, Question, TakenIn, Vector
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
-from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes, VectorRow
+from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
-from memory_mcp.storage.sqlite.removed import fate_of, remove_passages
+from memory_mcp.storage.sqlite.removed import (
+    Brought,
+    fate_of,
+    gone_passages,
+    remove_passages,
+    told_anew,
+)
 from memory_mcp.storage.sqlite.search import (
     COUNT_ALL,
     Filter,
@@ -31,28 +47,40 @@ from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, rem
 
 _COLUMNS = """p.id, p.seq, p.content,
     (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq),
-    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.external_id, p.supersedes"""
+    p.occurred_at, p.created_at, p.refreshed_at, p.origin, p.external_id, p.supersedes,
+    p.source"""
 _BY_SEQ = f"SELECT {_COLUMNS} FROM passages p WHERE p.seq IN (SELECT value FROM json_each(?))"
 _BY_ID = f"SELECT {_COLUMNS} FROM passages p WHERE p.agent_seq = ? AND p.id = ?"
-_SAME = """
-SELECT seq FROM passages WHERE agent_seq = ?1
-    AND (content_hash = ?2 OR (external_id IS NOT NULL AND external_id = ?3))
-ORDER BY content_hash = ?2 DESC LIMIT 1
+# For each passage that comes: its copy, by its id, and the one that is the same. Each is a look
+# into an index, however many are asked about, and however many have the same text.
+_IN_RANGE = """(SELECT seq FROM passages WHERE agent_seq = :agent
+    AND identity >= CAST(asked.value ->> '{0}' AS BLOB)
+    AND identity < CAST(asked.value ->> '{0}_end' AS BLOB) ORDER BY identity LIMIT 1)"""
+# One row in all: each row is a step, and between steps other threads run (see Session.insert).
+_THERE = f"""
+SELECT json_group_array(json_array(place, copy, same)) FROM (
+    SELECT asked.key AS place,
+        (SELECT seq FROM passages WHERE id = asked.value ->> 'id') AS copy,
+        coalesce(
+            (SELECT seq FROM passages WHERE agent_seq = :agent
+                AND external_id = asked.value ->> 'external_id'
+                AND substr(identity, 1, {DIGEST_CHARS}) = CAST(asked.value ->> 'text' AS BLOB)),
+            {_IN_RANGE.format("first")},
+            {_IN_RANGE.format("second")}) AS same
+    FROM json_each(:asked) asked
+) WHERE copy IS NOT NULL OR same IS NOT NULL
 """
+_TAKEN = "SELECT 1 FROM passages WHERE agent_seq = ? AND identity = ? AND seq <> ?"
+_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
 _INSERT = """
-INSERT INTO passages (id, agent_seq, content, content_hash, occurred_at, created_at, refreshed_at,
-    origin, external_id, metadata, supersedes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq
+INSERT INTO passages (seq, id, agent_seq, content, identity, occurred_at, created_at, refreshed_at,
+    origin, source, external_id, metadata, supersedes)
 """
-_COPIED = "SELECT seq FROM passages WHERE id = ?"
 _REFRESH = """
-UPDATE passages SET refreshed_at = :now, occurred_at = coalesce(:occurred_at, occurred_at),
-    external_id = coalesce(external_id, (SELECT :external_id WHERE NOT EXISTS (
-        SELECT 1 FROM passages other
-        WHERE other.agent_seq = passages.agent_seq AND other.external_id = :external_id)))
-WHERE seq = :seq
+UPDATE passages SET refreshed_at = ?, identity = ?, occurred_at = ?, source = ?, external_id = ?
+WHERE seq = ?
 """
-_INSERT_TAG = "INSERT OR IGNORE INTO passage_tags VALUES (?, ?, ?)"
+_INSERT_TAG = "INSERT OR IGNORE INTO passage_tags"
 _TOP_TAGS = """
 SELECT tag, n FROM counts WHERE agent_seq = ? AND noun = 'tag' ORDER BY n DESC, tag LIMIT ?
 """
@@ -77,7 +105,7 @@ class SqlitePassages:
         passages: Sequence[NewPassage],
         vectors: Sequence[Vector | None],
     ) -> list[Filed]:
-        """Store passages; the same text (or external id) again refreshes the one there.
+        """Store passages that somebody tells now; one that is there is refreshed.
 
         Raises:
             PassageNotFound: one supersedes a passage that the agent doesn't have; none was stored.
@@ -86,6 +114,15 @@ class SqlitePassages:
         def store(session: Session) -> list[Filed]:
             now = to_iso(self._clock.now())
             return file_passages(session, self._indexes, agent_id, passages, vectors, now)
+
+        return await self._database.write(store)
+
+    async def take_in(self, agent_id: AgentId, passages: Sequence[Coming]) -> TakenIn:
+        """Store passages that a file brings; known ones are refreshed, gone ones stay out."""
+
+        def store(session: Session) -> TakenIn:
+            now = to_iso(self._clock.now())
+            return take_in_passages(session, self._indexes, agent_id, passages, now)
 
         return await self._database.write(store)
 
@@ -149,52 +186,226 @@ def file_passages(
     passages: Sequence[NewPassage],
     vectors: Sequence[Vector | None],
     now: str,
-    *,
-    keep_dates: bool = False,
+    door: Door = "told",
 ) -> list[Filed]:
-    """Store passages in the transaction at hand; the same text again refreshes the one there.
+    """Store passages in the transaction at hand; one that is there is refreshed.
 
-    With `keep_dates` a date fills in where there is none, and corrects none. What one supersedes is
-    removed.
+    What one supersedes is removed.
 
     Raises:
         PassageNotFound: one supersedes a passage that the agent doesn't have.
     """
-    agent_seq = seq_of(session, AgentId(agent_id))
-    new: list[VectorRow] = []
-    filed: list[tuple[int, bool]] = []
-    last_id = ""
-    for passage, vector in zip(passages, vectors, strict=True):
-        digest = content_hash(passage.content)
-        if passage.copied and (there := session.value(_COPIED, (passage.copied.id,))):
-            filed.append((there, True))
-            continue
-        same = session.value(_SAME, (agent_seq, digest, passage.external_id))
-        if same is not None:
-            refreshed = _refresh(session, agent_seq, same, passage, now, keep_dates)
-            if refreshed.dated_anew:
-                # Known by its external id, it may read otherwise than what came now.
-                fits = vector if refreshed.content == passage.content else None
-                indexes.replace_vector(session, PASSAGES, (same, agent_seq, fits))
-            record_change(session, now, "passage", refreshed.passage_id, "refreshed", [agent_id])
-            if passage.supersedes is not None:
-                _supersede(session, indexes, agent_id, passage.supersedes, same, now)
-            filed.append((same, True))
-            continue
-        last_id = passage.copied.id if passage.copied else new_id("passage")
-        seq = session.value(_INSERT, _insert_row(last_id, agent_seq, digest, passage, now))
-        _tag(session, agent_seq, seq, passage.tags)
-        texts = passage_texts(passage.content, passage.tags, passage.occurred_at)
-        add_texts(session, PASSAGE_TEXTS, [(seq, texts)])
-        new.append((seq, agent_seq, vector))
-        if passage.supersedes is not None:
-            _supersede(session, indexes, agent_id, passage.supersedes, seq, now)
-        filed.append((seq, False))
-    if new:
-        indexes.add_vectors_to(session, PASSAGES, new)
-        record_change(session, now, "passage", last_id, "filed", [agent_id], passages=len(new))
+    new = [coming(passage) for passage in passages]
+    made = dict(zip((one.id for one in new), vectors, strict=True))
+    filed = _store(session, indexes, agent_id, new, made, now, door)
     found = _get(session, [seq for seq, _ in filed])
-    return [Filed(found[seq], refreshed) for seq, refreshed in filed]
+    return [Filed(found[seq], refreshed=outcome == "there") for seq, outcome in filed]
+
+
+def take_in_passages(
+    session: Session,
+    indexes: Indexes,
+    agent_id: str,
+    passages: Sequence[Coming],
+    now: str,
+) -> TakenIn:
+    """Store the passages that a file brings, in the transaction at hand; known ones are refreshed.
+
+    One that was copied from another store, and is here under its id, stays as it is. One that was
+    forgotten or superseded here stays out.
+    """
+    stored = _store(session, indexes, agent_id, passages, {}, now, "file")
+    outcomes = Counter(outcome for _, outcome in stored)
+    return TakenIn(
+        stored=outcomes["new"],
+        known=outcomes["there"] + outcomes["superseded"],
+        forgotten=outcomes["forgotten"],
+    )
+
+
+_Outcome = Literal["new", "there", "superseded", "forgotten"]
+
+
+Vectors = Mapping[PassageId, Vector | None]
+"""Vectors by the ids that passages get if they are new."""
+
+
+def _store(
+    session: Session,
+    indexes: Indexes,
+    agent_id: str,
+    passages: Sequence[Coming],
+    vectors: Vectors,
+    now: str,
+    door: Door,
+) -> list[tuple[int, _Outcome]]:
+    """For each passage its place, 0 where it stays out, and what became of it."""
+    agent_seq = seq_of(session, AgentId(agent_id))
+    stored: list[tuple[int, _Outcome]] = []
+    new_ids: list[str] = []
+    refreshed_ids: list[str] = []
+    for batch in _batches(passages):
+        there = _there(session, agent_seq, batch, door)
+        again = {
+            same: one
+            for one, (copy, same) in zip(batch, there, strict=True)
+            if same is not None and copy is None
+        }
+        refreshed_ids += _refresh(session, indexes, agent_seq, again, vectors, now, door)
+        places = [copy or same for copy, same in there]
+        new = [place for place, seq in enumerate(places) if seq is None]
+        gone = _gone(session, agent_seq, batch, new) if door == "file" else {}
+        new = [place for place in new if place not in gone]
+        added = _insert(session, indexes, agent_seq, [batch[place] for place in new], vectors, now)
+        if door != "file":
+            anew = [batch[place] for place in new]
+            told_anew(session, agent_seq, [(one.id, one.text, one.occurred_at) for one in anew])
+        new_ids += [batch[place].id for place in new]
+        seqs = dict(zip(new, added, strict=True))
+        for place, one in enumerate(batch):
+            seq = places[place] or seqs.get(place, 0)
+            outcome: _Outcome = "there" if places[place] else gone.get(place, "new")
+            stored.append((seq, outcome))
+            if one.passage.supersedes is not None and seq:
+                _supersede(session, indexes, agent_id, one.passage.supersedes, seq, now)
+    for operation, ids in (("refreshed", refreshed_ids), ("filed", new_ids)):
+        if ids:
+            told = {"passages": len(ids)}
+            record_change(session, now, "passage", ids[-1], operation, [agent_id], **told)
+    return stored
+
+
+def _gone(
+    session: Session, agent_seq: int, batch: Sequence[Coming], places: Sequence[int]
+) -> dict[int, _Outcome]:
+    """Which of the passages at these places were forgotten or superseded here."""
+    brought: list[Brought] = []
+    for place in places:
+        one, copied = batch[place], batch[place].passage.copied
+        told = (one.occurred_at, one.passage.source, one.passage.external_id)
+        brought.append(Brought(one.text, *told, copied.id if copied else None))
+    found = gone_passages(session, agent_seq, brought)
+    return {places[at]: "superseded" if by else "forgotten" for at, by in found.items()}
+
+
+def _batches(passages: Sequence[Coming]) -> Iterator[list[Coming]]:
+    """What can be looked up at once, as no passage of a batch changes what the next ones find."""
+    batch: list[Coming] = []
+    keys: set[str] = set()
+    for one in passages:
+        mine = {one.text, one.id}
+        if not keys.isdisjoint(mine):
+            yield batch
+            batch, keys = [], set()
+        batch.append(one)
+        keys |= mine
+        if one.passage.supersedes is not None:
+            yield batch
+            batch, keys = [], set()
+    if batch:
+        yield batch
+
+
+def _there(
+    session: Session, agent_seq: int, batch: Sequence[Coming], door: Door
+) -> list[tuple[int | None, int | None]]:
+    """For each passage the place of its copy by id, and of the one that is the same."""
+    asked: list[dict[str, str | None]] = []
+    for one in batch:
+        ranges = fitting(one.text, one.occurred_at, one.passage.source, door)
+        told = {"text": one.text, "external_id": one.passage.external_id}
+        told["id"] = one.passage.copied.id if one.passage.copied else None
+        for name, (first, end) in zip(("first", "second"), ranges, strict=False):
+            told[name], told[f"{name}_end"] = first, end
+        asked.append(told)
+    found = session.value(_THERE, {"agent": agent_seq, "asked": json.dumps(asked)})
+    there = {place: (copy, same) for place, copy, same in json.loads(found)}
+    return [there.get(place, (None, None)) for place in range(len(batch))]
+
+
+def _insert(
+    session: Session,
+    indexes: Indexes,
+    agent_seq: int,
+    new: Sequence[Coming],
+    vectors: Vectors,
+    now: str,
+) -> Sequence[int]:
+    """Put new passages in, and into every index; their places."""
+    first = (session.value(_LAST_SEQ) or 0) + 1
+    places = range(first, first + len(new))
+    placed = list(zip(places, new, strict=True))
+    session.insert(_INSERT, [_row(seq, agent_seq, one, now) for seq, one in placed])
+    tags = [(agent_seq, tag, seq) for seq, one in placed for tag in one.passage.tags]
+    session.insert(_INSERT_TAG, tags)
+    add_texts(session, PASSAGE_TEXTS, [(seq, (one.words,)) for seq, one in placed])
+    rows = [(seq, agent_seq, vectors.get(one.id)) for seq, one in placed]
+    indexes.add_vectors_to(session, PASSAGES, rows)
+    return places
+
+
+def _refresh(
+    session: Session,
+    indexes: Indexes,
+    agent_seq: int,
+    again: Mapping[int, Coming],
+    vectors: Vectors,
+    now: str,
+    door: Door,
+) -> list[str]:
+    """Note that passages came again; their ids.
+
+    Tags add up; a date, a source, an external id fill in. What a file tells under the external id
+    it had corrects the date and the source.
+    """
+    before = _get(session, list(again))
+    tags: list[tuple[int, str, int]] = []
+    was: list[tuple[int, Texts]] = []
+    reads: list[tuple[int, Texts]] = []
+    for seq, one in again.items():
+        old = before[seq]
+        after = _refreshed(session, agent_seq, old, one, door)
+        at = to_iso(after.occurred_at) if after.occurred_at else None
+        key = identity(one.text, at, after.source).encode()
+        session.run(_REFRESH, (now, key, at, after.source, after.external_id, seq))
+        tags += [(agent_seq, tag, seq) for tag in one.passage.tags]
+        if _texts(old) != _texts(after):
+            was.append((seq, _texts(old)))
+            reads.append((seq, _texts(after)))
+        if old.occurred_at != after.occurred_at:
+            # Its line ends may be others than those of what came.
+            fits = vectors.get(one.id) if old.content == one.passage.content else None
+            indexes.replace_vector(session, PASSAGES, (seq, agent_seq, fits))
+    session.insert(_INSERT_TAG, tags)
+    remove_texts(session, PASSAGE_TEXTS, was)
+    add_texts(session, PASSAGE_TEXTS, reads)
+    return [before[seq].id for seq in again]
+
+
+def _refreshed(session: Session, agent_seq: int, old: Passage, one: Coming, door: Door) -> Passage:
+    """A passage as it is after it came again."""
+    told = one.passage
+    tags = tuple(dict.fromkeys((*old.tags, *told.tags)))
+    external_id = old.external_id or told.external_id
+    filled = replace(
+        old,
+        tags=tags,
+        external_id=external_id,
+        occurred_at=old.occurred_at or told.occurred_at,
+        source=old.source or told.source,
+    )
+    if door != "file":
+        return filled
+    corrected = replace(
+        filled,
+        occurred_at=told.occurred_at or old.occurred_at,
+        source=told.source or old.source,
+    )
+    at = to_iso(corrected.occurred_at) if corrected.occurred_at else None
+    key = identity(one.text, at, corrected.source).encode()
+    # Another passage may be just that.
+    is_taken = session.value(_TAKEN, (agent_seq, key, old.seq)) is not None
+    return filled if is_taken else corrected
 
 
 def _supersede(
@@ -223,7 +434,8 @@ def _not_found(session: Session, agent_seq: int, passage_id: str) -> PassageNotF
 def filed_texts(session: Session, agent_id: str, contents: Sequence[str]) -> list[Passage]:
     """The agent's passages of these texts, in their order; those that are gone are missing."""
     agent_seq = seq_of(session, AgentId(agent_id))
-    seqs = [session.value(_SAME, (agent_seq, content_hash(each), None)) for each in contents]
+    asked = [coming(NewPassage(content=each)) for each in contents]
+    seqs = [same for _, same in _there(session, agent_seq, asked, "moved")]
     found = _get(session, [seq for seq in seqs if seq is not None])
     return [found[seq] for seq in seqs if seq in found]
 
@@ -240,59 +452,23 @@ def _filter(agent_seq: int, only: PassageFilter) -> Filter:
     return made
 
 
-def _insert_row(
-    passage_id: str, agent_seq: int, digest: bytes, passage: NewPassage, now: str
-) -> tuple[Any, ...]:
+def _row(seq: int, agent_seq: int, one: Coming, now: str) -> tuple[Any, ...]:
+    passage = one.passage
     return (
-        passage_id,
+        seq,
+        one.id,
         agent_seq,
         passage.content,
-        digest,
-        to_iso(passage.occurred_at) if passage.occurred_at else None,
+        identity(one.text, one.occurred_at, passage.source).encode(),
+        one.occurred_at,
         to_iso(passage.copied.created_at) if passage.copied else now,
         to_iso(passage.copied.refreshed_at) if passage.copied else now,
         passage.origin,
+        passage.source,
         passage.external_id,
         json.dumps(passage.metadata) if passage.metadata else None,
         passage.copied.supersedes if passage.copied else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Refreshed:
-    """A passage whose text came again; `dated_anew` when its vector must change with its date."""
-
-    passage_id: str
-    content: str
-    dated_anew: bool
-
-
-def _refresh(
-    session: Session, agent_seq: int, seq: int, passage: NewPassage, now: str, keep_date: bool
-) -> _Refreshed:
-    """Note that the text came again; tags add up, a date fills in or corrects."""
-    before = _get(session, [seq])[seq]
-    occurred_at = to_iso(passage.occurred_at) if passage.occurred_at else None
-    if keep_date and before.occurred_at:
-        occurred_at = None
-    told = {
-        "now": now,
-        "occurred_at": occurred_at,
-        "external_id": passage.external_id,
-        "seq": seq,
-    }
-    session.run(_REFRESH, told)
-    _tag(session, agent_seq, seq, passage.tags)
-    after = _get(session, [seq])[seq]
-    if _texts(before) != _texts(after):
-        remove_texts(session, PASSAGE_TEXTS, [(seq, _texts(before))])
-        add_texts(session, PASSAGE_TEXTS, [(seq, _texts(after))])
-    return _Refreshed(before.id, before.content, before.occurred_at != after.occurred_at)
-
-
-def _tag(session: Session, agent_seq: int, seq: int, tags: Sequence[str]) -> None:
-    if tags:
-        session.run_many(_INSERT_TAG, [(agent_seq, tag, seq) for tag in tags])
 
 
 def _texts(passage: Passage) -> Texts:
@@ -317,4 +493,5 @@ def _from_row(row: Row) -> Passage:
         origin=row[7],
         external_id=row[8],
         supersedes=PassageId(row[9]) if row[9] else None,
+        source=row[10],
     )

@@ -3,12 +3,20 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
-from memory_mcp.domain.passages import Passage, content_hash
+from memory_mcp.domain.passages import (
+    DIGEST_CHARS,
+    Passage,
+    fitting,
+    forgotten_digest,
+    identity,
+    text_digest,
+)
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
@@ -24,12 +32,14 @@ from memory_mcp.storage.sqlite.texts import (
     stretch_around,
 )
 
+BY_UNDO = "undo"
+
 Kept = dict[str, Any]
 """A row as it was, by column."""
 
 _PASSAGE = (
     *("seq", "id", "content", "occurred_at", "created_at", "refreshed_at", "origin"),
-    *("supersedes", "external_id", "metadata"),
+    *("supersedes", "source", "external_id", "metadata"),
 )
 _PASSAGES = f"""
 SELECT {", ".join(_PASSAGE)},
@@ -53,8 +63,42 @@ _FORGET = """
 INSERT INTO forgotten (id, noun, agent_seq, external_id, forgotten_at, conversation)
 VALUES (?, 'message', ?, ?, ?, ?)
 """
+_FORGET_PASSAGE = """
+INSERT OR REPLACE INTO forgotten
+    (id, noun, agent_seq, external_id, forgotten_at, digest, source, superseded_by)
+VALUES (?, 'passage', ?, ?, ?, ?, ?, ?)
+"""
 _FORGOTTEN = """
-SELECT id FROM forgotten WHERE agent_seq = ? AND conversation = ? AND external_id = ?
+SELECT id FROM forgotten
+WHERE noun = 'message' AND agent_seq = ? AND conversation = ? AND external_id = ?
+"""
+_ANY_PASSAGE = """
+SELECT 1 FROM forgotten WHERE agent_seq = ? AND digest IS NOT NULL AND noun = 'passage' LIMIT 1
+"""
+# By id; by external id, whose text may have changed only where it was superseded; by text, date and
+# source, as far as they are known. A date that only one of them has tells them apart, unless they
+# are of one source.
+_GONE = f"""
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.id = asked.value ->> 'id'
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.external_id = asked.value ->> 'external_id'
+WHERE f.superseded_by IS NULL
+    OR substr(f.digest, 1, {DIGEST_CHARS}) = substr(asked.value ->> 'digest', 1, {DIGEST_CHARS})
+UNION ALL
+SELECT asked.key, f.superseded_by FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.noun = 'passage' AND f.agent_seq = :agent
+    AND f.digest >= asked.value ->> 'text' AND f.digest < asked.value ->> 'text_end'
+WHERE iif(f.source IS NULL OR asked.value ->> 'source' IS NULL,
+    f.digest = asked.value ->> 'digest' OR asked.value ->> 'digest' = asked.value ->> 'text',
+    f.source = asked.value ->> 'source' AND (f.digest = asked.value ->> 'digest'
+        OR asked.value ->> 'text' IN (f.digest, asked.value ->> 'digest')))
+"""
+_TOLD_ANEW = """
+UPDATE forgotten SET superseded_by = ? WHERE noun = 'passage' AND agent_seq = ?
+    AND superseded_by IS NULL AND digest >= ? AND digest < ?
 """
 _IS_KEPT = """
 SELECT r.noun, r.agent_seq, a.id, r.row FROM removed r JOIN agents a ON a.seq = r.agent_seq
@@ -63,15 +107,13 @@ WHERE r.id = ?
 _FATE = """
 SELECT superseded_by, removed_at FROM removed WHERE agent_seq = ? AND noun = 'passage' AND id = ?
 """
-_SAME_PASSAGE = """
-SELECT 1 FROM passages WHERE seq = ?1 OR (agent_seq = ?2
-    AND (content_hash = ?3 OR (external_id IS NOT NULL AND external_id = ?4)))
-"""
+_PLACE_TAKEN = "SELECT 1 FROM passages WHERE seq = ?"
+_FILED_IN = "SELECT 1 FROM passages WHERE agent_seq = ? AND identity >= ? AND identity < ? LIMIT 1"
 _PUT_PASSAGE = """
-INSERT INTO passages (seq, id, agent_seq, content, content_hash, occurred_at, created_at,
-    refreshed_at, origin, supersedes, external_id, metadata)
-VALUES (:seq, :id, :agent_seq, :content, :content_hash, :occurred_at, :created_at, :refreshed_at,
-    :origin, :supersedes, :external_id, :metadata)
+INSERT INTO passages (seq, id, agent_seq, content, identity, occurred_at, created_at,
+    refreshed_at, origin, supersedes, source, external_id, metadata)
+VALUES (:seq, :id, :agent_seq, :content, :identity, :occurred_at, :created_at, :refreshed_at,
+    :origin, :supersedes, :source, :external_id, :metadata)
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
@@ -108,6 +150,7 @@ def remove_passages(
 ) -> list[Passage]:
     """Take passages of an agent out of memory, and keep them; those that went, in their order.
 
+    No file brings them back; those that an undo takes were never meant to be there, and a file may.
     Ids that are none of the agent's passages are passed over.
     """
     agent_seq = seq_of(session, AgentId(agent_id))
@@ -116,6 +159,11 @@ def remove_passages(
     for *columns, tags in session.all(_PASSAGES, (agent_seq, json.dumps(list(passage_ids)))):
         kept: Kept = {**dict(zip(_PASSAGE, columns, strict=True)), "tags": json.loads(tags)}
         keep(session, kept["id"], "passage", agent_seq, kept, by, now, superseded_by)
+        if by != BY_UNDO:
+            digest = forgotten_digest(text_digest(kept["content"]), kept["occurred_at"])
+            came_from = (digest, kept["source"], superseded_by)
+            told = (kept["id"], agent_seq, kept["external_id"], now, *came_from)
+            session.run(_FORGET_PASSAGE, told)
         remove_texts(session, PASSAGE_TEXTS, [(kept["seq"], _passage_texts(kept))])
         indexes.remove_vectors(session, PASSAGES, kept["seq"])
         session.run("DELETE FROM passage_tags WHERE passage_seq = ?", (kept["seq"],))
@@ -199,7 +247,8 @@ def purge(session: Session, before: str) -> int:
     """Let go for good what was removed before that moment (in stored form); how much it was.
 
     Lines of blocks go from the blocks' history as well, and conversations that are left empty. That
-    a message was forgotten stays known, by its id and where it came from, lest it comes again.
+    a message or a passage was forgotten stays known, lest it comes again: by its id, by where it
+    came from, a passage by a digest too.
     """
     rows = session.all("SELECT noun, row FROM removed WHERE removed_at < ?", (before,))
     session.run("DELETE FROM removed WHERE removed_at < ?", (before,))
@@ -222,7 +271,8 @@ def fate_of(session: Session, agent_seq: int, passage_id: str) -> tuple[str | No
 
 def has_forgotten(session: Session, agent_seq: int) -> bool:
     """Whether any message of the agent's was ever forgotten."""
-    return session.value("SELECT 1 FROM forgotten WHERE agent_seq = ?", (agent_seq,)) is not None
+    sql = "SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ? LIMIT 1"
+    return session.value(sql, (agent_seq,)) is not None
 
 
 def forgotten_id(
@@ -240,17 +290,89 @@ def forgotten_id(
     return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
 
 
+def forgotten_among(session: Session, message_ids: Sequence[MessageId]) -> set[MessageId]:
+    """Those of the messages that were forgotten."""
+    sql = "SELECT id FROM forgotten WHERE id IN (SELECT value FROM json_each(?))"
+    return {MessageId(row[0]) for row in session.all(sql, (json.dumps(list(message_ids)),))}
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What tells whether a passage that a file brings was forgotten; `text` is a digest."""
+
+    text: str
+    occurred_at: str | None
+    source: str | None
+    external_id: str | None
+    id: str | None
+    """Its id in the store it was copied from."""
+
+
+def gone_passages(
+    session: Session, agent_seq: int, brought: Sequence[Brought]
+) -> dict[int, str | None]:
+    """Those that are gone here, by place, with what holds now where something does."""
+    if not brought or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return {}
+    asked = [
+        {
+            "id": one.id,
+            "external_id": one.external_id,
+            "source": one.source,
+            "digest": forgotten_digest(one.text, one.occurred_at),
+            "text": forgotten_digest(one.text, None),
+            "text_end": f"{one.text}!",
+        }
+        for one in brought
+    ]
+    found: dict[int, str | None] = {}
+    for place, superseded_by in session.all(
+        _GONE, {"agent": agent_seq, "asked": json.dumps(asked)}
+    ):
+        found[place] = superseded_by and found.get(place, superseded_by)
+    return found
+
+
+def told_anew(session: Session, agent_seq: int, new: Sequence[tuple[str, str, str | None]]) -> None:
+    """What somebody tells (id, text's digest, date) stands for what was forgotten of that text."""
+    if not new or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+        return
+    session.run_many(
+        _TOLD_ANEW,
+        [
+            (passage_id, agent_seq, first, end)
+            for passage_id, text, occurred_at in new
+            for first, end in _digests(text, occurred_at)
+        ],
+    )
+
+
+def _digests(text: str, occurred_at: str | None) -> list[tuple[str, str]]:
+    undated = forgotten_digest(text, None)
+    if occurred_at is None:
+        return [(undated, f"{text}!")]
+    return [(one, f"{one}\1") for one in (undated, forgotten_digest(text, occurred_at))]
+
+
 def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
-    digest = content_hash(kept["content"])
-    seq = kept["seq"]
-    if session.value(_SAME_PASSAGE, (seq, agent_seq, digest, kept["external_id"])) is not None:
+    seq, at, source = kept["seq"], kept["occurred_at"], kept.get("source")
+    text = text_digest(kept["content"])
+    # What may have come in its place: the very same, or one that somebody told anew.
+    anew = [*fitting(text, at, source, "file"), *fitting(text, None, source, "file")]
+    if source is None:
+        anew += fitting(text, at, None, "told")
+    if session.value(_PLACE_TAKEN, (seq,)) is not None or any(
+        session.value(_FILED_IN, (agent_seq, first.encode(), end.encode())) for first, end in anew
+    ):
         return False
-    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "content_hash": digest})
+    key = identity(text, at, source).encode()
+    session.run(_PUT_PASSAGE, {**kept, "agent_seq": agent_seq, "identity": key, "source": source})
     tags = [(agent_seq, tag, seq) for tag in kept["tags"]]
     session.run_many("INSERT INTO passage_tags VALUES (?, ?, ?)", tags)
     add_texts(session, PASSAGE_TEXTS, [(seq, _passage_texts(kept))])
     indexes.add_vectors_to(session, PASSAGES, [(seq, agent_seq, None)])
     session.run(_COMPARE_AGAIN, (seq - 1, agent_seq))
+    session.run("DELETE FROM forgotten WHERE id = ?", (kept["id"],))
     return True
 
 
@@ -336,6 +458,7 @@ def _passage(kept: Kept) -> Passage:
         origin=kept["origin"],
         external_id=kept["external_id"],
         supersedes=PassageId(kept["supersedes"]) if kept["supersedes"] else None,
+        source=kept.get("source"),
     )
 
 

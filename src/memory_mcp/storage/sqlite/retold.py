@@ -6,6 +6,7 @@ that a hook told without an id is recognised by speaker, words and time, once; f
 is its alias.
 """
 
+import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -27,16 +28,20 @@ it has ended, however long it works, and clocks differ.
 _Told = tuple[float, MessageId, str | None, str | None]
 """When a hook told a message without an id; which it is, in which conversation, of which host."""
 
+# CROSS: what is asked for comes first, or SQLite goes through all the agent's messages.
 _BY_ID = """
-SELECT id FROM messages WHERE agent_seq = ?1 AND external_id = ?2
-UNION ALL SELECT message_id FROM message_aliases WHERE agent_seq = ?1 AND external_id = ?2
-UNION ALL SELECT id FROM forgotten WHERE agent_seq = ?1 AND external_id = ?2
-LIMIT 1
+SELECT asked.key, m.id FROM json_each(:asked) asked
+CROSS JOIN messages m ON m.agent_seq = :agent AND m.external_id = asked.value
+UNION ALL SELECT asked.key, a.message_id FROM json_each(:asked) asked
+CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.value
+UNION ALL SELECT asked.key, f.id FROM json_each(:asked) asked
+CROSS JOIN forgotten f ON f.agent_seq = :agent AND f.external_id = asked.value
+WHERE f.noun = 'message'
 """
 _HAS_TOLD = """
 SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
-    OR EXISTS (SELECT 1 FROM forgotten WHERE agent_seq = ?1
+    OR EXISTS (SELECT 1 FROM forgotten WHERE noun = 'message' AND agent_seq = ?1
         AND external_id >= 'told:' AND external_id < 'told;')
 """
 _TOLD = """
@@ -47,7 +52,7 @@ WHERE m.agent_seq = ?1 AND m.external_id >= ?2 AND m.external_id < ?3
 UNION ALL
 SELECT f.id, f.external_id, f.conversation, c.host FROM forgotten f
 LEFT JOIN conversations c ON c.agent_seq = f.agent_seq AND c.external_id = f.conversation
-WHERE f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
+WHERE f.noun = 'message' AND f.agent_seq = ?1 AND f.external_id >= ?2 AND f.external_id < ?3
     AND f.id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = f.id)
 """
 _ALIAS = """
@@ -67,9 +72,10 @@ def retold(
     own = [(place, each) for place, each in enumerate(messages) if each.own_id]
     if not own:
         return found
-    for place, message in own:
-        if same := session.value(_BY_ID, (agent_seq, message.external_id)):
-            found[place] = MessageId(same)
+    asked = json.dumps([message.external_id for _, message in own])
+    for at, message_id in session.all(_BY_ID, {"agent": agent_seq, "asked": asked}):
+        place, _ = own[at]
+        found.setdefault(place, MessageId(message_id))
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
         for place, message_id in _by_words(session, agent_seq, unknown, host).items():

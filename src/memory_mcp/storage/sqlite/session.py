@@ -1,11 +1,15 @@
 """What a job is given: a connection, in its thread, for as long as the job runs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
 Result = TypeVar("Result")
+
+VARIABLES_MAX = 30_000
+"""Parameters in one statement; SQLite takes 32,766."""
 
 
 def as_key(told: str) -> str:
@@ -40,6 +44,26 @@ class Session:
     def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Run one statement once for each row of parameters."""
         self._connection.executemany(sql, rows)
+
+    def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, all by few statements; `into` is what stands before `VALUES`.
+
+        A thread gives way to others at each statement and then waits for its turn, so a statement
+        for each row costs an import, which reads in another thread, most of its time.
+        """
+        start = 0
+        while start < len(rows):
+            # Powers of two: a statement is kept with what was last bound to it, so few may differ.
+            most = min(len(rows) - start, VARIABLES_MAX // len(rows[0]))
+            part = rows[start : start + (1 << most.bit_length() - 1)]
+            row = f"({', '.join('?' * len(rows[0]))})"
+            sql = f"{into} VALUES {', '.join([row] * len(part))}"
+            self._connection.execute(sql, list(chain.from_iterable(part)))
+            start += len(part)
+
+    def define(self, name: str, arguments: int, function: Callable[..., Any]) -> None:
+        """Let statements on this connection call a function: the same told gives the same."""
+        self._connection.create_function(name, arguments, function, deterministic=True)
 
     def in_transaction(self, job: "Job[Result]") -> Result:
         """Run a job whose changes are committed at its end, or not made at all."""

@@ -97,7 +97,8 @@ def make_texts(session: Session) -> None:
             f"{', '.join(index.columns)}, content='', tokenize='{_TOKENIZER}')"
         )
     for (conversation,) in session.all("SELECT seq FROM conversations ORDER BY seq"):
-        index_turns(session, [], [_turn(row) for row in session.all(_TURNS, (conversation,))])
+        turns = [_turn(row) for row in session.all(_TURNS, (conversation,))]
+        index_turns(session, [([], turns)])
     for rows in _every_passage(session):
         add_texts(session, PASSAGES, rows)
 
@@ -108,17 +109,27 @@ def tail_of(session: Session, conversation_seq: int) -> list[Turn]:
     return [_turn(row) for row in reversed(rows)]
 
 
-def index_turns(session: Session, tail: Sequence[Turn], new: Sequence[Turn]) -> None:
-    """Index new turns that follow `tail`; its last turn, which gains a neighbour, once more."""
-    run = [*tail, *new]
-    if tail and new:
-        last = len(tail) - 1
-        if run[last].is_short:
-            remove_texts(session, SHORT_TURNS, [_short(tail, last)])
-            add_texts(session, SHORT_TURNS, [_short(run, last)])
-    places = range(len(tail), len(run))
-    add_texts(session, SHORT_TURNS, [_short(run, at) for at in places if run[at].is_short])
-    add_texts(session, LONG_TURNS, [_long(run[at]) for at in places if not run[at].is_short])
+def index_turns(session: Session, runs: Iterable[tuple[Sequence[Turn], Sequence[Turn]]]) -> None:
+    """Index what conversations gained: for each its last turns so far, and the new ones.
+
+    The last turn so far, which gains a neighbour, is indexed once more.
+    """
+    changed: list[tuple[int, Texts]] = []
+    short: list[tuple[int, Texts]] = []
+    long: list[tuple[int, Texts]] = []
+    for tail, new in runs:
+        run, last = [*tail, *new], len(tail) - 1
+        if tail and new and run[last].is_short:
+            changed.append(_short(tail, last))
+            short.append(_short(run, last))
+        for place in range(len(tail), len(run)):
+            if run[place].is_short:
+                short.append(_short(run, place))
+            else:
+                long.append(_long(run[place]))
+    remove_texts(session, SHORT_TURNS, changed)
+    add_texts(session, SHORT_TURNS, short)
+    add_texts(session, LONG_TURNS, long)
 
 
 def stretch_around(session: Session, conversation_seq: int, seq: int) -> list[Turn]:
@@ -175,20 +186,14 @@ def texts_at(
 
 def add_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, Texts]]) -> None:
     """Put rows into an index."""
-    sql = (
-        f"INSERT INTO {index.fts} (rowid, {', '.join(index.columns)}) "
-        f"VALUES (?{', ?' * len(index.columns)})"
-    )
-    session.run_many(sql, [(seq, *texts) for seq, texts in rows])
+    into = f"INSERT INTO {index.fts} (rowid, {', '.join(index.columns)})"
+    session.insert(into, [(seq, *texts) for seq, texts in rows])
 
 
 def remove_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, Texts]]) -> None:
     """Take rows out of an index; each must be what was put in."""
-    sql = (
-        f"INSERT INTO {index.fts} ({index.fts}, rowid, {', '.join(index.columns)}) "
-        f"VALUES ('delete', ?{', ?' * len(index.columns)})"
-    )
-    session.run_many(sql, [(seq, *texts) for seq, texts in rows])
+    into = f"INSERT INTO {index.fts} ({index.fts}, rowid, {', '.join(index.columns)})"
+    session.insert(into, [("delete", seq, *texts) for seq, texts in rows])
 
 
 def _short(run: Sequence[Turn], place: int) -> tuple[int, Texts]:

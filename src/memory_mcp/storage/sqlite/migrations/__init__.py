@@ -1,27 +1,45 @@
 """Numbered migrations, forward only.
 
 One file is one step of the schema: `NNNN_what.sql`, applied together with the record that it was
-(`PRAGMA user_version`) in one transaction. Before the first step on a store that holds something,
-the store is copied beside itself. A store with a higher number than we know is refused.
+(`PRAGMA user_version`) in one transaction. It may call our functions that are listed below. Before
+the first step on a store that holds something, the store is copied beside itself. A store with a
+higher number than we know is refused.
 """
 
 import logging
 import os
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from memory_mcp.domain.errors import StoreTooNew
+from memory_mcp.domain.passages import forgotten_digest, identity, text_digest
 from memory_mcp.storage.sqlite.session import Session
 
 logger = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x4D4D4350
 """`MMCP`: marks a SQLite file as ours (`PRAGMA application_id`)."""
+
+
+def _passage_identity(content: str, occurred_at: str | None, source: str | None) -> str:
+    return identity(text_digest(content), occurred_at, source)
+
+
+def _forgotten_digest(content: str, occurred_at: str | None) -> str:
+    return forgotten_digest(text_digest(content), occurred_at)
+
+
+_FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "passage_identity": (3, _passage_identity),
+    "forgotten_digest": (2, _forgotten_digest),
+}
+"""What statements may call: name, number of arguments, function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,8 @@ def migrate(session: Session, path: Path, migrations: Sequence[Migration] | None
     refuse_newer(session, path, newest)
     if version == newest:
         return
+    for name, (arguments, function) in _FUNCTIONS.items():
+        session.define(name, arguments, function)
     if not version:
         # At once: a process that starts meanwhile must not take a store in the making for an old
         # one, and copy it.
