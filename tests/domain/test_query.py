@@ -46,6 +46,20 @@ def finds() -> Finds:
         ("Η ΟΔΟΣ", "οδος"),  # noqa: RUF001 (Greek)
         ("İstanbul'da", "istanbul"),
         ("Straße", "straße"),
+        ("Straße", "STRASSE"),
+        ("STRASSE", "straße"),
+        ("ο πατερας μου", "ΠΑΤΕΡΑΣ"),  # noqa: RUF001 (a final sigma)
+        ("ışık", "IŞIK"),  # noqa: RUF001 (a dotless i)
+        ("ISIK", "ışık"),  # noqa: RUF001
+        ("İZMİR", "izmir"),
+        ("\uff11\uff12\uff13 rows", "123"),
+        ("we launched 🚀 today", "🚀"),
+        ("we launched🚀today", "launched"),
+        ("👍🏽", "👍"),
+        ("👍", "what about 👍🏿"),
+        ("❤️", "❤"),
+        ("🇩🇪", "🇩🇪"),
+        ("a 👩‍🚀", "🚀"),
         ("Мы любим Москву", "МОСКВУ"),  # noqa: RUF001 (Cyrillic)
         ("שלום עולם", "עולם"),
         ("السلام عليكم", "السلام"),
@@ -82,6 +96,9 @@ def test_a_text_is_found_by_words_it_holds(finds: Finds, text: str, question: st
         ("서울에서 김치를 먹었다", "부산"),
         ("ฉันชอบกินข้าวผัด", "ส้มตำ"),
         ("snowboarding", "snow"),
+        ("we launched 🚀 today", "🎉"),
+        ("🇩🇰", "🇩🇪"),
+        ("emoji 128640", "🚀"),
     ],
 )
 def test_a_text_is_not_found_by_words_it_does_not_hold(
@@ -160,4 +177,14 @@ def test_signs_of_scripts_without_spaces_are_asked_for_in_overlapping_pairs() ->
 
 
 def test_a_question_without_a_letter_or_digit_has_no_terms() -> None:
-    assert search_terms("?! … 🎉 ' \" - _") == []
+    assert search_terms("?! … ' \" - _") == []
+
+
+def test_a_stop_word_that_is_written_as_a_name_is_asked_for() -> None:
+    assert search_terms("what did Will say about tea") == ['"will"', '"tea"']
+    assert search_terms("Will's tea") == ['"will"', '"tea"']
+    assert search_terms("who runs IT") == ['"runs"', '"it"']
+    assert search_terms("Will you drink tea?") == ['"drink"', '"tea"']
+    assert search_terms("I think It's tea") == ['"think"', '"tea"']
+    assert search_terms("Tea. What is it?") == ['"tea"']
+    assert search_terms("What Will They Drink") == ['"drink"']

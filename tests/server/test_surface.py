@@ -118,6 +118,19 @@ async def test_everything_there_is_can_be_listed(filled: Filled) -> None:
         )
 
 
+async def test_a_long_passage_is_shown_where_what_was_typed_stands(
+    connect_in_memory: Connect,
+) -> None:
+    noise = "Router 10.2.0.1 and 10.1.0.2 were checked, router by router. " * 200
+    passage = f"{noise} Router 10.0.1.2 is broken. {noise}"
+    with anyio.fail_after(WAIT_SECONDS):
+        async with connect_in_memory() as client:
+            await tell(client, "archival_insert", content=passage)
+            answer = await tell(client, "archival_search", query="router 10.0.1.2?")
+
+    assert "10.0.1.2 is broken" in answer
+
+
 async def test_every_tool_answers_in_text_a_model_can_use(connect: Connect) -> None:
     calls = [
         ("core_memory_append", {"label": "human", "content": "Name: Ana. Lives in Porto."}),

@@ -9,8 +9,10 @@ from memory_mcp.services.ranking import COSINE_WEIGHT, Ranked, fuse
 
 scores = st.floats(0, 50)
 cosines = st.none() | st.floats(-1, 1)
+runs = st.integers(0, 3), st.floats(0, 2)
 candidates = st.lists(
-    st.builds(Candidate, st.integers(1, 10**6), scores, cosines), unique_by=lambda row: row.seq
+    st.builds(Candidate, st.integers(1, 10**6), scores, cosines, *runs),
+    unique_by=lambda row: row.seq,
 )
 
 
@@ -51,6 +53,32 @@ def test_equal_scores_put_the_newer_row_first() -> None:
     assert order(fuse([Candidate(1, 0.0, 0.5), Candidate(2, 0.0, 0.5)])) == [2, 1]
 
 
+def test_a_row_that_holds_what_was_typed_comes_before_all_that_do_not() -> None:
+    rows = [Candidate(1, 8.0, 0.9), Candidate(2, 0.0, None, exact=1), Candidate(3, 1.0, 0.1)]
+
+    assert order(fuse(rows)) == [2, 1, 3]
+
+
+def test_a_bonus_lifts_a_row_among_those_that_hold_as_much() -> None:
+    rows = [
+        Candidate(1, 8.0, exact=1),
+        Candidate(2, 6.0, exact=1, bonus=0.5),
+        Candidate(3, 8.0, bonus=2.0),
+        Candidate(4, 0.0, exact=2),
+    ]
+
+    assert order(fuse(rows)) == [4, 2, 1, 3]
+
+
+@given(rows=candidates)
+def test_more_of_what_was_typed_always_comes_first(rows: list[Candidate]) -> None:
+    exact = {row.seq: row.exact for row in rows}
+
+    held = [exact[row.seq] for row in fuse(rows)]
+
+    assert held == sorted(held, reverse=True)
+
+
 @given(rows=candidates)
 def test_every_candidate_is_ranked_once_with_a_score_from_0_to_1(rows: list[Candidate]) -> None:
     ranked = fuse(rows)
@@ -67,6 +95,8 @@ def test_a_row_that_is_better_by_both_legs_is_never_ranked_behind(rows: list[Can
     for better in rows:
         for worse in rows:
             if better.cosine is None or worse.cosine is None:
+                continue
+            if better.exact < worse.exact or better.bonus < worse.bonus:
                 continue
             if better.lexical > worse.lexical and better.cosine > worse.cosine:
                 assert places[better.seq] < places[worse.seq]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from memory_mcp.domain.exact import Run
 from memory_mcp.domain.messages import Role
 from memory_mcp.domain.passages import TagMatch
 from memory_mcp.domain.times import Window
@@ -11,10 +12,14 @@ from memory_mcp.ports.models import Vector
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A search, ready for a store: quoted terms and the question's vector, either may be empty."""
+    """A search, ready for a store: quoted terms, the question's vector, what has to stand as it is.
+
+    Any of them may be empty.
+    """
 
     terms: Sequence[str]
     vector: Vector | None
+    runs: Sequence[Run] = ()
 
 
 @dataclass(slots=True)
@@ -24,6 +29,10 @@ class Candidate:
     seq: int
     lexical: float = 0.0
     cosine: float | None = None
+    exact: int = 0
+    """How many runs of the question that decide stand in it."""
+    bonus: float = 0.0
+    """How well runs of the question stand in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.differences import BlockChange, difference
+from memory_mcp.domain.exact import exact_place
 from memory_mcp.domain.mail import Letter, letter_text
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.passages import Passage
@@ -330,14 +331,21 @@ def _head(content: str) -> str:
 
 
 def excerpt(content: str, query: str, chars: int) -> str:
-    """`content`, or the `chars` of it where most of the words asked for stand together."""
+    """`content`, or the `chars` of it around what was typed, such as an identifier.
+
+    Without such a thing, those where most of the words asked for stand together.
+    """
     if len(content) <= chars:
         return content
-    # Compared by their heads, so that inflected forms count as the index counts them.
-    words = {term.strip('"').split()[0] for term in search_terms(query)}
-    heads = "|".join(re.escape(word[: max(3, len(word) - 2)]) for word in words)
-    found = re.finditer(heads, content.lower()) if heads else iter(())
-    places = [match.start() for match in islice(found, PLACES_WEIGHED)]
-    best = max(places, default=0, key=lambda at: sum(at <= other < at + chars for other in places))
+    best = exact_place(query, content)
+    if best is None:
+        # Compared by their heads, so that inflected forms count as the index counts them.
+        words = {term.strip('"').split()[0] for term in search_terms(query)}
+        heads = "|".join(re.escape(word[: max(3, len(word) - 2)]) for word in words)
+        found = re.finditer(heads, content.lower()) if heads else iter(())
+        places = [match.start() for match in islice(found, PLACES_WEIGHED)]
+        best = max(
+            places, default=0, key=lambda at: sum(at <= other < at + chars for other in places)
+        )
     start = max(0, min(best - chars // 8, len(content) - chars))
     return ("…" if start else "") + clip(content[start:], chars)

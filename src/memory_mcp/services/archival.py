@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.exact import exact_runs
 from memory_mcp.domain.ids import AgentId, PassageId
 from memory_mcp.domain.passages import Coming, NewPassage, Passage, TagMatch, text_to_embed
 from memory_mcp.domain.query import search_terms
@@ -114,7 +115,8 @@ class Archival:
         )
         search = ("passage", agent_id, query, only)
         offset = place_of(cursor, *search) or 0
-        question = Question(search_terms(query), await self._indexing.for_question(query))
+        vector = await self._indexing.for_question(query)
+        question = Question(search_terms(query), vector, exact_runs(query))
         ranking = fuse(await self._store.search(agent_id, question, only))
         page = ranking[offset : offset + limit]
         found = await self._store.get([row.seq for row in page])

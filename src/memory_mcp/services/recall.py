@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, cast
 
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.exact import exact_runs
 from memory_mcp.domain.ids import AgentId, ConversationId
 from memory_mcp.domain.messages import (
     ROLES,
@@ -137,7 +138,8 @@ class Recall:
             return await self._latest(agent_id, only, limit, cursor)
         search = ("message", agent_id, query, only)
         offset = place_of(cursor, *search) or 0
-        question = Question(search_terms(query), await self._indexing.for_question(query))
+        vector = await self._indexing.for_question(query)
+        question = Question(search_terms(query), vector, exact_runs(query))
         ranking = fuse(await self._store.search(agent_id, question, only))
         page = ranking[offset : offset + limit]
         places = [row.seq for row in page]

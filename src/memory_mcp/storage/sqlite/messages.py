@@ -31,7 +31,14 @@ from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.removed import forgotten_among, forgotten_id, has_forgotten
 from memory_mcp.storage.sqlite.retold import add_aliases, retold
-from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.search import (
+    COUNT_ALL,
+    Filter,
+    exact_leg,
+    lexical_leg,
+    merged,
+    vector_leg,
+)
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import LONG_TURNS, SHORT_TURNS, index_turns, tail_of
 
@@ -187,9 +194,15 @@ class SqliteMessages:
             words = lexical_leg(session, SHORT_TURNS, question.terms, rows)
             for seq, score in lexical_leg(session, LONG_TURNS, question.terms, rows).items():
                 words[seq] = LONG_TURN_WEIGHT * score
-            return merged(
-                words, vector_leg(session, self._indexes, MESSAGES, question.vector, rows)
-            )
+            near = vector_leg(session, self._indexes, MESSAGES, question.vector, rows)
+            exact = {
+                seq: stands
+                for index in (SHORT_TURNS, LONG_TURNS)
+                for seq, stands in exact_leg(
+                    session, index, question.runs, rows, [*words, *near]
+                ).items()
+            }
+            return merged(words, near, exact)
 
         return await self._database.read(legs)
 

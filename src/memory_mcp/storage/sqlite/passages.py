@@ -34,7 +34,14 @@ from memory_mcp.storage.sqlite.removed import (
     remove_passages,
     told_anew,
 )
-from memory_mcp.storage.sqlite.search import COUNT_ALL, Filter, lexical_leg, merged, vector_leg
+from memory_mcp.storage.sqlite.search import (
+    COUNT_ALL,
+    Filter,
+    exact_leg,
+    lexical_leg,
+    merged,
+    vector_leg,
+)
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 from memory_mcp.storage.sqlite.texts import PASSAGES as PASSAGE_TEXTS
 from memory_mcp.storage.sqlite.texts import Texts, add_texts, passage_texts, remove_texts
@@ -127,10 +134,10 @@ class SqlitePassages:
 
         def legs(session: Session) -> list[Candidate]:
             rows = _filter(seq_of(session, agent_id), only)
-            return merged(
-                lexical_leg(session, PASSAGE_TEXTS, question.terms, rows),
-                vector_leg(session, self._indexes, PASSAGES, question.vector, rows),
-            )
+            words = lexical_leg(session, PASSAGE_TEXTS, question.terms, rows)
+            near = vector_leg(session, self._indexes, PASSAGES, question.vector, rows)
+            exact = exact_leg(session, PASSAGE_TEXTS, question.runs, rows, [*words, *near])
+            return merged(words, near, exact)
 
         return await self._database.read(legs)
 

@@ -1,17 +1,19 @@
-"""The legs of a search: by words (FTS5) and by meaning (vectors)."""
+"""The legs of a search: by words (FTS5), by meaning (vectors), by what stands as it was typed."""
 
 import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from memory_mcp.domain.exact import NOWHERE, Run, Standing, standing
+from memory_mcp.domain.query import fold
 from memory_mcp.domain.times import DAY_ENDING, Window
 from memory_mcp.domain.vectors import cosine_int8, to_bits, to_int8
 from memory_mcp.ports import Candidate, Vector
 from memory_mcp.storage.sqlite.indexes import Indexes, VectorIndex
 from memory_mcp.storage.sqlite.session import Session
-from memory_mcp.storage.sqlite.texts import TextIndex
+from memory_mcp.storage.sqlite.texts import PASSAGES, TextIndex, texts_at
 
 LEG_ROWS = 100
 """Rows each leg brings up."""
@@ -23,6 +25,10 @@ POSTINGS_MAX = 30_000
 """Rows a word search may weigh. BM25 costs a microsecond a row, so in a large store the commonest
 of the words asked for are left out as long as rarer ones are left."""
 
+HOLDERS_MAX = 20_000
+"""Rows of a run's words in its order, the newest, among which those that may hold it are sought."""
+COMPARED_MAX = 200
+"""Rows, of these the likeliest and newest, whose texts are compared with the run."""
 
 COUNT_ALL = "SELECT coalesce(sum(n), 0) FROM counts WHERE agent_seq = ? AND noun = ? AND tag = ''"
 
@@ -148,6 +154,91 @@ def _scored_in_python(
     return dict(heapq.nlargest(LEG_ROWS, scored.items(), key=lambda item: item[1]))
 
 
-def merged(lexical: Mapping[int, float], cosine: Mapping[int, float]) -> list[Candidate]:
+def exact_leg(
+    session: Session,
+    index: TextIndex,
+    runs: Sequence[Run],
+    rows: Filter,
+    brought_up: Iterable[int],
+) -> dict[int, Standing]:
+    """The rows that hold runs of the question as they were typed, and how they stand there.
+
+    All that other legs brought up, and the 100 best of those that none did.
+    """
+    if not runs:
+        return {}
+    found: dict[int, Standing] = {}
+    known = set(brought_up)
+    for run in runs:
+        held_by = _holders(session, index, run, rows)
+        if len(held_by) >= COMPARED_MAX:
+            held_by = list(dict.fromkeys([*held_by, *known]))
+        for seq, text, tags in texts_at(session, index, held_by):
+            if stands := standing(run, text, tags):
+                found[seq] = found.get(seq, NOWHERE) + stands
+    more = heapq.nlargest(
+        LEG_ROWS,
+        found.keys() - known,
+        key=lambda seq: (found[seq].exact, found[seq].bonus, seq),
+    )
+    return {seq: found[seq] for seq in {*more, *known} if seq in found}
+
+
+def _holders(session: Session, index: TextIndex, run: Run, rows: Filter) -> list[int]:
+    """Rows that may hold a run: they have its words in its order, or its tag."""
+    typed = run.kind == "name"  # its capitals are what makes it one
+    holds = f"instr({'row.content' if typed else 'lower(row.content)'}, :needle) > 0"
+    if index.table == "messages" and typed:
+        holds += " OR instr(coalesce(row.name, ''), :needle) > 0"
+    # What is not ASCII may hold it in other signs, such as full-width ones.
+    other_signs = "length(row.content) < length(CAST(row.content AS BLOB))"
+    phrases = f"SELECT rowid AS seq FROM {index.fts} WHERE {index.fts} MATCH :phrases"
+    newest = f"SELECT seq FROM ({phrases} ORDER BY rowid DESC LIMIT :holders)"
+    asked = {
+        "phrases": f"text : ({' OR '.join(run.phrases)})",
+        "needle": run.text if typed else run.needle,
+        "holders": HOLDERS_MAX,
+        "most": COMPARED_MAX,
+    }
+    sql = f"""
+        SELECT row.seq FROM ({newest}) holder CROSS JOIN {index.table} row ON row.seq = holder.seq
+        WHERE {rows.sql} AND ({holds} OR {other_signs})
+        ORDER BY ({holds}) DESC, row.seq DESC LIMIT :most
+    """
+    found = [seq for (seq,) in session.all(sql, {**rows.parameters, **asked})]
+    if run.tag is not None and index is PASSAGES:
+        found += _tagged(session, run.tag, rows)
+    return list(dict.fromkeys(found))
+
+
+def _tagged(session: Session, asked: str, rows: Filter) -> list[int]:
+    """The newest rows of a tag, whatever its case."""
+    every = "SELECT tag FROM counts WHERE agent_seq = ? AND noun = 'tag'"
+    spelled = [
+        tag
+        for (tag,) in session.all(every, (rows.agent_seq,))
+        if fold(tag).removeprefix("#") == asked
+    ]
+    sql = f"""
+        SELECT row.seq FROM passage_tags tagged JOIN passages row ON row.seq = tagged.passage_seq
+        WHERE tagged.agent_seq = :agent AND tagged.tag IN (SELECT value FROM json_each(:spelled))
+            AND {rows.sql} ORDER BY row.seq DESC LIMIT :most
+    """
+    told = {"spelled": json.dumps(spelled), "most": COMPARED_MAX}
+    return [seq for (seq,) in session.all(sql, {**rows.parameters, **told})] if spelled else []
+
+
+def merged(
+    lexical: Mapping[int, float],
+    cosine: Mapping[int, float],
+    exact: Mapping[int, Standing],
+) -> list[Candidate]:
     """One candidate for each row that a leg brought up."""
-    return [Candidate(seq, lexical.get(seq, 0.0), cosine.get(seq)) for seq in {**lexical, **cosine}]
+    rows = [
+        Candidate(seq, lexical.get(seq, 0.0), cosine.get(seq))
+        for seq in {**lexical, **cosine, **exact}
+    ]
+    for row in rows if exact else ():
+        stands = exact.get(row.seq, NOWHERE)
+        row.exact, row.bonus = stands.exact, stands.bonus
+    return rows

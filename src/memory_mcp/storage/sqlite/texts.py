@@ -22,10 +22,11 @@ from memory_mcp.domain.query import index_form
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.session import Row, Session
 
-RECIPE = "1"
+RECIPE = "2"
 """Changes whenever indexed text is made differently; an index of another recipe is made anew."""
 
 REBUILD_ROWS = 500
+READ_ROWS = 50
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 Texts = tuple[str, ...]
@@ -56,6 +57,15 @@ _EVERY_PASSAGE = """
 SELECT p.seq, p.content,
     (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq), p.occurred_at
 FROM passages p WHERE p.seq > ? ORDER BY p.seq LIMIT ?
+"""
+_PASSAGES_AT = """
+SELECT p.seq, p.content,
+    (SELECT json_group_array(t.tag) FROM passage_tags t WHERE t.passage_seq = p.seq), p.occurred_at
+FROM passages p WHERE p.seq IN (SELECT value FROM json_each(?))
+"""
+_TURNS_AT = """
+SELECT seq, coalesce(name, role), created_at, content FROM messages
+WHERE seq IN (SELECT value FROM json_each(?))
 """
 _TURNS = """
 SELECT seq, coalesce(name, role), created_at, content FROM messages
@@ -154,6 +164,24 @@ def unindex_conversation(session: Session, conversation_seq: int) -> None:
 def passage_texts(content: str, tags: Sequence[str], occurred_at: datetime | None) -> Texts:
     """What a passage is indexed by."""
     return (index_form(lexical_text(content, tags, occurred_at)),)
+
+
+def texts_at(
+    session: Session, index: TextIndex, seqs: Sequence[int]
+) -> Iterator[tuple[int, str, Sequence[str]]]:
+    """What rows are indexed by, as it reads, with their tags; a few at a time, as it may be long.
+
+    What a turn is found by besides, its neighbours, is left out.
+    """
+    for start in range(0, len(seqs), READ_ROWS):
+        asked = (json.dumps(seqs[start : start + READ_ROWS]),)
+        if index is PASSAGES:
+            for seq, content, told, at in session.all(_PASSAGES_AT, asked):
+                tags: list[str] = json.loads(told)
+                yield seq, lexical_text(content, tags, from_iso(at) if at else None), tags
+        else:
+            for turn in map(_turn, session.all(_TURNS_AT, asked)):
+                yield turn.seq, text_to_embed(turn.speaker, turn.created_at, turn.content), ()
 
 
 def add_texts(session: Session, index: TextIndex, rows: Iterable[tuple[int, Texts]]) -> None:
