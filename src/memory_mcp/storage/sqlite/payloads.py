@@ -22,6 +22,11 @@ SELECT g.run_seq, g.number, g.before, g.after FROM run_changes g
 JOIN runs r ON r.seq = g.run_seq WHERE r.agent_seq = ? AND r.ended_at IS NOT NULL
     AND (g.before IS NOT NULL OR g.after IS NOT NULL)
 """
+_OUTCOMES = """
+SELECT seq, outcome FROM runs WHERE agent_seq = ? AND ended_at IS NOT NULL AND outcome <> ''
+"""
+_FORGET_OUTCOME = "UPDATE runs SET outcome = ? WHERE seq = ?"
+_FORGOTTEN = "What it said of itself told of something that was forgotten since."
 _FORGET_CALL = (
     "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ? AND number = ?"
 )
@@ -50,6 +55,9 @@ def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> N
             if any(_tells(payload, wanted) for payload in payloads if payload)
         ]
         session.run_many(forget, told)
+    for seq, outcome in session.all(_OUTCOMES, (agent_seq,)):
+        if any(pattern.search(outcome) for _, pattern in wanted):
+            session.run(_FORGET_OUTCOME, (_FORGOTTEN, seq))
 
 
 def plain_part(text: str) -> str:
