@@ -225,6 +225,9 @@ class HeldOutbox:
         await self._gate.through("pulse")
         return await self._outbox.pulse()
 
+    async def others_committed(self) -> bool:
+        return await self._outbox.others_committed()
+
 
 async def open_unless(granted: anyio.Event, gate: Gate) -> None:
     """Open the gate where nothing is granted before the store has answered."""
