@@ -82,7 +82,8 @@ async def _chosen(services: "Services", settings: Settings) -> "Agent":
 
 async def _export(settings: Settings, arguments: argparse.Namespace) -> str:
     from memory_mcp.app import open_services
-    from memory_mcp.transfer import agent_file, json_lines, markdown
+    from memory_mcp.transfer import json_lines, markdown
+    from memory_mcp.transfer.letta import agent_file_out
     from memory_mcp.transfer.writing import write_file
 
     async with open_services(settings) as services:
@@ -95,6 +96,6 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> str:
                 services.copies, agents, folder, force=arguments.force
             )
             return counted(files, "file")
-        written = {"jsonl": json_lines.written, "af": agent_file.written}[arguments.format]
+        written = {"jsonl": json_lines.written, "af": agent_file_out.written}[arguments.format]
         pieces = written(services.copies, agents)
         return f"{await write_file(arguments.path, pieces, force=arguments.force):,} bytes"

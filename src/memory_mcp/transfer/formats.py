@@ -7,7 +7,6 @@ from pathlib import Path
 
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.transfer import (
-    agent_file,
     chatgpt,
     claude_ai,
     json_lines,
@@ -16,6 +15,7 @@ from memory_mcp.transfer import (
     server_memory,
     transcripts,
 )
+from memory_mcp.transfer.letta import agent_file
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, first_bytes
 
