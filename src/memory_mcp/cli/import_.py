@@ -1,15 +1,18 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from memory_mcp.transfer.source import Source
 
 LEFT_OUT_TOLD = 30
+TOKEN_VARIABLE = "MEMORY_MCP_LETTA_TOKEN"
 NOUNS = ("agent", "block", "conversation", "message", "passage", "summary")
 PLURALS = {"summary": "summaries"}
 
@@ -35,10 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example: memory-mcp import chatgpt export.zip --dry-run\n"
         "         memory-mcp import claude-code ~/.claude/projects\n"
-        "         memory-mcp --agent work import jsonl chats.jsonl"
+        "         memory-mcp --agent work import jsonl chats.jsonl\n"
+        "         memory-mcp import letta http://localhost:8283"
     )
     parser.add_argument("format", choices=tuple(FORMATS), metavar="format", help="one of these")
-    parser.add_argument("file", metavar="path", help="the file or folder, or - for standard input")
+    parser.add_argument(
+        "file", metavar="path", help="the file or folder, - for standard input; of letta an address"
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=f"what a Letta server wants to see; {TOKEN_VARIABLE} may hold it too",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="read it, say what would come, store nothing"
     )
@@ -47,14 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import, with a progress bar and a closing report; 1 unless everything was understood."""
+    from memory_mcp.transfer.formats import source_of
     from memory_mcp.transfer.report import Report
-    from memory_mcp.transfer.source import Source
 
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
     report = Report()
-    source = Source(arguments.file, report, settings.agent.name)
+    token = _token(arguments.token_file)
+    source = source_of(arguments.format, arguments.file, report, settings.agent.name, token)
     try:
         with _progress(source.size()) as advance:
             _import(settings, arguments, source, advance)
@@ -67,6 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     _print_report(report, arguments)
     return 0 if report.is_whole else 1
+
+
+def _token(file: str | None) -> str | None:
+    """What a server wants to see; never an argument, which other users of the machine can read."""
+    told = os.environ.get(TOKEN_VARIABLE, "")
+    if file:
+        try:
+            told = Path(file).expanduser().read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise ImportRefused(f"--token-file {file} cannot be read: {error}.") from error
+    token = told.strip()
+    if token and not (token.isascii() and token.isprintable()):
+        raise ImportRefused("the token has signs that none can have; is it the right file?")
+    return token or None
 
 
 def _import(

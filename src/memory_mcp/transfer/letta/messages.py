@@ -197,9 +197,12 @@ class History:
         if isinstance(content, str):
             return content
         parts: list[str] = []
+        follows = False
         for part in objects(content):
             kind = as_text(part.get("type"))
-            if kind in ("text", ""):
+            if kind in ("text", "") and follows and told.get("role") == "assistant":
+                parts[-1] += as_text(part.get("text"))  # as Letta's own server puts them together
+            elif kind in ("text", ""):
                 parts.append(as_text(part.get("text")))
             elif kind in _THOUGHTS:
                 self.report.left_out["thoughts"] += 1
@@ -207,6 +210,7 @@ class History:
                 self.report.left_out["images and files"] += 1
             elif kind not in _CALLS:
                 self.report.not_understood[f"parts of the type {clip(kind, 40)!r}"] += 1
+            follows = kind in ("text", "")
         return "\n".join(part for part in parts if part)
 
 
