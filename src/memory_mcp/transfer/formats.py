@@ -15,7 +15,7 @@ from memory_mcp.transfer import (
     server_memory,
     transcripts,
 )
-from memory_mcp.transfer.letta import agent_file, server
+from memory_mcp.transfer.letta import agent_file, postgres, server
 from memory_mcp.transfer.letta.address import Address
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, first_bytes
@@ -96,6 +96,12 @@ FORMATS = {
         "a running Letta server, by its address: everything of every agent",
         "letta",
         schemes=server.SCHEMES,
+    ),
+    "letta-postgres": Format(
+        postgres.read,
+        "the database of a Letta server, by its address: the same, also where none runs",
+        "letta",
+        schemes=postgres.SCHEMES,
     ),
     "markdown": Format(
         markdown.read, "notes in Markdown: a file or a folder, a passage a section", folders=True
