@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 from tests.acceptance.processes import run
+from tests.transfer.letta_server import Letta, serving
 
 MESSAGE: dict[str, Any] = {
     "role": "user",
@@ -206,7 +207,10 @@ def test_secrets_are_taken_out_of_messages(database: Path) -> None:
     [
         (("jsonl", "nowhere.jsonl"), 1, "nowhere.jsonl cannot be read: No such file or directory."),
         (("passages", "."), 1, ". is a folder, and passages wants a file."),
-        (("letta", "x"), 2, "invalid choice: 'letta'"),
+        (("memgpt", "x"), 2, "invalid choice: 'memgpt'"),
+        (("letta", "agent.af"), 1, "agent.af is no address"),
+        (("letta", "http://localhost:1", "--token-file", "none"), 1, "--token-file none cannot"),
+        (("af", "http://localhost:1"), 1, "memory-mcp import letta ADDRESS"),
         (("jsonl",), 2, "the following arguments are required: path"),
     ],
 )
@@ -314,3 +318,22 @@ def test_a_zip_on_standard_input_is_refused(database: Path) -> None:
     ended = run(*told, folder=database.parent, stdin=b"PK\x03\x04 and more")
     assert ended.returncode == 1
     assert "standard input is a zip" in ended.stderr
+
+
+def test_a_letta_servers_password_comes_from_a_file_or_the_environment(database: Path) -> None:
+    file = database.with_name("password")
+    file.write_text("s3cret-s3cret\n")
+    with serving(Letta(password="s3cret-s3cret")) as letta:
+        words = ("--database", database, "import", "letta", letta.url)
+        refused = run(*words, folder=database.parent)
+        dry = run(*words, "--dry-run", "--token-file", file, folder=database.parent)
+        more = {"MEMORY_MCP_LETTA_TOKEN": "s3cret-s3cret"}
+        done = run(*words, folder=database.parent, more=more)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "MEMORY_MCP_LETTA_TOKEN" in refused.stderr
+    told = "5 agents, 9 blocks, 21 messages, 4 passages"
+    assert dry.stdout.startswith(f"{told} would come in; nothing was stored (dry run).")
+    assert done.stdout.startswith(f"{told} imported, 0 known already.")
+    assert (dry.returncode, done.returncode) == (0, 0)
+    assert "s3cret" not in refused.stderr + dry.stdout + done.stdout

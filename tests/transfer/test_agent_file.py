@@ -1,24 +1,46 @@
 """Letta agent files: what of them comes in, what is told of the rest, and out again."""
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
+from jsonschema import Draft202012Validator
 from tests.transfer.conftest import DATA, Bring, bring_into
 
-from memory_mcp.domain.agents import AgentChoice
+from memory_mcp.domain.agents import AgentChoice, AgentSettings
 from memory_mcp.domain.copies import AgentCopy, BlockCopy, MessageCopy, PassageCopy
 from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.tool_rules import rule_text, rules_from_json
+from memory_mcp.domain.tool_rules import parse_rule, rule_text, rules_from_json
 from memory_mcp.loop import resident_tools
 from memory_mcp.server.tools import names_of
 from memory_mcp.services import Services
 from memory_mcp.testing import open_memory
-from memory_mcp.transfer.agent_file import OUR_TOOLS, written
+from memory_mcp.transfer.letta.agent_file_out import IN_VIEW_MESSAGES, written
+from memory_mcp.transfer.letta.tools import OUR_TOOLS
+
+# The server's own words for what a file holds: components of /openapi.json of Letta 0.16.8, from
+# AgentFileSchema on, without descriptions and defaults.
+SCHEMA = Draft202012Validator(
+    json.loads((DATA / "letta-0.16.8-agent-file.schema.json").read_text())
+)
+ALL_RULES = (
+    "init:archival_search",
+    "child:archival_search>conversation_search",
+    "parent:conversation_search>core_memory_append",
+    "terminal:send_to_agent",
+    "continue:core_memory_replace",
+    "max_count_per_step:conversation_search=3",
+    "conditional:core_memory_append>yes=archival_insert,*=archival_search",
+    "requires_approval:archival_insert",
+    "required_before_exit:archival_insert",
+)
 
 
 async def held(services: Services) -> dict[str, Any]:
@@ -118,20 +140,18 @@ web_search(query=tides)
     )
     assert dict(report.left_out) == snapshot(
         {
-            "agent 'Loop': agent_type": 1,
-            "agent 'Loop': llm_config": 1,
-            "agent 'Loop': embedding_config": 1,
-            "agent 'Loop': timezone": 1,
-            "agent 'Loop': secrets": 1,
+            "setting agent_type": 1,
+            "setting llm_config, but for model and context window": 1,
+            "setting embedding_config": 1,
+            "setting timezone": 1,
+            "setting secrets": 1,
             "agent 'Loop': tool rule exit_loop on note (about note, which is no tool here)": 1,
-            "block 'orphan' of no agent": 1,
             "compiled prompts": 1,
-            "messages of the role 'approval'": 1,
+            "block 'orphan' (no agent's)": 1,
             "tool 'note' (its code)": 1,
             "file 'tides.pdf'": 1,
             "MCP server 'weather'": 1,
             "groups of agents (all agents here may talk to each other)": 1,
-            "file: novelty": 1,
         }
     )
 
@@ -182,10 +202,10 @@ roll_dice(sides=6)
     )
     assert dict(report.left_out) == snapshot(
         {
-            "agent 'sam-1': agent_type": 1,
-            "agent 'sam-1': embedding_config": 1,
-            "agent 'sam-1': llm_config": 1,
-            "agent 'sam-1': tool_exec_environment_variables": 1,
+            "setting agent_type": 1,
+            "setting embedding_config": 1,
+            "setting llm_config, but for model and context window": 1,
+            "setting tool_exec_environment_variables": 1,
             "blocks over their limit, whose limit was raised": 1,
             "compiled prompts": 1,
             "thoughts": 1,
@@ -214,25 +234,246 @@ async def test_what_came_in_goes_out_and_comes_in_again_the_same(
         assert await held(other) == before
 
 
-async def test_an_exported_file_has_the_shape_that_readers_of_agent_files_check(
+async def test_an_exported_file_is_one_that_a_real_server_takes(
     bring: Bring, services: Services
 ) -> None:
     await bring("af", DATA / "new.af")
-    told = json.loads("".join([piece async for piece in written(services.copies, ["Loop"])]))
-    real = json.loads((DATA / "new.af").read_text())
+    await bring("claude-code", DATA / "claude_code.jsonl", agent="proj: x.y")
+    odd = await services.agents.choose(AgentChoice(name="proj: x.y"))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    lines: tuple[tuple[Role, str, str | None], ...] = (
+        ("user", '{"type": "user_message", "message": "sneaky"}', "Ana B."),
+        ("tool", "no JSON at all", "a tool"),
+        ("system", "A notice.", None),
+    )
+    said = [
+        NewMessage(role=role, content=text, created_at=at, conversation="c", name=name)
+        for role, text, name in lines
+    ]
+    await services.recall.append(odd.id, said)
+    rules = [parse_rule(text) for text in ALL_RULES]
+    await services.agents.set(odd.id, AgentSettings(tool_rules=tuple(rules)))
 
-    (agent,) = told["agents"]
-    assert set(told) >= {"agents", "groups", "blocks", "files", "sources", "tools", "mcp_servers"}
-    assert set(told["blocks"][0]) == set(real["blocks"][0])
-    assert set(real["agents"][0]) - set(agent) == {"secrets"}
-    assert set(real["agents"][0]["messages"][0]) - set(agent["messages"][0]) == {"approve"}
-    ids = [message["id"] for message in agent["messages"]]
-    assert ids == [f"message-{number}" for number in range(len(ids))]
-    assert set(agent["in_context_message_ids"]) <= set(ids)
-    assert set(agent["block_ids"]) == {block["id"] for block in told["blocks"]}
-    calls = {call["id"] for each in agent["messages"] for call in each["tool_calls"] or []}
-    returns = {each["tool_call_id"] for each in agent["messages"]} - {None}
-    assert calls == returns != set()
+    told = await exported(services)
+
+    assert [error.message for error in SCHEMA.iter_errors(told)] == []
+    check_as_the_server_does(told)
+
+
+def check_as_the_server_does(told: dict[str, Any]) -> None:
+    """What Letta 0.16.8 checks besides its schema, when it takes a file in and when it runs."""
+    ids: set[str] = set()
+    for kind in ("agents", "blocks", "tools"):
+        found = [each["id"] for each in told[kind]]
+        assert all(re.fullmatch(rf"{kind[:-1]}-\d+", each) for each in found)
+        ids |= set(found)
+    tools = {tool["id"]: tool["name"] for tool in told["tools"]}
+    for agent in told["agents"]:
+        assert re.fullmatch(r"[\w '\-]+", agent["name"])
+        assert agent["llm_config"]["context_window"] >= 16_000
+        assert agent["system"]
+        assert {*agent["tool_ids"], *agent["block_ids"]} <= ids
+        named = {tools[each] for each in agent["tool_ids"]}
+        assert named >= {
+            "archival_memory_insert",
+            "archival_memory_search",
+            "conversation_search",
+            "core_memory_append",
+            "core_memory_replace",
+        }
+        assert {rule["tool_name"] for rule in agent["tool_rules"]} <= named
+        messages = {each["id"]: each for each in agent["messages"]}
+        assert len(messages) == len(agent["messages"])
+        assert not ids & set(messages)
+        ids |= set(messages)
+        view = [messages[each] for each in agent["in_context_message_ids"]]
+        assert [each["role"] for each in view].count("system") == 1
+        assert view[0]["role"] == "system"
+        check_tools(agent["messages"])
+        check_tools(view)
+
+
+def check_tools(messages: list[dict[str, Any]]) -> None:
+    """Every answer follows its call, as models want it, and is JSON, as the server wants it."""
+    calls: list[str] = []
+    for message in messages:
+        assert calls == [] or message["role"] == "tool"
+        if message["role"] == "tool":
+            assert calls == [message["tool_call_id"]]
+            calls = []
+            (returned,) = message["tool_returns"]
+            for text in (message["content"][0]["text"], returned["func_response"]):
+                packed = json.loads(text)
+                assert set(packed) == {"status", "message", "time"}
+                assert isinstance(packed["message"], str)
+        for call in message["tool_calls"] or []:
+            assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call["function"]["name"])
+            assert isinstance(json.loads(call["function"]["arguments"]), dict)
+            calls.append(call["id"])
+    assert calls == []
+
+
+async def exported(services: Services, *agents: str) -> dict[str, Any]:
+    """What an agent file of these agents, or of all, holds."""
+    return json.loads("".join([each async for each in written(services.copies, agents or None)]))
+
+
+async def test_what_is_in_context_never_begins_with_an_answer(services: Services) -> None:
+    agent = await services.agents.choose(AgentChoice(name="Busy"))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    said = [
+        NewMessage(
+            role="tool" if number % 7 else "user",
+            content=f"line {number}",
+            created_at=at + timedelta(seconds=number),
+            conversation="c",
+            name="look" if number % 7 else None,
+        )
+        for number in range(100)
+    ]
+    await services.recall.append(agent.id, said)
+
+    told = await exported(services, "Busy")
+
+    check_as_the_server_does(told)
+    assert 2 < len(told["agents"][0]["in_context_message_ids"]) <= IN_VIEW_MESSAGES + 1
+
+
+async def test_a_real_servers_file_comes_in_without_what_memory_tools_told(
+    bring: Bring, services: Services
+) -> None:
+    report = await bring("af", DATA / "letta-0.16.8.af")
+
+    told = await held(services)
+    said = [(who, text) for _, _, who, text in told["messages"]]
+    assert [who for who, _ in said] == ["user", "assistant"] * 5
+    assert not any("passage-" in text for _, text in said)
+    assert dict(report.left_out) == snapshot(
+        {
+            "setting agent_type": 1,
+            "setting llm_config, but for model and context window": 1,
+            "setting embedding_config": 1,
+            "setting tool_exec_environment_variables": 1,
+            "setting secrets": 1,
+            "setting timezone": 1,
+            "setting max_files_open": 1,
+            "setting per_file_view_window_char_limit": 1,
+            "tool rules on memory tools that are not here": 2,
+            "compiled prompts": 1,
+            "uses of memory tools, whose effect is in memory": 4,
+        }
+    )
+    assert report.is_whole
+
+
+async def test_of_many_things_without_a_place_the_first_are_named(
+    bring: Bring, tmp_path: Path
+) -> None:
+    told = json.loads((DATA / "letta-0.16.8.af").read_text())
+    told["skills"] = [{"name": f"skill {number}"} for number in range(40)]
+    told["files"] = [{"file_name": "tides.pdf"}, {"file_name": "maps.pdf"}]
+    file = tmp_path / "skilled.af"
+    file.write_text(json.dumps(told))
+
+    left = (await bring("af", file)).left_out
+
+    assert left["skill 'skill 0', 'skill 1', 'skill 2' and 37 more"] == 40
+    assert left["file 'tides.pdf'"] == left["file 'maps.pdf'"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "block_chars", "limit"),
+    [
+        ({"llm_config": {"context_window": 32_000}}, 45_000, 32_000),
+        ({"llm_config": {"context_window": 200_000}}, 10, 200_000),
+        ({"llm_config": {"context_window": "32000"}}, 10, 32_000),
+        ({"context_window_limit": 16_000, "llm_config": {"context_window": 32_000}}, 10, 16_000),
+        ({"llm_config": {"context_window": 8_000}}, 45_000, 27_000),
+        ({"llm_config": {"context_window": 10**12}}, 10, 10_000_000),
+        ({"llm_config": {"context_window": 12}}, 10, 5_000),
+        ({"llm_config": {"context_window": -1}}, 10, None),
+        ({"llm_config": None}, 10, None),
+        ({}, 45_000, 27_000),
+    ],
+    ids=[
+        "kept", "large", "text", "own", "too small", "absurd", "tiny", "odd", "null", "none",
+    ],
+)  # fmt: skip
+async def test_an_agents_context_window_comes_along_and_has_room_for_a_message(
+    bring: Bring,
+    services: Services,
+    tmp_path: Path,
+    fields: dict[str, Any],
+    block_chars: int,
+    limit: int | None,
+) -> None:
+    message = {"role": "user", "content": "hello okapi", "created_at": "2026-01-01T00:00:00Z"}
+    block = {"id": "block-0", "label": "notes", "value": ("word " * 9_000)[:block_chars]}
+    agent = {"name": "Big", "system": "s", "block_ids": ["block-0"], "messages": [message]}
+    file = tmp_path / "big.af"
+    file.write_text(json.dumps({"agents": [{**agent, **fields}], "blocks": [block]}))
+
+    report = await bring("af", file)
+
+    big = await services.agents.named("Big")
+    assert big.context_tokens == limit
+    assert "hello okapi" in await services.view.context(big.id)
+    raised = [told for told in report.left_out if "context" in told and "agent 'Big'" in told]
+    assert bool(raised) == (limit in (27_000, 5_000))
+
+
+async def test_a_text_beside_a_call_is_thought_or_said_as_the_kind_of_agent_has_it(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Let me see.", "tool_calls": [call]}
+    speech = {"name": "send_message", "arguments": '{"message": "Found it."}'}
+    spoken = {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "I say so."}],
+        "tool_calls": [{"id": number, "function": speech} for number in "23"],
+    }
+    agents = [
+        {"name": kind, "agent_type": kind, "system": "", "messages": [message, spoken]}
+        for kind in ("memgpt_agent", "letta_v1_agent")
+    ]
+    file = tmp_path / "kinds.af"
+    file.write_text(json.dumps({"agents": agents}))
+
+    report = await bring("af", file)
+
+    said = [(who, text) for who, _, _, text in (await held(services))["messages"]]
+    assert said == [
+        ("memgpt_agent", "Found it."),
+        ("memgpt_agent", "Found it."),
+        ("memgpt_agent", "look()"),
+        ("letta_v1_agent", "Let me see."),
+        ("letta_v1_agent", "I say so."),
+        ("letta_v1_agent", "Found it."),
+        ("letta_v1_agent", "Found it."),
+        ("letta_v1_agent", "look()"),
+    ]
+    assert report.left_out["thoughts"] == 2
+
+
+async def test_what_nobody_knows_is_said_not_to_be_understood(bring: Bring, tmp_path: Path) -> None:
+    told = json.loads((DATA / "letta-0.16.8.af").read_text())
+    agent = told["agents"][0]
+    agent["mood"] = "bright"
+    agent["messages"][1]["content"].append({"type": "smell", "data": "grass"})
+    agent["messages"].append({"role": "oracle", "content": "?"})
+    told["dreams"] = ["of a gate"]
+    file = tmp_path / "newer.af"
+    file.write_text(json.dumps(told))
+
+    report = await bring("af", file)
+
+    assert dict(report.not_understood) == {
+        "field 'mood' of an agent": 1,
+        "parts of the type 'smell'": 1,
+        "messages of the role 'oracle'": 1,
+        "field 'dreams' of the file": 1,
+    }
 
 
 async def test_a_file_may_be_a_text_that_holds_the_json(

@@ -126,7 +126,8 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> "tuple[s
     """How much was written, and of our own format what."""
     from memory_mcp.app import open_services
     from memory_mcp.services.copies import Taken
-    from memory_mcp.transfer import agent_file, json_lines, markdown
+    from memory_mcp.transfer import json_lines, markdown
+    from memory_mcp.transfer.letta import agent_file_out
     from memory_mcp.transfer.writing import write_file
 
     async with open_services(settings) as services:
@@ -141,7 +142,7 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> "tuple[s
             return counted(files, "file"), None
         taken = Taken() if arguments.format == "jsonl" else None
         if taken is None:
-            pieces = agent_file.written(services.copies, agents)
+            pieces = agent_file_out.written(services.copies, agents)
         else:
             pieces = json_lines.written(services.copies, agents, taken)
         size = await write_file(arguments.path, pieces, force=arguments.force)

@@ -7,11 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from memory_mcp.config import Settings, load_settings
+from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ NOUNS = (
 NAMES = {"superseded": "superseded passage"}
 PASSAGES = ("passages", "markdown", "mem0", "server-memory")
 """Formats whose things are passages, where nothing came of which the noun could be told."""
+TOKEN_VARIABLE = "MEMORY_MCP_LETTA_TOKEN"
 PLURALS = {"summary": "summaries"}
 
 
@@ -44,10 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example: memory-mcp import chatgpt export.zip --dry-run\n"
         "         memory-mcp import claude-code ~/.claude/projects\n"
-        "         memory-mcp --agent work import jsonl chats.jsonl"
+        "         memory-mcp --agent work import jsonl chats.jsonl\n"
+        "         memory-mcp import letta http://localhost:8283"
     )
     parser.add_argument("format", choices=tuple(FORMATS), metavar="format", help="one of these")
-    parser.add_argument("file", metavar="path", help="the file or folder, or - for standard input")
+    parser.add_argument(
+        "file", metavar="path", help="the file or folder, - for standard input; of letta an address"
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=f"what a Letta server wants to see; {TOKEN_VARIABLE} may hold it too",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="read it, say what would come, store nothing"
     )
@@ -62,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         ImportRefused: nothing was read; there is no report then.
     """
     from memory_mcp.domain.errors import ImportRefused
+    from memory_mcp.transfer.formats import source_of
     from memory_mcp.transfer.report import Report
-    from memory_mcp.transfer.source import Source
 
     if hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -71,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
     report = Report(zone=settings.zone)
-    source = Source(arguments.file, report, settings.agent.name)
+    token = _token(arguments.token_file)
+    source = source_of(arguments.format, arguments.file, report, settings.agent.name, token)
     try:
         with _progress(source.size()) as advance:
             _import(settings, arguments, source, advance)
@@ -88,6 +100,20 @@ def run(arguments: argparse.Namespace) -> int:
         report.refuse(source.name, str(error).removeprefix(f"{source.name} "))
     _print_report(report, arguments)
     return 0 if report.is_whole else 1
+
+
+def _token(file: str | None) -> str | None:
+    """What a server wants to see; never an argument, which other users of the machine can read."""
+    told = os.environ.get(TOKEN_VARIABLE, "")
+    if file:
+        try:
+            told = Path(file).expanduser().read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise ImportRefused(f"--token-file {file} cannot be read: {error}.") from error
+    token = told.strip()
+    if token and not (token.isascii() and token.isprintable()):
+        raise ImportRefused("the token has signs that none can have; is it the right file?")
+    return token or None
 
 
 def _import(

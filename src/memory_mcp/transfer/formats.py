@@ -8,7 +8,6 @@ from pathlib import Path
 
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.transfer import (
-    agent_file,
     chatgpt,
     claude_ai,
     json_lines,
@@ -18,6 +17,8 @@ from memory_mcp.transfer import (
     transcripts,
 )
 from memory_mcp.transfer.folder import entries
+from memory_mcp.transfer.letta import agent_file, postgres, server
+from memory_mcp.transfer.letta.address import Address
 from memory_mcp.transfer.packed import plain_name
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, first_bytes
@@ -33,6 +34,8 @@ class Format:
     """What stands as the host of its conversations."""
     folders: bool = False
     """Whether a folder may be given."""
+    schemes: tuple[str, ...] = ()
+    """With which an address begins, where one is read instead of a file."""
     by_folder: bool = False
     """Whether each session goes to the agent of its folder, unless one is named."""
 
@@ -91,6 +94,18 @@ FORMATS = {
     ),
     "mem0": Format(mem0.read, "mem0's export: a JSON file of memories", folders=True),
     "af": Format(agent_file.read, "a Letta agent file (.af), of either schema", "letta"),
+    "letta": Format(
+        server.read,
+        "a running Letta server, by its address: everything of every agent",
+        "letta",
+        schemes=server.SCHEMES,
+    ),
+    "letta-postgres": Format(
+        postgres.read,
+        "the database of a Letta server, by its address: the same, also where none runs",
+        "letta",
+        schemes=postgres.SCHEMES,
+    ),
     "markdown": Format(
         markdown.read, "notes in Markdown: a file or a folder, a passage a section", folders=True
     ),
@@ -100,6 +115,24 @@ _AS_LINES = {"jsonl", "passages"}
 _ENDINGS = (".json", ".jsonl", ".zip")
 FOLDER_ENTRIES = 2_000
 """So many of a folder's files are looked at to know its format."""
+
+
+def source_of(
+    name: str, told: str, report: Report, agent: str | None = None, token: str | None = None
+) -> Source:
+    """What `told` names: a file, a folder, standard input, or where a format says so an address.
+
+    Raises:
+        ImportRefused: there is nothing, it may not be read, or it is no address.
+    """
+    schemes = FORMATS[name].schemes
+    if schemes:
+        return Address(told, schemes, report, agent, token)
+    if "://" in told:
+        fits = next((key for key, each in FORMATS.items() if told.startswith(each.schemes)), None)
+        advice = f" This reads from an address: memory-mcp import {fits} ADDRESS" if fits else ""
+        raise ImportRefused(f"{name} is read from a file, not from an address.{advice}")
+    return Source(told, report, agent)
 
 
 def items_of(name: str, source: Source, report: Report) -> Iterator[Item]:
