@@ -22,6 +22,10 @@ conformance *args:
 hosts *args:
     .venv/bin/python -m tests.real_hosts {{args}}
 
+# our agent files in a real Letta server, and everything of it back; PyPI has it, 700 MB
+letta:
+    .venv/bin/python -m tests.real_letta
+
 # client libraries of others on the server, each in an environment of its own; writes docs/clients.md
 clients *names:
     .venv/bin/python -m tests.clients {{names}}
