@@ -142,7 +142,7 @@ def asked(method: str, url: str, body: Any = None, kind: str = "application/json
 def memory(work: Path, store: str, *words: object) -> str:
     """What our own command says."""
     command = [sys.executable, "-m", "memory_mcp", "--in-process", "--database", work / store]
-    ended = subprocess.run([*command, *words], capture_output=True, text=True, cwd=work)
+    ended = subprocess.run([*command, *map(str, words)], capture_output=True, text=True, cwd=work)
     assert ended.returncode == 0, (words, ended.stdout, ended.stderr)
     return ended.stdout
 
