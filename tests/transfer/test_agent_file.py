@@ -146,8 +146,8 @@ web_search(query=tides)
             "setting timezone": 1,
             "setting secrets": 1,
             "agent 'Loop': tool rule exit_loop on note (about note, which is no tool here)": 1,
-            "block 'orphan' of no agent": 1,
             "compiled prompts": 1,
+            "block 'orphan' (no agent's)": 1,
             "tool 'note' (its code)": 1,
             "file 'tides.pdf'": 1,
             "MCP server 'weather'": 1,
@@ -364,6 +364,21 @@ async def test_a_real_servers_file_comes_in_without_what_memory_tools_told(
         }
     )
     assert report.is_whole
+
+
+async def test_of_many_things_without_a_place_the_first_are_named(
+    bring: Bring, tmp_path: Path
+) -> None:
+    told = json.loads((DATA / "letta-0.16.8.af").read_text())
+    told["skills"] = [{"name": f"skill {number}"} for number in range(40)]
+    told["files"] = [{"file_name": "tides.pdf"}, {"file_name": "maps.pdf"}]
+    file = tmp_path / "skilled.af"
+    file.write_text(json.dumps(told))
+
+    left = (await bring("af", file)).left_out
+
+    assert left["skill 'skill 0', 'skill 1', 'skill 2' and 37 more"] == 40
+    assert left["file 'tides.pdf'"] == left["file 'maps.pdf'"] == 1
 
 
 @pytest.mark.parametrize(

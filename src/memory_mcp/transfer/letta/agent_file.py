@@ -84,3 +84,4 @@ def _tell_what_is_left(household: Household, told: dict[str, Any]) -> None:
     for key, value in told.items():
         if key not in _FIELDS and value not in (None, False, "", [], {}):
             report.not_understood[f"field {clip(key, 60)!r} of the file"] += 1
+    household.tell()

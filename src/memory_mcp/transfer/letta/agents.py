@@ -55,6 +55,9 @@ _SETTINGS = {
     "per_file_view_window_char_limit", "reasoning", "response_format", "secrets", "template",
     "timezone", "tool_exec_environment_variables",
 }  # fmt: skip
+NAMED_EACH = 5
+"""So many of a kind are counted each by its name."""
+NAMED_FIRST = 3
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 _ROOM_TOKENS = 4_000
 """What an agent has at least beside its blocks, for messages, their summary and its rules."""
@@ -85,6 +88,8 @@ class Household:
     at: datetime = EPOCH
     """What stands in for a time that is missing."""
     agents: list[Told] = field(default_factory=list[Told])
+    left: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+    """Names of what is to be counted: by what it is, and why it has no place here."""
 
     def take(self, fields: dict[str, Any], rename: str | None = None) -> Told:
         """One more agent; the name it gets here is like no other's of them."""
@@ -137,12 +142,23 @@ class Household:
                 self.leave("tool", tool, "its code")
 
     def leave(self, noun: str, told: dict[str, Any], why: str | None = None) -> None:
-        """Count something without a counterpart, by its name."""
+        """Something without a counterpart, to be counted by its name."""
         name = next(
             (found for at in ("file_name", "name", "server_name", "label", "id")
              if (found := as_text(told.get(at)))), "?",
         )  # fmt: skip
-        self.report.left_out[f"{noun} {clip(name, 60)!r}" + (f" ({why})" if why else "")] += 1
+        said = f" ({why})" if why else ""
+        self.left.setdefault((noun, said), []).append(repr(clip(name, 60)))
+
+    def tell(self) -> None:
+        """Count what was left: each by its name, of many of a kind the first."""
+        for (noun, said), names in self.left.items():
+            if len(names) <= NAMED_EACH:
+                self.report.left_out.update(f"{noun} {name}{said}" for name in names)
+            else:
+                first = ", ".join(names[:NAMED_FIRST])
+                more = f"{first} and {len(names) - NAMED_FIRST:,} more"
+                self.report.left_out[f"{noun} {more}{said}"] += len(names)
 
     # Agents.
 
@@ -278,8 +294,8 @@ class Household:
                 key = f"{told.name}/own"
                 order[key] = {"label": PROJECT.label, "description": PROJECT.description}
                 attached[key] = [Attachment(agent=told.name, label=PROJECT.label, position=0)]
-        for key in shared.keys() - order.keys():
-            self.report.left_out[f"block {as_text(shared[key].get('label'))!r} of no agent"] += 1
+        for key in (each for each in shared if each not in order):
+            self.leave("block", shared[key], "no agent's")
         return [(block, attached[key]) for key, block in order.items()]
 
     def _block(self, told: dict[str, Any], attached: list[Attachment]) -> Iterator[Item]:

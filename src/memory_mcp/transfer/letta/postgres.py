@@ -243,6 +243,7 @@ class _Visit:
             archives = [row["archive_id"] for row in rows if row["agent_id"] in agents]
             if count := self._count("archival_passages", not_of=("archive_id", archives)):
                 left["passages of archives that no agent has"] += count
+        self._household.tell()
 
     # Queries.
 

@@ -204,6 +204,7 @@ class _Visit:
         if groups := sum(len(page) for page in self._optional("groups/", PAGE)):
             noun = "groups of agents (all agents here may talk to each other)"
             self._report.left_out[noun] += groups
+        self._household.tell()
 
     def _optional(self, path: str, size: int, **asked: Any) -> Iterator[list[dict[str, Any]]]:
         """A list that older servers do not have."""
