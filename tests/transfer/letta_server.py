@@ -29,6 +29,8 @@ class Letta:
     ends_after: int | None = None
     """After so many requests it drops every connection."""
     largest_page: int = 1_000
+    newest_first: bool = False
+    """Whether it gives messages the newest first, whatever it is asked for."""
     asked: list[str] = field(default_factory=list[str])
     url: str = ""
 
@@ -47,8 +49,8 @@ class Letta:
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
         """The JSON for a path; `MISSING` where there is none."""
-        if path == "health/":
-            return self.told["health/"]
+        if path in self.told:
+            return self.told[path]
         if path == "conversations/":
             path = f"conversations/?{query['agent_id']}"
         if path not in self.lists:
@@ -64,7 +66,9 @@ class Letta:
         last = ids.index(query["before"]) if "before" in query else len(runs)
         size = min(int(query["limit"]), self.largest_page)
         runs = runs[first:last]
-        page = runs[::-1][:size] if query.get("order") == "desc" else runs[:size]
+        is_turned = self.newest_first and path.endswith("/messages")
+        turned = is_turned or query.get("order") == "desc"
+        page = runs[::-1][:size] if turned else runs[:size]
         if self.broken & {run[0]["id"] for run in page}:
             return None
         return [each for run in page for each in run]

@@ -178,6 +178,18 @@ async def test_small_pages_and_large_ones_tell_the_same(
         assert await held(other) == await held(services)
 
 
+@pytest.mark.parametrize("page", [1, 3, 1_000])
+async def test_a_server_that_gives_the_newest_first_tells_the_same(
+    letta: Letta, services: Services, tmp_path: Path, page: int
+) -> None:
+    await visit(services, letta.url)
+    letta.newest_first, letta.largest_page = True, page
+
+    async with open_memory(tmp_path / "other.db") as other:
+        await visit(other, letta.url)
+        assert await held(other) == await held(services)
+
+
 async def test_a_message_that_the_server_cannot_tell_costs_that_one_alone(
     letta: Letta, services: Services
 ) -> None:
@@ -335,6 +347,16 @@ async def test_older_servers_know_fewer_lists(letta: Letta, services: Services) 
     assert report.is_whole
     assert report.left_out["source 'handbook'"] == 1
     assert report.nouns["message"] == 21
+
+
+async def test_agents_that_a_server_counts_and_does_not_list_are_missed(
+    letta: Letta, services: Services
+) -> None:
+    letta.told["agents/count"] = 7
+
+    report = await visit(services, letta.url)
+
+    assert report.bad_places == [(letta.url, "it counts 7 agents and lists 5 of them")]
 
 
 async def test_secrets_of_agents_are_told_to_nobody(letta: Letta, services: Services) -> None:

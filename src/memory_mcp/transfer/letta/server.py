@@ -78,7 +78,9 @@ class _Visit:
             version = None
         found: dict[str, dict[str, Any]] = {}
         try:
-            for page in self._server.pages("agents/", PAGE, show_hidden_agents="true"):
+            for page in self._server.pages(
+                "agents/", PAGE, show_hidden_agents="true", ascending="true"
+            ):
                 fresh = {as_text(each.get("id")): each for each in page}
                 if not fresh.keys() - found.keys():
                     break
@@ -90,6 +92,14 @@ class _Visit:
         if not found or "" in found:
             told = f"Letta {version}" if version else "what stands there"
             raise ImportRefused(f"{self._server.name} holds no agent that can be read ({told}).")
+        try:
+            count = self._server.get("agents/count", show_hidden_agents="true")
+        except NoAnswer:
+            count = None
+        if isinstance(count, int) and count > len(found):
+            self._report.refuse(
+                self._server.name, f"it counts {count:,} agents and lists {len(found):,} of them"
+            )
         return list(found.values())
 
     # Messages.
@@ -137,13 +147,43 @@ class _Visit:
                 return
             if not page or page[-1].get("id") == last:
                 return
+            if last is None and self._is_newest_first(path, asked, page):
+                yield from self._from_the_end(path, asked, None)[1]
+                return
             yield page
             last = as_text(page[-1].get("id"))
+
+    def _is_newest_first(
+        self, path: str, asked: dict[str, Any], page: list[dict[str, Any]]
+    ) -> bool:
+        """Whether a first page begins with the newest, as older servers know no order."""
+        try:
+            newest = self._server.page(path, 1, order="desc", **asked)
+        except NoAnswer:
+            return False
+        return bool(newest) and newest[0].get("id") == page[0].get("id")
 
     def _after_the_gap(
         self, path: str, asked: dict[str, Any], before: str | None, place: str, error: NoAnswer
     ) -> Iterator[list[dict[str, Any]]]:
-        cursors: list[tuple[str | None, int]] = []
+        first, pages = self._from_the_end(path, asked, before)
+        self._report.refuse(
+            place,
+            f"between {before or 'the first message'} and {first or 'the last'} the server cannot "
+            f"tell its messages ({clip(str(error), 160)}); memory-mcp import letta-postgres reads "
+            "them from its database",
+        )
+        yield from pages
+
+    def _from_the_end(
+        self, path: str, asked: dict[str, Any], stop: str | None
+    ) -> tuple[str | None, Iterator[list[dict[str, Any]]]]:
+        """Which message could be read back to, short of `stop`, and the pages from it on.
+
+        Only places are kept on the way back, but for the newest page: it would have moved on.
+        """
+        newest: list[dict[str, Any]] = []
+        cursors: list[tuple[str, int]] = []
         first: str | None = None
         size = PAGE
         while True:
@@ -155,19 +195,21 @@ class _Visit:
                     continue
                 break
             ids = [as_text(each.get("id")) for each in page]
-            if not page or before in ids or ids[-1] == first:
+            if not page or stop in ids or ids[-1] == first:
                 break
-            cursors.append((first, size))
+            if first is None:
+                newest = page
+            else:
+                cursors.append((first, size))
             first = ids[-1]
-        self._report.refuse(
-            place,
-            f"between {before or 'the first message'} and {first or 'the last'} the server cannot "
-            f"tell its messages ({clip(str(error), 160)}); memory-mcp import letta-postgres reads "
-            "them from its database",
-        )
-        for cursor, size in reversed(cursors):
-            page = self._server.page(path, size, before=cursor, order="desc", **asked)
-            yield _turned(page)
+
+        def pages() -> Iterator[list[dict[str, Any]]]:
+            for cursor, size in reversed(cursors):
+                page = self._server.page(path, size, before=cursor, order="desc", **asked)
+                yield _turned(page)
+            yield _turned(newest)
+
+        return first, pages()
 
     # Passages and what is only named.
 
