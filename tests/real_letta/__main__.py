@@ -102,6 +102,7 @@ def serving(python: Path, work: Path) -> Iterator[tuple[str, str]]:
             server = subprocess.Popen(
                 [*command, "--port", str(port)],
                 env={**environment, "LETTA_PG_URI": database},
+                cwd=work,  # it leaves its OpenAPI there
                 stdout=log,
                 stderr=log,
             )
