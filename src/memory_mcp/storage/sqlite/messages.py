@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memory_mcp.domain.errors import ConversationNotFound
+from memory_mcp.domain.host_events import copied
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, new_id
 from memory_mcp.domain.messages import (
     LONG_TURN_WEIGHT,
@@ -13,6 +14,7 @@ from memory_mcp.domain.messages import (
     Message,
     NewMessage,
     Turn,
+    is_short,
 )
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
@@ -136,9 +138,10 @@ class SqliteMessages:
             runs: dict[str, _Run] = {}
             ids: list[MessageId] = []
             known: list[MessageId] = []
-            came: dict[str | None, MessageId] = {}
+            came: dict[tuple[str | None, str | None], MessageId] = {}
             for place, (message, vector) in enumerate(zip(messages, vectors, strict=True)):
-                same = again.get(place) or (message.own_id and came.get(message.external_id))
+                keys = _own_keys(message)
+                same = again.get(place) or next((came[key] for key in keys if key in came), None)
                 if same:
                     known.append(same)
                     continue
@@ -153,11 +156,12 @@ class SqliteMessages:
                 row = _insert_row(message_id, agent_seq, run.conversation_seq, message)
                 if (seq := session.value(_INSERT, row)) is not None:
                     run.new.append((seq, message, vector))
-                    if message.aliases:
-                        add_aliases(session, agent_seq, message_id, message.aliases)
+                    # How forks' copies would be called is no id that anything is known by.
+                    aliases = [each for each in message.aliases if not copied(each)]
+                    if aliases:
+                        add_aliases(session, agent_seq, message_id, aliases)
                     ids.append(message_id)
-                    if message.own_id:
-                        came[message.external_id] = message_id
+                    came.update(dict.fromkeys(keys, message_id))
                 else:
                     external = (agent_seq, run.conversation_seq, message.external_id)
                     same = session.value(_BY_EXTERNAL_ID, external)
@@ -236,7 +240,8 @@ class SqliteMessages:
     async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
         """Which of the messages are there already, by external id or their own; as indexes."""
         asked = [
-            [each.conversation, each.external_id, each.id, int(each.own_id)] for each in messages
+            [each.conversation, each.external_id, each.id, int(_is_random(each))]
+            for each in messages
         ]
         rows = await self._database.read(
             lambda session: session.all(
@@ -335,6 +340,21 @@ def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None
 def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:
     rows = session.all(_BY_SEQ, (json.dumps(list(seqs)),))
     return {row[1]: _from_row(row) for row in rows}
+
+
+def _is_random(message: NewMessage) -> bool:
+    return message.own_id and not is_short(message.external_id or "")
+
+
+def _own_keys(message: NewMessage) -> list[tuple[str | None, str | None]]:
+    """By what a message of its host's own id is known in the batch it comes in."""
+    if not message.own_id:
+        return []
+    if _is_random(message):
+        return [(message.external_id, None)]
+    # A short id is good in its conversation, and for the same words in another.
+    told = (f"in {message.conversation}", f"said {message.content}")
+    return [(message.external_id, each) for each in told]
 
 
 def _insert_row(
