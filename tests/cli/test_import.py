@@ -219,6 +219,23 @@ def test_a_file_that_cannot_be_imported_is_refused(
     assert "Traceback" not in ended.stderr
 
 
+def test_an_import_of_notes_says_how_dates_were_read(database: Path) -> None:
+    folder = database.with_name("vault")
+    folder.mkdir()
+    (folder / "a.md").write_text("---\ncreated: Jan 5, 2024\n---\nWords.", "utf-8")
+    (folder / "b.md").write_text("---\ncreated: 05/01/2024\n---\nWords.", "utf-8")
+
+    ended = run("--database", database, "import", "markdown", folder, folder=database.parent)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == snapshot("""\
+2 passages imported, 0 known already.
+front matter 'created' read as a date: 'Jan 5, 2024' as 2024-01-05.
+1 bad thing:
+  b.md: created '05/01/2024' may be two days, depending on which comes first, day or month; the note came in without it. Write it as 2026-11-22
+""")  # noqa: E501 - a report's lines are as long as they are
+
+
 def test_trailing_garbage_is_told_by_its_place_and_what_came_before_is_stored(
     database: Path,
 ) -> None:

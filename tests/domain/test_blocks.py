@@ -155,6 +155,86 @@ def test_overlapping_places_count_since_each_could_be_meant(block: MakeBlock) ->
         replace_text("haha", "ha")(block("hahaha"))
 
 
+@pytest.mark.parametrize(
+    ("value", "old", "after"),
+    [
+        ("name: Ada\r\nlikes tea\r\nworks late", "Ada\nlikes tea", "name: NEW\r\nworks late"),
+        ("name: Ada\nlikes tea", "Ada\r\nlikes", "name: NEW tea"),
+        ("caf\u00e9 at noon", "cafe\u0301", "NEW at noon"),
+        ("cafe\u0301 at noon", "caf\u00e9", "NEW at noon"),
+        ("\u1112\u1161\u11ab\u1100\u116e\u11a8", "\ud55c\uad6d", "NEW"),
+    ],
+)
+def test_line_ends_and_normal_forms_may_differ(
+    block: MakeBlock, value: str, old: str, after: str
+) -> None:
+    assert replace_text(old, "NEW")(block(value)).value == after
+
+
+def test_deleting_lines_leaves_no_half_of_a_line_end(block: MakeBlock) -> None:
+    value = "name: Ada\r\nlikes tea\r\nworks late"
+
+    assert replace_text("likes tea", "")(block(value)).value == "name: Ada\r\nworks late"
+    assert replace_text("works late", "")(block(value)).value == "name: Ada\r\nlikes tea"
+
+
+def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
+    with pytest.raises(EditMismatch, match="not found"):
+        replace_text("caf\u0065\r\n", "x")(block("caf\u00e9\n"))
+
+
+@pytest.mark.parametrize(
+    ("value", "old", "told"),
+    [
+        (
+            "name:\u00a0Ada",
+            "name: Ada",
+            "on line 1 the block has a no-break space (U+00A0) where old_content has a space "
+            '(U+0020). Send it as the block has it, in JSON: "name:\\u00a0Ada"; or give',
+        ),
+        (
+            "a\nlikes\u200btea",
+            "a\nlikestea",
+            "on line 2 the block has a zero width space (U+200B) where old_content has nothing.",
+        ),
+        (
+            "it\u2019s tea",
+            "it's tea",
+            "the block has a curly quote (U+2019) where old_content has a straight quote (U+0027).",
+        ),
+        (
+            "likes tea  \nworks late",
+            "likes tea\nworks late",
+            "on line 1 the block has 2 × space (U+0020) where old_content has nothing.",
+        ),
+        (
+            "if late:\n\tcall()",
+            "if late:\n    call()",
+            "on line 2 the block has a tab (U+0009) where old_content has 4 × space (U+0020).",
+        ),
+        (
+            "\u201ca\u201d \u2013 b\u2026",
+            '"a" - b...',
+            "; and 1 place more. Send it as the block has it, in JSON: "
+            '"\\u201ca\\u201d \\u2013 b\\u2026"; or give a shorter piece',
+        ),
+    ],
+)
+def test_what_only_looks_the_same_is_refused_with_what_differs(
+    block: MakeBlock, value: str, old: str, told: str
+) -> None:
+    with pytest.raises(EditMismatch) as refused:
+        replace_text(old, "new")(block(value))
+
+    assert told in str(refused.value)
+
+
+def test_lines_that_are_there_in_another_form_are_no_news(block: MakeBlock) -> None:
+    before = block("name: Ada\r\nlikes cafe\u0301\r\nworks late")
+
+    assert append_news("likes caf\u00e9")(before) == before
+
+
 def test_rethink_rewrites_or_clears_the_whole_block(block: MakeBlock) -> None:
     assert rethink("new\nlines")(block("old")).value == "new\nlines"
     assert rethink("")(block("old")).value == ""

@@ -187,7 +187,7 @@ async def test_files_that_are_not_read_are_counted_by_what_they_are(
         "files ending in .old": 1,
         "zip old.zip (unpack it, and import the folder)": 1,
     }  # fmt: skip
-    assert report.first_places["files ending in .txt"] == "b.txt"
+    assert report.examples["files ending in .txt"] == "b.txt"
     assert report.bad_places == [("pipe.jsonl", "it is neither a file nor a folder")]
 
 

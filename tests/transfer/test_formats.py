@@ -250,7 +250,9 @@ async def test_each_section_of_a_note_is_a_passage(bring: Bring, services: Servi
     assert await passages(services) == snapshot(
         [
             """\
-2026-11-18T00:00:00.000Z porto,sea: tides
+2026-11-18T00:00:00.000Z porto,sea: Tides
+
+mood: calm
 
 Before any heading.\
 """,
@@ -275,7 +277,7 @@ Just a text.\
 """,
         ]
     )
-    assert dict(report.left_out) == {"front matter 'mood'": 1}
+    assert report.left_out == {}
 
 
 @pytest.mark.parametrize("kind", FILES)

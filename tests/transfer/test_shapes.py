@@ -263,7 +263,7 @@ async def test_an_export_may_come_in_a_zip_for_each_kind(
         "user: In a part.", "user: A heron, please.", "assistant: Here."
     ]  # fmt: skip
     assert await filed(services) == ["What Claude remembers\n\n- Likes rye"]
-    assert report.first_places == {
+    assert report.examples == {
         "records under 'horoscope'": "2026-09-04/memories-000.zip/memories/acct.json"
     }
 

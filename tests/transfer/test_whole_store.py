@@ -235,7 +235,6 @@ async def _runs(
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything; to be read only."""
-
     path = tmp_path_factory.mktemp("whole") / "memory.db"
     anyio.run(fill, path)
     return path

@@ -39,6 +39,10 @@ COMMANDS = {
     "completion": ("completion", "print shell completions"),
 }
 
+READ_WHOLE = ("doctor", "export", "import")
+"""What says something to its end: a reader that leaves before has not got all of it."""
+CUT = 128 + 13
+"""The exit code of these then, as of a process that SIGPIPE ended."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EPILOG = """examples:
   memory-mcp                                   serve MCP on standard input and output (hosts do)
@@ -50,16 +54,22 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named in `argv`; returns the exit code."""
-    import os
+    from memory_mcp.cli import terminal
 
+    terminal.make_ready()
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(words)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # `memory-mcp context | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BaseException as error:
+        ended = terminal.ended_by_output(error)
+        if ended is None:
+            raise
+        if ended == terminal.READER_LEFT and _command_in(words) in READ_WHOLE:
+            return CUT
+        return ended
 
 
 def _run(argv: list[str]) -> int:
@@ -68,6 +78,7 @@ def _run(argv: list[str]) -> int:
     import os
 
     from memory_mcp.cli.asking import QUESTIONS, answer_to
+    from memory_mcp.cli.terminal import decoded
     from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 
     arguments = _parse(argv)
@@ -88,6 +99,7 @@ def _run(argv: list[str]) -> int:
     module, _ = COMMANDS[arguments.command]
     command = importlib.import_module(f"memory_mcp.cli.{module}")
     try:
+        decoded(arguments)
         if module in QUESTIONS and not hasattr(command, "run"):
             return command.show(answer_to(module, arguments), arguments) or 0
         return command.run(arguments) or 0

@@ -1,11 +1,11 @@
 """`memory-mcp blocks`: core memory, and who shares it."""
 
 import argparse
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.terminal import text_on_input
 from memory_mcp.domain.errors import BlockNotFound, InvalidInput
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading, from_iso
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def prepare(arguments: argparse.Namespace) -> None:
     """Read here what only this process can: its standard input."""
     if arguments.stdin:
-        arguments.value = sys.stdin.read().removesuffix("\n")
+        arguments.value = text_on_input().removesuffix("\n")
 
 
 async def ask(services: "Services", settings: "Settings", arguments: argparse.Namespace) -> Told:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_mcp.cli.printing import print_json, print_table
+from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.texts import counted
 from memory_mcp.domain.times import age, for_reading, from_iso
@@ -143,7 +144,7 @@ def _show_log(path: Path, lines: int, *, follow: bool) -> int:
     except FileNotFoundError:
         raise MemoryMCPError(f"there is no log yet at {path}.") from None
     sys.stdout.writelines(deque(file, lines))
-    while follow:
+    while follow and is_read(sys.stdout):
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
         sys.stdout.writelines(file)

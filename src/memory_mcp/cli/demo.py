@@ -50,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> None:
     """Play it."""
     with tempfile.TemporaryDirectory(prefix="memory-mcp-demo-") as folder:
-        anyio.run(_play, Path(folder) / "memory.db")
+        database = Path(folder) / "memory.db"
+        try:
+            anyio.run(_play, database)
+        finally:  # its reader may have left in the middle
+            Rendezvous(str(database)).end()
     say("The demo's store is gone again. To use memory-mcp for real: README, “Set-up”.")
 
 

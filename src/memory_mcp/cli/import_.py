@@ -129,8 +129,11 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"{told} imported, {report.known:,} known already.")
     for name, times in report.unknown_fields.most_common():
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
+    for what, times in report.interpreted.most_common(LEFT_OUT_TOLD):
+        more = f", and {times - 1:,} more" if times > 1 else ""
+        print(f"{what}: {report.examples[what]}{more}.")
     _print_counts("left out, or without a counterpart here:", report.left_out)
-    _print_counts("not understood, and not imported:", report.not_understood, report.first_places)
+    _print_counts("not understood, and not imported:", report.not_understood, report.examples)
     if report.bad:
         noun = "bad line" if report.lines else "bad thing"
         print(f"{counted(report.bad, noun)}:")
@@ -154,10 +157,11 @@ def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
         "read": report.read,
         "stored": dict(report.nouns),
         "known": report.known,
+        "interpreted": dict(report.interpreted.most_common()),
         "unknown_fields": dict(report.unknown_fields.most_common()),
         "left_out": dict(report.left_out.most_common()),
         "not_understood": dict(report.not_understood.most_common()),
-        "first_places": dict(report.first_places),
+        "examples": dict(report.examples),
         "refused": report.bad,
         "refused_first": [
             {"place": place, "reason": reason} for place, reason in report.bad_places

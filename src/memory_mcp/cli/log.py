@@ -1,12 +1,14 @@
 """`memory-mcp log`: what happened in the store, newest last."""
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.asking import answer_to
-from memory_mcp.cli.printing import print_json
+from memory_mcp.cli.printing import encodable_json, print_json
+from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.times import from_iso
 
@@ -33,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; with --follow until interrupted."""
+    """Print it; with --follow until interrupted, or until nobody reads it any more."""
     if not 1 <= arguments.limit <= LIMIT_MOST:
         raise InvalidInput(f"--limit {arguments.limit} is out of range; it goes from 1 to 1,000.")
     told = answer_to("log", arguments)
     if not arguments.follow:
         _show(told, arguments)
         return 0
-    while True:
+    while is_read(sys.stdout):
         for change in told:
             print(_line(change) if not arguments.json else _json_line(change), flush=True)
         if told:
@@ -49,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.after = 0
         time.sleep(LOOK_SECONDS)
         told = answer_to("log", arguments)
+    return 0
 
 
 async def ask(
@@ -102,7 +105,7 @@ def _line(change: dict[str, Any]) -> str:
 def _json_line(change: dict[str, Any]) -> str:
     import json
 
-    return json.dumps(change, ensure_ascii=False)
+    return encodable_json(json.dumps(change, ensure_ascii=False))
 
 
 def _at(change: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """How commands print for people; rich is imported only when something is printed."""
 
+import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +16,16 @@ def printable(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """One JSON value, for `--json`."""
-    print(as_json(value))
+    print(encodable_json(as_json(value)))
+
+
+def encodable_json(told: str) -> str:
+    """The same JSON, in ASCII where standard output cannot show all of it."""
+    try:
+        told.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(told), indent=1 if "\n" in told else None)
+    return told
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from memory_mcp.domain import looks
 from memory_mcp.domain.errors import (
     BlockLimitExceeded,
     Conflict,
@@ -21,7 +22,7 @@ from memory_mcp.domain.errors import (
 )
 from memory_mcp.domain.ids import BlockId
 from memory_mcp.domain.merge import MergeConflict, merge
-from memory_mcp.domain.texts import check_text, clip, require_text
+from memory_mcp.domain.texts import check_text, clip, counted, require_text
 
 LIMIT_CHARS_DEFAULT = 5_000
 LIMIT_CHARS_LEAST = 100
@@ -137,7 +138,7 @@ def append_news(content: str) -> Edit:
     add = append(content)
 
     def edit(block: Block) -> Block:
-        known = f"\n{content}\n" in f"\n{block.value}\n"
+        known = looks.contains(f"\n{block.value}\n", f"\n{content}\n")
         return _with_value(block, block.value) if known else add(block)
 
     return edit
@@ -163,7 +164,11 @@ def without_overflow(before: Block, after: Block) -> tuple[Block, tuple[str, ...
 
 
 def replace_text(old_content: str, new_content: str) -> Edit:
-    """Put `new_content` in the one place where `old_content` stands; empty deletes it."""
+    """Put `new_content` in the one place where `old_content` stands; empty deletes it.
+
+    Line ends and normal forms may differ: they say the same text. What only looks the same is
+    refused, with what differs.
+    """
     require_text(old_content, "old_content", LIMIT_CHARS_DEFAULT * 100)
     check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
     _refuse_line_numbers(old_content)
@@ -175,17 +180,16 @@ def replace_text(old_content: str, new_content: str) -> Edit:
         if not places:
             raise EditMismatch(
                 f"old_content was not found in block {block.label!r}: {_quoted(old_content)}. "
-                "It must match exactly, line breaks and spaces included. "
-                + (f"The block reads:\n{block.value}" if block.value else "The block is empty.")
+                + _not_found(block, old_content)
             )
         if len(places) > 1:
-            lines = ", ".join(str(block.value.count("\n", 0, place) + 1) for place in places)
+            lines = ", ".join(str(block.value.count("\n", 0, at.start) + 1) for at in places)
             raise EditMismatch(
                 f"old_content stands {len(places)} times in block {block.label!r}, "
                 f"on lines {lines}: {_quoted(old_content)}. "
                 "Give more of the text around the one you mean."
             )
-        before, after = block.value[: places[0]], block.value[places[0] + len(old_content) :]
+        before, after = block.value[: places[0].start], block.value[places[0].end :]
         if not new_content:
             before, after = _closed_gap(before, after)
         return _with_value(block, before + new_content + after)
@@ -326,22 +330,45 @@ def _refuse_line_numbers(content: str) -> None:
         )
 
 
-def _places(value: str, wanted: str) -> list[int]:
-    """Where `wanted` starts in `value`; overlapping places count, since each could be meant."""
-    places: list[int] = []
-    place = value.find(wanted)
-    while place != -1:
-        places.append(place)
-        place = value.find(wanted, place + 1)
-    return places
+def _places(value: str, wanted: str) -> list[looks.Place]:
+    """Where `wanted` stands in `value`; overlapping places count, since each could be meant."""
+    places: list[looks.Place] = []
+    at = value.find(wanted)
+    while at != -1:
+        places.append(looks.Place(at, at + len(wanted)))
+        at = value.find(wanted, at + 1)
+    return places or looks.places(value, wanted)
+
+
+def _not_found(block: Block, wanted: str) -> str:
+    """Why that is so, and what to do."""
+    place = looks.lookalike(block.value, wanted)
+    if place is None:
+        return "It must match exactly, line breaks and spaces included. " + (
+            f"The block reads:\n{block.value}" if block.value else "The block is empty."
+        )
+    told = looks.difference(block.value, place, wanted)
+    differences = "; ".join(
+        f"on line {line} the block has {here} where old_content has {there}"
+        for line, here, there in told[: looks.DIFFERENCES_TOLD]
+    )
+    more = len(told) - looks.DIFFERENCES_TOLD
+    exact = looks.in_json(block.value[place.start : place.end])
+    return (
+        f"A text that looks the same is there, but {differences}"
+        + (f"; and {counted(more, 'place')} more" if more > 0 else "")
+        + ". "
+        + (f"Send it as the block has it, in JSON: {exact}; or give" if exact else "Give")
+        + " a shorter piece of the text, without what differs."
+    )
 
 
 def _closed_gap(before: str, after: str) -> tuple[str, str]:
     """After deleting whole lines, take the line break that is left over with them."""
-    if (not before or before.endswith("\n")) and after.startswith("\n"):
-        return before, after[1:]
+    if (not before or before.endswith("\n")) and after.startswith(("\n", "\r\n")):
+        return before, after.removeprefix("\r")[1:]
     if before.endswith("\n") and not after:
-        return before[:-1], after
+        return before[:-1].removesuffix("\r"), after
     return before, after
 
 

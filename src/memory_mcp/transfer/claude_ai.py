@@ -263,7 +263,7 @@ def _memories(
         tags = tags_of("claude-memory", project)
         source = " ".join(("claude.ai memory", *filter(None, (account, key))))
         for section in _SECTION.split(text):
-            for piece in pieces(section.strip()):
+            for piece in pieces(section.strip()) if section.strip() else ():
                 yield _passage(f"{title}\n\n{piece}", tags, at, source, None, name, report)
 
 
@@ -280,13 +280,15 @@ def _project(told: dict[str, Any], place: str, report: Report) -> Iterator[Item]
         ("description", f"The project {name}"),
         ("prompt_template", f"Instructions of the project {name}"),
     ):
-        for piece in pieces(as_text(told.get(key)).strip()):
+        text = as_text(told.get(key)).strip()
+        for piece in pieces(text) if text else ():
             yield _passage(f"{title}\n\n{piece}", tags, at, source, metadata, place, report)
     for doc in objects(told.get("docs")):
         file = first_text(doc, "filename", "file_name", "name") or "document"
         text = first_text(doc, "content", "extracted_content").strip()
         if not text:
             report.left_out["contents of projects' files"] += 1
+            continue
         when = dated(doc, place, report, "created_at", "updated_at") or at
         more = {**metadata, "file": file}
         for piece in pieces(text):

@@ -1,17 +1,19 @@
 """Markdown: a file or a folder of notes in; a folder that people can read out.
 
-Notes become passages, one a section; the headings above it stand before its text. Front matter may
-give a date (`date`, `created`) and tags (`tags`, as a list or a line).
+Notes become passages, one a section. Each begins with what the note is called and the headings
+above it, so that it is found by them; the text is the person's, letter by letter.
 """
 
 import os
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from memory_mcp.domain.copies import (
     AgentCopy,
@@ -20,136 +22,461 @@ from memory_mcp.domain.copies import (
     MessageCopy,
     PassageCopy,
 )
-from memory_mcp.domain.errors import ExportRefused, ImportRefused
-from memory_mcp.domain.json_values import moment_of, name_of
+from memory_mcp.domain.errors import ExportRefused
+from memory_mcp.domain.json_values import name_of
 from memory_mcp.domain.passages import NewPassage
-from memory_mcp.domain.texts import PASSAGE_CHARS_MAX
+from memory_mcp.domain.texts import TAGS_MAX, clip
 from memory_mcp.domain.times import for_reading, from_iso
 from memory_mcp.services.copies import Copies
+from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder
+from memory_mcp.transfer.front_matter import (
+    FrontMatter,
+    front_matter,
+    lines_of,
+    notion_name,
+    plain,
+    texts_in,
+)
+from memory_mcp.transfer.pieces import PIECE_CHARS, fenced, pieces
 from memory_mcp.transfer.report import Item, Report, storable
 from memory_mcp.transfer.source import LINE_BYTES_MAX, Source
 
-ENDINGS = (".md", ".markdown", ".mdx")
-PIECE_CHARS = 20_000
-_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*$")
-_FENCE = re.compile(r"\s{0,3}(```+|~~~+)")
-_FIELD = re.compile(r"([A-Za-z_][\w-]*):\s*(.*)$")
-_DATES = ("date", "created", "created_at", "updated")
+ENDINGS = (".md", ".markdown", ".mdx", ".mdown", ".mkd")
+TITLE_CHARS = 300
+NAMES_MAX = 10
+"""So many other names of a note stand beside its title."""
+HEADING_CHARS = 200
+"""A line of more that is underlined is text above a rule, as people write it."""
+
+_KNOWN = {
+    r"(?i)\.canvas$": "canvases (.canvas)",
+    r"(?i)\.base$": "views of properties (.base)",
+    r"(?i)\.pdf$": "PDF files",
+    r"(?i)\.excalidraw$": "drawings",
+    r"(?i)\.css$": "style sheets",
+}
+_OLDER = ("date", "day", "created", "creationdate", "published", "timestamp")
+_HAPPENED = (
+    *_OLDER, "createdat", "createdon", "createdtime", "createddate", "datecreated", "creationtime",
+    "usercreatedtime", "publishedat", "publishdate", "publishedon", "pubdate", "datepublished",
+    "journalday", "datum", "fecha", "eventdate", "startdate",
+)  # fmt: skip
+_SURELY = frozenset({"date", "created", "createdat", "updated", "updatedat", "modified"})
+"""Properties that are dates whatever they say; `published: true` is none."""
+_CHANGED = (
+    "updated", "updatedat", "updatedon", "updatedtime", "updateddate", "dateupdated", "modified",
+    "modifiedat", "datemodified", "modificationdate", "lastmod", "lastmodified", "lastedited",
+    "lasteditedtime", "userupdatedtime", "lastupdated", "mtime",
+)  # fmt: skip
+_TAGS = ("tags", "tag", "keywords")
+_NAMES = ("aliases", "alias")
+_MACHINES = (
+    "cssclass",
+    "cssclasses",
+    "kanbanplugin",
+    "excalidrawplugin",
+    "position",
+    "localimages",
+)
+"""Properties that only programs read."""
+_INDEXES = ("index", "readme", "untitled", "home")
+"""Names that say nothing: the folder's says what the note is about."""
+
+_ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
+_PLAIN_DATE = re.compile(r"\W*\d{4}-\d\d-\d\d")
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
+_ENDS_BEFORE = re.compile(r"\s*$|\s*(?:```|~~~)|.*(?:-->|%%)\s*$")
+"""A line behind which a paragraph begins."""
+_NO_PARAGRAPH = re.compile(r"\s*$|\s{4}|\s*(?:[-*+>|<#]|\d+[.)]\s|```|~~~|%%|!?\[\[?.*\]\]?$)")
+_PICTURE = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]{200,}")
+_CODE = re.compile(r"(`+)(?:.*?)\1", re.S)
+# A # after a space, as the first thing in brackets or on a line, and no part of a link.
+_TAG = re.compile(
+    r"(?<![^\s(])(?<!\]\()#([^\s\x00-,.:-@\[-^`{-~\u2000-\u206f\u3000-\u303f\uff00-\uff0f]+)"
+)
+_COMMENT = re.compile(r"<!--|-->|%%")
+_BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
+_MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
+"""What plugins keep in a note: how it begins and ends."""
+_BETWEEN_WORDS = re.compile(r"[\s_\-\u2013\u2014/.,:;!?()\[\]\"'\u2019]+")
 
 
 @dataclass(slots=True)
-class _Front:
-    """What a note says of itself before its text."""
+class _Note:
+    """What all passages of a note have in common."""
 
+    name: str
+    """Its path, as the report and the passages call it."""
+    title: str = ""
+    names: list[str] = field(default_factory=list[str])
+    """What else it is called: its file, its aliases."""
     at: datetime | None = None
     tags: list[str] = field(default_factory=list[str])
+    properties: str = ""
+    """A line for each that has no place of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A part of a note under one heading."""
+
+    line: int
+    headings: list[tuple[int, str]]
+    """The headings above it: levels and texts."""
+    text: str
+    has_parts: bool
+    """Whether there are headings beneath its own."""
 
 
 def read(source: Source, report: Report) -> Iterator[Item]:
     """A passage for each section of each note."""
-    found = False
-    for name, path in source.files(*ENDINGS):
-        found = True
+    for name, path in source.files(*ENDINGS, known=_KNOWN):
+        shown = name.encode("utf-8", "backslashreplace").decode()
         with source.opened(path) as file:
             told = file.read(LINE_BYTES_MAX + 1)
         if len(told) > LINE_BYTES_MAX:
-            report.refuse(name, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
+            report.refuse(shown, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
             continue
         try:
-            text = told.decode("utf-8-sig")
+            wide = told.startswith((b"\xff\xfe", b"\xfe\xff"))
+            text = told.decode("utf-16" if wide else "utf-8-sig")
         except UnicodeDecodeError:
-            report.refuse(name, "the file is not UTF-8")
+            report.refuse(shown, "the file is not UTF-8")
             continue
-        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), name, path, report)
-    if not found:
-        raise ImportRefused(f"there is no Markdown file (.md) in {source.name}.")
+        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), shown, report)
 
 
-def _note(text: str, name: str, path: Path, report: Report) -> Iterator[Item]:
-    front, body = _front_matter(text, report)
-    for line, headings, section in _sections(body):
-        title = " > ".join(headings) or path.stem
-        for piece in _pieces(section):
-            made = NewPassage(
-                content=storable(f"{title}\n\n{piece}", report),
-                tags=tuple(front.tags),
-                occurred_at=front.at,
-                origin="import:markdown",
-                metadata={"file": name.encode("utf-8", "backslashreplace").decode()},
+def _note(text: str, name: str, report: Report) -> Iterator[Item]:
+    path = name.removesuffix("." + name.rsplit(".", 1)[-1])
+    stem = path.rsplit("/", 1)[-1]
+    front = front_matter(text, stem)
+    if front.joplin_type != "1":
+        report.left_out["Joplin's records of folders, tags and attachments"] += 1
+        return
+    if front.machine_lines:
+        report.left_out["Joplin's lines at the end of a note"] += front.machine_lines
+    if front.wrong is not None:
+        _tell_wrong(front, name, report)
+    sections = list(_sections(_by_people(front.body, report)))
+    note = _described(front, path, stem, name, sections, report)
+    made, passed = 0, False
+    for section in sections:
+        title = _title(note, section)
+        own = section.headings[-1][1] if section.headings else ""
+        below = section.text
+        if len(own) > TITLE_CHARS:
+            below = f"{own}\n\n{below}".rstrip()
+        if not below and (section.has_parts or not section.headings):
+            passed = any(text for _, text in section.headings)
+            continue
+        if not below and not own and not passed:
+            report.left_out["headings without a word"] += 1
+            continue
+        passed = False
+        if made == 0 and note.properties:
+            below = f"{note.properties}\n\n{below}" if below else note.properties
+        tags = _kept([*note.tags, *_inline_tags(f"{own}\n{section.text}")], report)
+        for piece in pieces(below):
+            made += 1
+            yield _item(note, f"{title}\n\n{piece}" if piece else title, tags, section.line, report)
+    if made == 0 and (note.properties or note.tags or note.names):
+        below = f"\n\n{note.properties}" if note.properties else ""
+        tags = _kept(note.tags, report)
+        yield _item(note, f"{_title(note)}{below}", tags, 1, report)
+    elif made == 0:
+        report.left_out[f"{name}: a note without any text"] += 1
+
+
+def _by_people(body: str, report: Report) -> str:
+    """The text without what programs keep in it; the lines keep their numbers."""
+    body, machine = _BEAR_ID.subn("", body)
+    for begin, end in _MACHINE_PARTS:
+        if (at := body.rfind(begin)) != -1 and (ended := body.find(end, at + len(begin))) != -1:
+            ended += len(end)
+            body = body[:at] + "\n" * body.count("\n", at, ended) + body[ended:]
+            machine += 1
+    if machine:
+        report.left_out["settings that a program keeps in a note"] += machine
+    body, pictures = _PICTURE.subn("data:", body)
+    if pictures:
+        report.left_out["pictures written into the text"] += pictures
+    return body
+
+
+def _item(note: _Note, content: str, tags: Sequence[str], line: int, report: Report) -> Item:
+    made = NewPassage(
+        content=storable(content, report),
+        tags=tuple(tags),
+        occurred_at=note.at,
+        origin="import:markdown",
+        source=note.name,
+        metadata={"file": note.name},
+    )
+    return Item(made, f"{note.name}, line {line:,}")
+
+
+# --- What a note is called, when it was, and what it says of itself ---
+
+
+def _described(
+    front: FrontMatter, path: str, stem: str, name: str, sections: list[_Section], report: Report
+) -> _Note:
+    note = _Note(name)
+    told = {**front.told_in_body, **front.properties}
+    dates: dict[str, tuple[str, Any]] = {}
+    kept: dict[str, Any] = {}
+    named: list[str] = []
+    for key in told:
+        value: Any = told[key]
+        plain_key = re.sub(r"[\W_]", "", key).casefold()
+        ours = key in front.properties
+        if plain_key == "title" and plain(value) and not _is_many(value):
+            note.title = plain(value)
+        elif plain_key in _TAGS:
+            note.tags += _tags(value)
+        elif plain_key in _NAMES:
+            named += _aliases(value)
+        elif plain_key in _MACHINES:
+            report.left_out[f"front matter {key[:40]!r}"] += 1
+        elif plain_key in _HAPPENED or plain_key in _CHANGED:
+            if any(True for _ in texts_in(value)):
+                dates.setdefault(plain_key, (key, value))
+                kept |= {key: value} if ours else {}
+        elif ours and not any(True for _ in texts_in(value)):
+            report.left_out["front matter without a value"] += 1
+        elif ours:
+            kept[key] = value
+    called = notion_name(stem)
+    if re.sub(r"^_|[ \d]+$", "", called).casefold() in _INDEXES and "/" in path:
+        called = path.split("/")[-2]
+    if front.machine_lines and sections and not note.title:  # Joplin's first line is the title
+        note.title = sections[0].text.split("\n", 1)[0]
+    if not note.title:
+        note.title = _only_h1(sections) or called
+    if re.fullmatch(r"[0-9a-f]{32}", called) and note.title != called:
+        called = ""  # a number, and no name
+    note.title = _line(note.title) or called
+    note.at, used = _date(dates, path, note.title, name, report)
+    if used is not None and not _is_many(kept.get(used)):
+        kept.pop(used, None)
+    if len(note.title) > TITLE_CHARS:
+        kept = {"title": note.title, **kept}
+    if len(named) > NAMES_MAX or any(len(each) > TITLE_CHARS for each in named):
+        kept["aliases"] = named
+    note.title = clip(note.title, TITLE_CHARS)
+    try:
+        note.properties = "\n".join(lines_of(kept))
+    except ValueError as error:
+        report.refuse(name, f"the front matter is left out, as {error}; the note came in without")
+    if front.wrong is not None and front.verbatim.strip():
+        note.properties = front.verbatim.strip("\n")
+    for each in [called, *named]:
+        if not _words(each) <= _words(" ".join([note.title, *note.names])):
+            note.names.append(clip(_line(each), TITLE_CHARS))
+    del note.names[NAMES_MAX:]
+    return note
+
+
+def _date(
+    dates: dict[str, tuple[str, Any]], path: str, title: str, name: str, report: Report
+) -> tuple[datetime | None, str | None]:
+    """When what the note tells happened, and the property that says so.
+
+    What cannot be read is reported.
+    """
+    told: dict[str, datetime] = {}
+    for plain_key, (key, value) in dates.items():
+        text = next(texts_in(value))
+        try:
+            at = date_in(text)
+        except AmbiguousDate:
+            report.refuse(
+                name,
+                f"{key} {text!r} may be two days, depending on which comes first, day or month; "
+                "the note came in without it. Write it as 2026-11-22",
             )
-            yield Item(made, f"{name}, line {line:,}")
+            continue
+        if at is not None:
+            told[plain_key] = at
+        elif is_placeholder(text):
+            report.left_out["a template's mark instead of a date"] += 1
+        elif plain_key in _SURELY or re.search(r"\d", text):
+            report.refuse(
+                name,
+                f"{key} {clip(text, 60)!r} cannot be read as a date; the note came in without it. "
+                "Write it as 2026-11-22 or 2026-11-22T14:05:00Z",
+            )
+    for each in (*_HAPPENED, "", *_CHANGED):
+        if not each and (at := _date_in_names(path, title, report)) is not None:
+            return at, None
+        if each in told:
+            (key, value), at = dates[each], told[each]
+            if not _PLAIN_DATE.match(text := next(texts_in(value))):
+                shown = f"{text!r} as {for_reading(at)}"
+                report.interpret(f"front matter {key[:40]!r} read as a date", shown)
+            return at, key
+    return None, None
 
 
-def _front_matter(text: str, report: Report) -> tuple[_Front, str]:
-    front = _Front()
-    if (
-        not text.startswith("---\n")
-        or (end := re.search(r"^(---|\.\.\.)\s*$", text[4:], re.M)) is None
-    ):
-        return front, text
-    head, body = text[4 : 4 + end.start()], text[4 + end.end() :]
-    key = ""
-    for line in head.split("\n"):
-        if (told := _FIELD.match(line)) is not None:
-            key, value = told[1].lower(), told[2].strip().strip("\"'")
-            if key in ("tags", "tag", "keywords"):
-                front.tags += _tags(value)
-            elif key in _DATES:
-                front.at = front.at or moment_of(value)
-            elif key != "title":
-                report.left_out[f"front matter {key[:40]!r}"] += 1
-        elif key in ("tags", "tag", "keywords") and line.strip().startswith("- "):
-            front.tags += _tags(line.strip()[2:])
-    # So many lines are gone; the line numbers of what follows must not move.
-    return front, "\n" * text[: len(text) - len(body)].count("\n") + body
+def _date_in_names(path: str, title: str, report: Report) -> datetime | None:
+    for name in (path, title):
+        try:
+            if (at := date_of_name(name)) is not None:
+                return at
+        except AmbiguousDate:
+            report.left_out["names of notes that may be two days"] += 1
+            break
+    return None
 
 
-def _tags(value: str) -> list[str]:
-    parts = value.strip("[] ").split(",") if "," in value or "[" in value else [value]
-    names = [name_of(part.strip().strip("\"'").removeprefix("#")) for part in parts]
-    return [name for name in names if name]
+def _tell_wrong(front: FrontMatter, name: str, report: Report) -> None:
+    if is_placeholder(front.verbatim):
+        report.left_out["front matter of templates, kept as it stands there"] += 1
+    else:
+        report.refuse(name, f"{front.wrong}; the note came in with it as it stands there")
 
 
-def _sections(text: str) -> Iterator[tuple[int, list[str], str]]:
-    """Each section's first line, the headings above it, and its text."""
+def _tags(value: Any) -> list[str]:
+    told: list[str] = []
+    for text in texts_in(value):
+        split = r"," if "," in text or "[[" in text else r"\s+"
+        parts = re.split(split, text) if not isinstance(value, list) or "," in text else [text]
+        names = (name_of(part.strip().strip("\"'[]").lstrip("#")) for part in parts)
+        told += [each for each in names if each]
+    return told
+
+
+def _aliases(value: Any) -> list[str]:
+    told = list(texts_in(value))
+    if len(told) == 1 and isinstance(value, str):
+        told = value.split(",")
+    return [each.strip().strip("[]") for each in told]
+
+
+def _inline_tags(text: str) -> Iterator[str]:
+    """Tags in the text, as Obsidian, Logseq and Bear have them; none in code, no colours."""
+    fence = ""
+    for line in text.split("\n"):
+        fence, was = fenced(line, fence), fence
+        if fence or was or "#" not in line:
+            continue
+        for found in _TAG.findall(_without_code(line)):
+            tag = found.rstrip("/-'")
+            if tag and not tag.isdigit() and not _is_colour(tag):
+                yield tag
+
+
+def _is_colour(tag: str) -> bool:
+    if len(tag) not in (3, 4, 6, 8) or re.fullmatch(r"[0-9a-fA-F]+", tag) is None:
+        return False
+    return len(tag) > 4 or any(map(str.isdigit, tag)) or len(set(tag.lower())) == 1
+
+
+def _kept(tags: Sequence[str], report: Report) -> list[str]:
+    names = [name for tag in tags if (name := name_of(tag))]
+    once = list({each.casefold(): each for each in reversed(names)}.values())[::-1]
+    if len(once) > TAGS_MAX:
+        report.left_out[f"tags of a note past {TAGS_MAX}"] += len(once) - TAGS_MAX
+    return once[:TAGS_MAX]
+
+
+def _title(note: _Note, section: _Section | None = None) -> str:
+    """What the passage begins with: the note's title, its other names, the headings."""
+    called = note.title + (f" ({', '.join(note.names)})" if note.names else "")
+    above = [text for _, text in section.headings] if section else []
+    if above and _plain_name(above[0]) == _plain_name(note.title):
+        del above[0]
+    return " > ".join([called, *(clip(text, TITLE_CHARS) for text in above if text)])
+
+
+def _only_h1(sections: Sequence[_Section]) -> str:
+    """The heading that is the note's title: the only one of the first level, before all others."""
+    first = [section.headings for section in sections if len(section.headings) == 1]
+    top = {id(headings[0]): headings[0] for headings in first if headings[0][0] == 1}
+    headed = [section.headings[0] for section in sections if section.headings][:1]
+    return headed[0][1] if len(top) == 1 and headed[0][0] == 1 else ""
+
+
+def _plain_name(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def _is_many(value: Any) -> bool:
+    return isinstance(value, list | dict)
+
+
+def _words(text: str) -> set[str]:
+    return set(_BETWEEN_WORDS.split(_plain_name(text))) - {""}
+
+
+# --- Its sections ---
+
+
+def _sections(text: str) -> Iterator[_Section]:
+    """The sections in order; those without text too."""
     headings: list[tuple[int, str]] = []
     lines: list[str] = []
-    start, fence = 1, ""
+    start, fence, comment = 1, "", ""
     for number, line in enumerate([*text.split("\n"), None], 1):
-        heading = None if line is None or fence else _HEADING.match(line)
+        heading = None
+        if line is not None and not comment:
+            heading = None if fence else _heading(line, lines)
         if line is None or heading is not None:
-            if section := "\n".join(lines).strip():
-                yield start, [each for _, each in headings], section
+            taken = 0
+            if heading is not None and heading[2]:
+                taken = 1
+            told = lines[: len(lines) - taken]
+            now = _Section(start, list(headings), _trimmed(told), has_parts=False)
             if heading is not None:
-                level = len(heading[1])
+                level = heading[0]
+                beneath = bool(headings) and level > headings[-1][0]
                 headings = [each for each in headings if each[0] < level]
-                headings.append((level, heading[2]))
-            lines, start = [], number
+                headings.append((level, heading[1]))
+                now = _Section(now.line, now.headings, now.text, has_parts=beneath)
+            yield now
+            lines, start = [], number - taken
             continue
-        if (mark := _FENCE.match(line)) is not None:
-            if not fence:
-                fence = mark[1]
-            elif mark[1].startswith(fence):
-                fence = ""
+        fence = fence if comment else fenced(line, fence)
+        comment = comment if fence else _commented(line, comment)
         lines.append(line)
 
 
-def _pieces(section: str) -> Iterator[str]:
-    """A section, in pieces that end with a paragraph where it is very long."""
-    if len(section) <= PIECE_CHARS:
-        yield section
-        return
-    piece = ""
-    for paragraph in section.split("\n\n"):
-        if piece and len(piece) + len(paragraph) > PIECE_CHARS:
-            yield piece
-            piece = ""
-        piece = f"{piece}\n\n{paragraph}" if piece else paragraph
-        while len(piece) > PASSAGE_CHARS_MAX // 2:
-            yield piece[:PIECE_CHARS]
-            piece = piece[PIECE_CHARS:]
-    if piece.strip():
-        yield piece
+def _heading(line: str, before: Sequence[str]) -> tuple[int, str, bool] | None:
+    """A heading's level, its text, and whether that is the line before."""
+    if (found := _ATX.match(line)) is not None:
+        text = line[found.end() :].strip()
+        if (closed := text.rstrip("#")) != text and (not closed or closed[-1] in " \t"):
+            text = closed.rstrip()
+        return len(found[1]), text, False
+    if (found := _UNDERLINE.fullmatch(line)) is None or not before:
+        return None
+    text = before[-1]
+    alone = len(before) == 1 or _ENDS_BEFORE.match(before[-2])
+    if not alone or len(text) > HEADING_CHARS or _NO_PARAGRAPH.match(text):
+        return None
+    return (1 if found[1][0] == "=" else 2), text.strip(), True
+
+
+def _commented(line: str, comment: str) -> str:
+    """What ends the comment that the next line is in; empty outside."""
+    if "%%" not in line and "--" not in line:
+        return comment
+    for found in _COMMENT.finditer(_without_code(line)):
+        if comment:
+            comment = "" if found[0] == comment else comment
+        elif found[0] != "-->":
+            comment = "-->" if found[0] == "<!--" else "%%"
+    return comment
+
+
+def _without_code(line: str) -> str:
+    # A line that long is no person's, and code in it not worth the time to look for it.
+    return _CODE.sub(" ", line) if "`" in line and len(line) <= PIECE_CHARS else line
+
+
+def _trimmed(lines: Sequence[str]) -> str:
+    """The lines without blank ones at both ends; the first keeps its indentation."""
+    return re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(lines)).rstrip()
 
 
 # --- Out ---

@@ -55,8 +55,10 @@ class Report:
     """What was left out on purpose, or has no counterpart, with how often it came."""
     not_understood: Counter[str] = field(default_factory=Counter[str])
     """Files, records and parts of an unknown kind, with how often they came."""
-    first_places: dict[str, str] = field(default_factory=dict[str, str])
-    """Where the first of each unknown kind stands."""
+    interpreted: Counter[str] = field(default_factory=Counter[str])
+    """What was read as it is most likely meant, with how often it came; a person may check it."""
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+    """The first of each of these, or where the first of an unknown kind stands."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -65,10 +67,15 @@ class Report:
         """Whether everything was understood: what was left out was left out on purpose."""
         return not self.bad and not self.not_understood
 
+    def interpret(self, what: str, example: str) -> None:
+        """Count what was understood in one of several ways; the first is told as an example."""
+        self.interpreted[what] += 1
+        self.examples.setdefault(what, example)
+
     def not_understand(self, what: str, place: str, times: int = 1) -> None:
         """Count something of an unknown kind, and keep where the first of it stands."""
         self.not_understood[what] += times
-        self.first_places.setdefault(what, place)
+        self.examples.setdefault(what, place)
 
     def refuse(self, place: str, reason: str) -> None:
         """Count what could not be imported."""
