@@ -851,6 +851,7 @@ async def test_what_a_host_is_not_known_to_write_is_not_understood(
     report = await bring(host, written(path, [record]))
 
     assert dict(report.not_understood) == {reason: 1}
+    assert report.examples == {reason: "line 1"}
 
 
 SESSIONS: dict[str, list[Line]] = {

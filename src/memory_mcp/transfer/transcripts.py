@@ -233,11 +233,15 @@ def _items(
 
     def told() -> Iterator[tuple[str, HostEvent]]:
         nonlocal records
-        place = name
+        place, kinds = name, 0
         for place, record in _records(source, found, report):
             records += 1
             for event in transcript.events(record):
                 yield place, event
+            if len(report.not_understood) > kinds:
+                kinds = len(report.not_understood)
+                for kind in report.not_understood:
+                    report.examples.setdefault(kind, place)
         for event in transcript.finish():
             yield place, event
 
@@ -294,7 +298,7 @@ def _unfolded(told: dict[str, Any], place: str, report: Report) -> Iterator[Reco
         if isinstance(record, dict):
             yield f"{place}, {held} {number:,}", as_object(record)
         else:
-            report.not_understood[f"{held} that are no objects"] += 1
+            report.not_understand(f"{held} that are no objects", place)
 
 
 def _look_ahead(transcript: GeminiTranscript, source: Source, found: Found) -> None:
