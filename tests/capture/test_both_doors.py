@@ -516,6 +516,46 @@ async def test_a_codex_forks_copies_are_known_though_items_have_no_ids(
     assert [text for _, text in await claude.said()] == ["One?", "Yes.", "Two?", "Three?"]
 
 
+async def test_what_only_hooks_recorded_is_known_in_a_codex_fork_that_kept_no_times(
+    services: Services, tmp_path: Path
+) -> None:
+    codex = Spool(services, tmp_path / "memory.db", "codex")
+    prompt, stop = {"hook_event_name": "UserPromptSubmit"}, {"hook_event_name": "Stop"}
+    codex.at = at(1)
+    await codex.tell(**prompt, prompt="One?", turn_id="t1")
+    codex.at = at(2)
+    await codex.tell(**stop, last_assistant_message="Yes.", turn_id="t1")
+
+    def item(second: float, role: str, text: str) -> Line:
+        payload = {"type": "message", "role": role, "content": [{"type": "text", "text": text}]}
+        return {"timestamp": at(second), "type": "response_item", "payload": payload}
+
+    def head(session: str, second: float, **more: Any) -> Line:
+        payload = {"id": session, "cwd": "/w", "timestamp": at(second), **more}
+        return {"timestamp": at(50), "type": "session_meta", "payload": payload}
+
+    lines = [
+        head("f1", 50, forked_from_id="s1"),
+        head("s1", 0),
+        item(50, "user", "One?"),
+        item(50, "assistant", "Yes."),
+        item(55, "user", "Two?"),
+    ]
+    path = written(tmp_path / "rollout-f.jsonl", lines)
+    # The fork's own hook names its file, and then the file is imported.
+    codex.at = at(55)
+    more = {"session_id": "f1", "transcript_path": str(path)}
+    await codex.tell(**prompt, prompt="Two?", turn_id="t2", **more)
+    await imported(services, "codex", path)
+
+    assert [text for _, text in await codex.said()] == ["One?", "Yes.", "Two?"]
+    agent = await services.agents.named("ada")
+    sessions = {
+        each.external_id: each.messages for each in await services.recall.conversations(agent.id)
+    }
+    assert sessions == {"s1": 2, "f1": 1}
+
+
 @pytest.mark.parametrize("words", ["Anew.", f"Anew. {'w' * 4000}"])
 async def test_a_transcript_that_was_written_anew_is_read_from_its_beginning(
     claude: Spool, tmp_path: Path, words: str

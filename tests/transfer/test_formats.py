@@ -128,7 +128,7 @@ sess-1 2026-11-20T09:00:03 Grep: Grep(pattern=def parse)
     )
     assert dict(report.left_out) == snapshot(
         {
-            "lines of the type 'summary'": 1,
+            "titles, names and links of the session": 1,
             "thoughts": 1,
             "messages that Claude Code wrote itself": 1,
             "commands and messages that Claude Code wrote itself": 1,
@@ -165,7 +165,12 @@ codex-1 2026-11-20T10:00:05 shell: shell(command=["pytest"])
         ]
     )
     assert dict(report.left_out) == snapshot(
-        {"instructions to the model": 1, "context that Codex added": 1, "thoughts": 1}
+        {
+            "instructions to the model": 1,
+            "context that Codex added": 1,
+            "thoughts": 1,
+            "notices of what stands in the file as a message or a tool's use, too": 1,
+        }
     )
 
 
@@ -195,7 +200,7 @@ gem-1 2026-11-20T11:00:02 list_directory: list_directory(path=.)
 """,
         ]
     )
-    assert dict(report.left_out) == snapshot({"thoughts": 1, "entries of the type 'info'": 1})
+    assert dict(report.left_out) == snapshot({"thoughts": 1, "notices of Gemini CLI": 1})
 
 
 @pytest.mark.parametrize(("kind", "tool"), [("qwen", "run_shell_command"), ("copilot", "bash")])

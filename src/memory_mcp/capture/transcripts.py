@@ -45,7 +45,7 @@ def new_events(
             start = size - bytes_max
         file.seek(start)
         read = file.read(size - start)
-    transcript = begin(session, Counter())
+    transcript = begin(session, Counter(), Counter())
     transcript.whole = start == 0
     events: list[HostEvent] = []
     place = answered = start
@@ -59,7 +59,12 @@ def new_events(
     offset = place if place - answered > BYTES_WAITED_FOR else answered
     if transcript.has_lost_context:
         events.append(HostEvent(kind="compaction", session=session, name="done"))
-    return News([replace(event, session=session) for event in events], offset)
+    return News([_here(event, session) for event in events], offset)
+
+
+def _here(event: HostEvent, session: str) -> HostEvent:
+    """An event as the session's that the hook names; a copy stays where it was said."""
+    return event if event.copy and not event.key else replace(event, session=session)
 
 
 def parent_of(begin: NewTranscript, path: str) -> str | None:
@@ -69,7 +74,7 @@ def parent_of(begin: NewTranscript, path: str) -> str | None:
             first = file.readline(HEAD_BYTES_MAX)
     except OSError:
         return None
-    transcript = begin("", Counter())
+    transcript = begin("", Counter(), Counter())
     if (record := _record(first)) is not None:
         for _ in transcript.events(record):
             pass

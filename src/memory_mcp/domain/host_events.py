@@ -80,6 +80,9 @@ class HostEvent:
     """The host's own id of the event; `None` where it has none, or names something larger."""
     turn: str | None = None
     """The host's id of the turn, where the event has no id of its own."""
+    copy: str | None = None
+    """How a fork's file tells the event, where its copies keep neither id nor time: `copy_key`. Of
+    such a copy it is all there is, and `session` is where the event was."""
     stamped: bool = False
     """Whether `at` is the host's word: told again, the event has the same."""
     name: str | None = None
@@ -105,7 +108,10 @@ def message_of(event: HostEvent, session: str, at: datetime, text: str) -> NewMe
     """The message that an event becomes, in the conversation `session`; `text` can be stored."""
     role = _ROLES[event.kind]
     name = speaker_name(event.name) if event.kind == "tool" else None
-    if event.key:
+    copy = _fitting(f"{COPY}{event.kind}", event.copy) if event.copy else ""
+    if copy and not event.key:
+        external_id = copy
+    elif event.key:
         external_id = _fitting(event.kind, event.key)
     else:
         stamp = f"{int(at.timestamp() * 1000):014d}"
@@ -117,8 +123,31 @@ def message_of(event: HostEvent, session: str, at: datetime, text: str) -> NewMe
         created_at=at,
         conversation=session,
         external_id=external_id,
-        own_id=bool(event.key),
+        own_id=bool(event.key or event.copy),
+        aliases=(copy,) if copy and event.key else (),
     )
+
+
+COPY = "copy:"
+"""How the ids begin of messages that came as copies, without id and time of their own."""
+
+
+def words_key(session: str, kind: str, text: str) -> str:
+    """What is known of words to which a host gives no id: where they were said, and what."""
+    return f"{session}:{digest(f'{kind} {text}')}"
+
+
+def copy_key(session: str, kind: str, text: str, times: int) -> str:
+    """The key of a copy: of the words, and the how-manieth of them it is in that history."""
+    return f"{words_key(session, kind, text)}:{times}"
+
+
+def copied(external_id: str) -> tuple[str, int] | None:
+    """How ids begin of what a copy copies, and the how-manieth it is; `None` for no copy."""
+    told, _, times = external_id.removeprefix(COPY).rpartition(":")
+    if not external_id.startswith(COPY) or not times.isdigit() or told.count(":") < 2:
+        return None
+    return f"{told}:", int(times)
 
 
 def told_prefix(kind: str, text: str) -> str:

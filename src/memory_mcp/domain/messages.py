@@ -49,6 +49,15 @@ class NewMessage:
     stands, and a hook may have told it before without one."""
 
 
+RANDOM_ID_CHARS = 20
+"""An id as long as that is no other message's, wherever it stands."""
+
+
+def is_short(external_id: str) -> bool:
+    """Whether an id, after its kind, may be another message's in another conversation."""
+    return len(external_id.partition(":")[2]) < RANDOM_ID_CHARS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One recall entry. Nothing about it ever changes."""

@@ -47,35 +47,35 @@ FORMATS = {
     "passages": Format(json_lines.read_passages, "archival passages, one JSON object a line"),
     "claude-code": Format(
         transcripts.read_claude_code,
-        "Claude Code's transcripts: a session's .jsonl, or ~/.claude/projects",
+        "Claude Code's transcripts: a session's .jsonl, ~/.claude/projects, or ~/.claude",
         "claude-code",
         folders=True,
         by_folder=True,
     ),
     "codex": Format(
         transcripts.read_codex,
-        "Codex's sessions: a rollout .jsonl, or ~/.codex/sessions",
+        "Codex's sessions: a rollout .jsonl, ~/.codex/sessions, or ~/.codex",
         "codex",
         folders=True,
         by_folder=True,
     ),
     "gemini": Format(
         transcripts.read_gemini,
-        "Gemini CLI's chats: a session's file, or ~/.gemini/tmp",
+        "Gemini CLI's chats: a session's file, ~/.gemini/tmp, or ~/.gemini",
         "gemini",
         folders=True,
         by_folder=True,
     ),
     "qwen": Format(
         transcripts.read_qwen,
-        "Qwen Code's chats: a session's .jsonl, or ~/.qwen/projects",
+        "Qwen Code's chats: a session's .jsonl, ~/.qwen/projects, or ~/.qwen",
         "qwen",
         folders=True,
         by_folder=True,
     ),
     "copilot": Format(
         transcripts.read_copilot,
-        "GitHub Copilot CLI's sessions: an events.jsonl, or ~/.copilot/session-state",
+        "GitHub Copilot CLI's sessions: an events.jsonl, ~/.copilot/session-state, or ~/.copilot",
         "copilot",
         folders=True,
         by_folder=True,
@@ -148,7 +148,7 @@ def items_of(name: str, source: Source, report: Report) -> Iterator[Item]:
         raise ImportRefused(
             f"{source.name} is a folder, and {name} wants a file.{_advice(fits, source.name)}"
         )
-    if path is not None:
+    if path is not None and not transcripts.is_home(name, path):
         fits = guessed(path, name)
         if fits not in (None, name) and not {fits, name} <= _AS_LINES:
             raise ImportRefused(
@@ -187,12 +187,14 @@ def _of_text(head: str) -> str | None:
         return None
     for name, fields in _MARKS:
         if has(*fields):
-            return name
+            return "qwen" if name == "claude-code" and _OF_QWEN.search(head) else name
     if has("role", "content", "created_at") and first_line.rstrip().endswith("}"):
         return "jsonl"
     return None
 
 
+# Versions of 2025 did not say where a message of theirs came from.
+_OF_QWEN = re.compile(r'"message"\s*:\s*\{\s*"role"\s*:\s*"\w+"\s*,\s*"parts"\s*:')
 # Fields that stand near the beginning of each format and of no other, the surest first.
 _MARKS = (
     ("chatgpt", ("mapping",)),
@@ -204,6 +206,8 @@ _MARKS = (
     ("codex", ("timestamp", "instructions")),
     ("qwen", ("sessionId", "uuid", "provenance")),
     ("copilot", ("data", "id", "parentId")),
+    ("copilot", ("sessionId", "startTime", "chatMessages")),
+    ("codex", ("session", "items")),
     ("claude-code", ("sessionId", "uuid")),
     ("claude-code", ("type", "leafUuid")),
     ("gemini", ("sessionId", "messages")),

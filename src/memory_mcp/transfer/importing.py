@@ -19,6 +19,7 @@ from memory_mcp.config import agent_of_folder
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import AgentCopy, BlockCopy, Copy, kind_of, owners_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
+from memory_mcp.domain.host_events import COPY, copied
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import Coming, NewPassage, coming
@@ -338,6 +339,9 @@ def _group(item: Item) -> tuple[str, AgentChoice | HeldIn | None, str | None]:
     noun, session = _noun(item.what), None
     if isinstance(item.what, NewMessage) and isinstance(item.owner, HeldIn):
         session = item.what.conversation
+    if isinstance(item.what, NewMessage) and copied(item.what.external_id or ""):
+        # What they copy must be stored by then, or they would not be known.
+        session = f"{COPY}{item.what.conversation}"
     # Agents go ahead of what belongs to them: not each of them may come.
     return noun if noun in ("agent", "message", "passage") else "copy", item.owner, session
 

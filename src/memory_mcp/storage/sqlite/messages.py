@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memory_mcp.domain.errors import ConversationNotFound
+from memory_mcp.domain.host_events import copied
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, new_id
 from memory_mcp.domain.messages import (
     LONG_TURN_WEIGHT,
@@ -13,6 +14,7 @@ from memory_mcp.domain.messages import (
     Message,
     NewMessage,
     Turn,
+    is_short,
 )
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
@@ -162,8 +164,9 @@ class SqliteMessages:
                 seq += 1
                 rows.append(_row(seq, message_id, agent_seq, run.conversation_seq, message))
                 run.new.append((seq, message, vector))
-                if message.aliases:
-                    add_aliases(session, agent_seq, message_id, message.aliases)
+                # How forks' copies would be called is no id that anything is known by.
+                if aliases := [each for each in message.aliases if not copied(each)]:
+                    add_aliases(session, agent_seq, message_id, aliases)
                 ids.append(message_id)
                 came.update(dict.fromkeys(sources, message_id))
             session.insert(_INSERT, rows)
@@ -331,17 +334,21 @@ def _run(session: Session, agent_seq: int, message: NewMessage, host: str | None
     return _Run(seq, tail_of(session, seq))
 
 
-_Source = tuple[str | None, str]
-"""The conversation, unless the id is good anywhere, and the id of a message there."""
+_Source = tuple[str, str]
+"""In what a message is known by an id (a conversation, these words, anywhere), and the id."""
 
 
 def _sources(message: NewMessage) -> list[_Source]:
     """What a message that comes twice is known by."""
-    sources: list[_Source] = [(None, message.id)] if message.id else []
-    if message.external_id is not None:
-        sources.append((message.conversation, message.external_id))
-        if message.own_id:
-            sources.append((None, message.external_id))
+    sources: list[_Source] = [("", message.id)] if message.id else []
+    if (ident := message.external_id) is None:
+        return sources
+    sources.append((f"in {message.conversation}", ident))
+    if _is_random(message):
+        sources.append(("anywhere", ident))
+    elif message.own_id:
+        # A short id is good in its conversation, and for the same words in another.
+        sources.append((f"said {message.content}", ident))
     return sources
 
 
@@ -349,7 +356,9 @@ def _known(
     session: Session, agent_seq: int, messages: Sequence[NewMessage], sql: str
 ) -> dict[int, MessageId]:
     """Which of the messages are there already, by place, and as which."""
-    asked = [[each.conversation, each.external_id, each.id, int(each.own_id)] for each in messages]
+    asked = [
+        [each.conversation, each.external_id, each.id, int(_is_random(each))] for each in messages
+    ]
     rows = session.all(sql, {"agent": agent_seq, "asked": json.dumps(asked)})
     return {place: MessageId(message_id) for place, message_id in rows}
 
@@ -361,6 +370,10 @@ def _turn(seq: int, message: NewMessage, _: Vector | None) -> Turn:
 def _get(session: Session, seqs: Sequence[int]) -> dict[int, Message]:
     rows = session.all(_BY_SEQ, (json.dumps(list(seqs)),))
     return {row[1]: _from_row(row) for row in rows}
+
+
+def _is_random(message: NewMessage) -> bool:
+    return message.own_id and not is_short(message.external_id or "")
 
 
 def _row(

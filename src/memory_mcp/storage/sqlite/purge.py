@@ -48,6 +48,8 @@ _GONE = (
     "DELETE FROM passage_tags WHERE agent_seq = ?",
     "DELETE FROM passages WHERE agent_seq = ?",
     "DELETE FROM summaries WHERE agent_seq = ?",
+    # Another agent's session may be told as a copy that this one has.
+    "DELETE FROM message_aliases WHERE message_id IN (SELECT id FROM messages WHERE agent_seq = ?)",
     "DELETE FROM messages WHERE agent_seq = ?",
     "DELETE FROM message_aliases WHERE agent_seq = ?",
     "DELETE FROM forgotten WHERE agent_seq = ?",

@@ -3,7 +3,11 @@
 A host's file of a session and its hooks tell the same message, and forks hold copies of it. So it
 is known by the id that the host gives it, in whatever conversation of the agent it comes. A message
 that a hook told without an id is recognised by speaker, words and time, once; from then on the id
-is its alias.
+is its alias. So is a copy that lost id and time: the first, second and so on of the same words in a
+history is the first, second and so on of them in the copy.
+
+Hosts and providers differ in how good their ids are: `call_1` is another call in another session.
+So a short id counts in other conversations only for the same words.
 """
 
 import json
@@ -11,9 +15,10 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from memory_mcp.domain.host_events import told_at, told_prefix_of
+from memory_mcp.domain.host_events import copied, told_at, told_prefix_of
 from memory_mcp.domain.ids import MessageId
-from memory_mcp.domain.messages import NewMessage
+from memory_mcp.domain.messages import NewMessage, is_short
+from memory_mcp.domain.redact import redact
 from memory_mcp.storage.sqlite.session import Session
 
 NEAR_SECONDS = 300
@@ -37,6 +42,45 @@ CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.v
 UNION ALL SELECT asked.key, f.id FROM json_each(:asked) asked
 CROSS JOIN forgotten f ON f.agent_seq = :agent AND f.external_id = asked.value
 WHERE f.noun = 'message'
+"""
+_BY_SHORT_ID = """
+SELECT m.id FROM messages m JOIN conversations c ON c.seq = m.conversation_seq
+WHERE m.agent_seq = ?1 AND m.external_id = ?2 AND (c.external_id = ?3 OR m.content = ?4)
+UNION ALL SELECT m.id FROM message_aliases a JOIN messages m ON m.id = a.message_id
+JOIN conversations c ON c.seq = m.conversation_seq
+WHERE a.agent_seq = ?1 AND a.external_id = ?2 AND (c.external_id = ?3 OR m.content = ?4)
+UNION ALL SELECT id FROM forgotten
+WHERE noun = 'message' AND agent_seq = ?1 AND external_id = ?2 AND conversation = ?3
+UNION ALL SELECT f.id FROM message_aliases a JOIN forgotten f ON f.id = a.message_id
+WHERE f.noun = 'message' AND a.agent_seq = ?1 AND a.external_id = ?2 AND f.conversation = ?3
+LIMIT 1
+"""
+# A copy may stand in another agent's memory than what it copies: each session was held in a folder
+# of its own, and a fork of a fork does not say which words came from which.
+_COPIED = """
+SELECT id FROM messages
+WHERE agent_seq IN (SELECT seq FROM agents) AND external_id >= ?1 AND external_id < ?2
+UNION SELECT message_id FROM message_aliases
+WHERE agent_seq IN (SELECT seq FROM agents) AND external_id >= ?1 AND external_id < ?2
+UNION SELECT id FROM forgotten WHERE noun = 'message'
+AND agent_seq IN (SELECT seq FROM agents) AND external_id >= ?1 AND external_id < ?2
+ORDER BY id LIMIT 1 OFFSET ?3
+"""
+_HAS_COPIES = """
+SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq IN (SELECT seq FROM agents)
+        AND external_id >= 'copy:' AND external_id < 'copy;')
+    OR EXISTS (SELECT 1 FROM forgotten WHERE noun = 'message'
+        AND agent_seq IN (SELECT seq FROM agents)
+        AND external_id >= 'copy:' AND external_id < 'copy;')
+"""
+# A copy that nothing was recognised in yet.
+_COPY = """
+SELECT id FROM (
+    SELECT id FROM messages WHERE agent_seq IN (SELECT seq FROM agents) AND external_id = ?1
+    UNION ALL
+    SELECT id FROM forgotten WHERE noun = 'message'
+        AND agent_seq IN (SELECT seq FROM agents) AND external_id = ?1)
+WHERE id NOT IN (SELECT message_id FROM message_aliases WHERE message_id = id) LIMIT 1
 """
 _HAS_TOLD = """
 SELECT EXISTS (SELECT 1 FROM messages WHERE agent_seq = ?1
@@ -72,16 +116,43 @@ def retold(
     own = [(place, each) for place, each in enumerate(messages) if each.own_id]
     if not own:
         return found
-    asked = json.dumps([message.external_id for _, message in own])
+    random = [
+        (place, each.external_id or "")
+        for place, each in own
+        if not is_short(each.external_id or "")
+    ]
+    asked = json.dumps([ident for _, ident in random])
     rows = session.all(_BY_ID, {"agent": agent_seq, "asked": asked})
     there = {int(at): MessageId(message_id) for at, message_id in reversed(rows)}
-    found.update({place: there[at] for at, (place, _) in enumerate(own) if at in there})
+    found.update({place: there[at] for at, (place, _) in enumerate(random) if at in there})
+    for place, message in own:
+        if place not in found and (same := _by_other_id(session, agent_seq, message)):
+            found[place] = same
     if session.value(_HAS_TOLD, (agent_seq,)):
         unknown = [(place, message) for place, message in own if place not in found]
         for place, message_id in _by_words(session, agent_seq, unknown, host).items():
             add_aliases(session, agent_seq, message_id, [messages[place].external_id or ""])
             found[place] = message_id
+    if any(message.aliases for _, message in own) and session.value(_HAS_COPIES):
+        for place, message in own:
+            copies = message.aliases if place not in found else ()
+            same = next((copy for each in copies if (copy := session.value(_COPY, (each,)))), None)
+            if same is not None:
+                found[place] = MessageId(same)
+                add_aliases(session, agent_seq, found[place], [message.external_id or ""])
     return found
+
+
+def _by_other_id(session: Session, agent_seq: int, message: NewMessage) -> MessageId | None:
+    """A message with a short id, or one that is called a copy."""
+    ident, same = message.external_id or "", None
+    if is_short(ident):
+        words = redact(message.content)
+        same = session.value(_BY_SHORT_ID, (agent_seq, ident, message.conversation, words))
+    if same is None and (copy := copied(ident)):
+        prefix, times = copy
+        same = session.value(_COPIED, (prefix, f"{prefix[:-1]};", times - 1))
+    return MessageId(same) if same else None
 
 
 def add_aliases(
