@@ -85,6 +85,8 @@ async def _settings(services: Services, work: Agent, crew: Agent, left: Agent) -
     )
     await services.agents.set(crew.id, told)
     await services.agents.set(left.id, AgentSettings(tags=("boats",)))
+    gone = await services.agents.choose(AgentChoice(name="gone for good"))
+    await services.agents.delete(gone.id)
     await services.agents.set_context_tokens(work.id, 1_000)
 
 
@@ -235,7 +237,6 @@ async def _runs(
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything; to be read only."""
-
     path = tmp_path_factory.mktemp("whole") / "memory.db"
     anyio.run(fill, path)
     return path
@@ -598,3 +599,51 @@ async def test_an_export_of_the_first_format_still_comes_in(tmp_path: Path) -> N
     for old in first[1:]:
         same = [line for line in lines if line["kind"] == old["kind"]]
         assert any(old.items() <= line.items() for line in same), old
+
+
+async def test_what_another_agent_forgot_takes_nothing_from_a_run(tmp_path: Path) -> None:
+    clock, chat = ManualClock(), ScriptedChat()
+    path = tmp_path / "memory.db"
+    async with shadowed(path, clock, chat) as worker:
+        services = worker.services
+        agent = await services.agents.choose(AgentChoice())
+        other = await services.agents.choose(AgentChoice(name="other"))
+        said = NewMessage(role="user", content="Hi.", created_at=clock.now(), conversation="c")
+        await services.recall.append(agent.id, [said])
+        chat.add(calls("memory_finish_edits", report="Nothing to keep."))
+        assert await worker.once(None, lambda _: None)
+        clock.advance(timedelta(minutes=1))
+        (filed,) = await services.archival.file(other.id, [NewPassage(content="Gone.")])
+        await services.forgetting.forget(other.id, [filed.passage.id])
+
+    lines, _ = await export(path)
+
+    (call,) = [told for line in lines if (told := json.loads(line))["kind"] == "run_call"]
+    assert "Hi." in call["request"]
+
+
+async def test_a_block_that_went_on_here_is_kept_and_can_be_edited(
+    filled: Path, tmp_path: Path
+) -> None:
+    lines, _ = await export(filled)
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(lines), "utf-8")
+    older = tmp_path / "older.db"
+    async with open_memory(older) as services:
+        # The same store, from before its block had all its versions.
+        await bring_into(services, "jsonl", file)
+    with closing(sqlite_module().connect(older)) as connection:
+        human = "(SELECT seq FROM blocks WHERE label = 'human' ORDER BY seq LIMIT 1)"
+        connection.execute(f"DELETE FROM block_history WHERE block_seq = {human} AND version > 2")
+        connection.execute(f"UPDATE blocks SET version = 2, value = 'Ana' WHERE seq = {human}")
+        connection.commit()
+
+    async with open_memory(older) as services:
+        report = await bring_into(services, "jsonl", file)
+        default = await services.agents.choose(AgentChoice())
+        edited = await services.core_memory.append(default.id, "human", "Goes on.")
+        await services.core_memory.append(default.id, "human", "And on.")
+
+    assert (edited.after.version, edited.after.value) == (3, "Ana\nGoes on.")
+    (told,) = [what for what in report.left_out if "reads otherwise here, at version 2" in what]
+    assert "that one was kept" in told

@@ -26,7 +26,7 @@ FORMATS = {
 NAMES = {
     "block_version": "version of blocks",
     "forgotten": "mark of a forgotten message",
-    "forgotten_text": "mark of a passage that is gone",
+    "forgotten_text": "mark of something that is gone",
     "superseded": "superseded passage",
     "session": "session of a host",
     "reflected": "mark of what was reflected on",
@@ -37,7 +37,7 @@ NAMES = {
 PLURALS = {
     "version of blocks": "versions of blocks",
     "mark of a forgotten message": "marks of forgotten messages",
-    "mark of a passage that is gone": "marks of passages that are gone",
+    "mark of something that is gone": "marks of what is gone",
     "session of a host": "sessions of hosts",
     "summary": "summaries",
     "mark of what was reflected on": "marks of what was reflected on",

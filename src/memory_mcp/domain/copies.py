@@ -139,9 +139,10 @@ class PassageCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenTextCopy:
-    """A passage, a line of a block or a mail that is not to come back: of what it said a digest.
+    """What is not to come back, besides messages: of what it said a digest at the most.
 
-    Of a line, `source` is its block and `external_id` the label; of a mail there is only the id.
+    It is a passage, a line of a block (`source` is the block, `external_id` the label), a mail or
+    an agent that was deleted for good, of which there is only the id.
     """
 
     id: str

@@ -35,11 +35,12 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What became of a copy: new here or not; and what its owner has to be told of that."""
+    """What became of a copy: new here, known, or neither; and what is to be told of that."""
 
-    stored: bool
+    stored: bool = False
+    known: bool = False
+    """It was here already, and stays as it is."""
     note: str | None = None
-    """Where it was not stored, why not; `None`: it is here already."""
     forgotten: int = 0
     """Lines of it, or 1 for all of it, that were forgotten here, and stay out."""
 

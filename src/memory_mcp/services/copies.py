@@ -20,6 +20,7 @@ from memory_mcp.domain.copies import (
     kind_of,
 )
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.runs import RunKind, RunState
 from memory_mcp.domain.texts import PASSAGE_CHARS_MAX, check_text, require_name, require_text
 from memory_mcp.domain.tool_rules import rules_from_json
 from memory_mcp.ports import CopyKind, CopyReader, CopyStore, Put
@@ -122,6 +123,8 @@ def checked_copy(copy: Copy) -> Copy:
             if copy.state not in ("queued", "delivered", "answered", "expired"):
                 raise InvalidInput("state is queued, delivered, answered or expired.")
         case RunCopy():
+            if copy.run_kind not in get_args(RunKind) or copy.state not in get_args(RunState):
+                raise InvalidInput("a run of a kind or in a state that is unknown here.")
             _check_json(copy.progress, "progress")
         case RunCallCopy():
             _check_json(copy.request, "request")

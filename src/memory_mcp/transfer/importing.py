@@ -120,7 +120,9 @@ class _Import:
         self._recorded: dict[str, AgentId | None] = {}
         """Sessions by their host's ids, and whose they are as far as that is known."""
         self._copied: set[str] = set()
-        """Ids of agents that came whole: what is in their view is what was in it before."""
+        """Ids of agents that are copies: what is in their view is what was in it before."""
+        self._told: set[AgentId] = set()
+        """Those to whom messages came that are no copies."""
         self._not_taken: set[str] = set()
         """Names of agents that did not come, and so nothing of theirs."""
         self._copies_stored = anyio.Event()
@@ -191,6 +193,8 @@ class _Import:
                     return
                 conversation = batch.prepared.messages[0].conversation
                 agent_id = await self._agent_id(batch.owner, conversation)
+                if any(each.id is None for each in batch.prepared.messages):
+                    self._told.add(agent_id)
                 appended = await self._services.recall.store(agent_id, batch.prepared, self._host)
                 self._count("message", len(appended.stored), len(appended.known))
                 self._stays_forgotten("messages", len(appended.forgotten))
@@ -225,14 +229,12 @@ class _Import:
                 alone = kind in ("agent", "block")
                 self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
             if isinstance(copy, AgentCopy):
-                if put.note is not None and not put.stored:
-                    self._not_taken.add(copy.name.casefold())
-                else:
+                if put.stored or put.known:
                     self._copied.add(copy.id)
+                else:
+                    self._not_taken.add(copy.name.casefold())
             if kind not in _PARTS:
-                is_known = not put.stored and put.note is None
-                is_known &= not (kind == "mail" and put.forgotten)
-                self._count(kind, int(put.stored), int(is_known))
+                self._count(kind, int(put.stored), int(put.known))
 
     async def close(self) -> None:
         """What follows an import: messages leave the view, vectors are caught up with."""
@@ -241,7 +243,7 @@ class _Import:
             await self._services.agents.choose(AgentChoice())
             recorded = (agent_id for agent_id in self._recorded.values() if agent_id)
             for agent_id in dict.fromkeys((*self._ids.values(), *recorded)):
-                if agent_id in self._copied:
+                if agent_id in self._copied - self._told:
                     continue
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)

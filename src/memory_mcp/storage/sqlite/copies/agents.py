@@ -32,11 +32,13 @@ _DELETED = f"""
 SELECT seq, name, deleted_at FROM agents
 WHERE seq > :a AND seq {OF_THESE} AND deleted_at IS NOT NULL ORDER BY seq LIMIT :limit
 """
-_THERE = "SELECT id, name, deleted_at FROM agents WHERE id = ? OR name = ? ORDER BY id <> ?"
+_SETTINGS = "description, tags, system_prompt, context_limit, model, tool_rules"
+_THERE = f"""
+SELECT id, name, deleted_at, {_SETTINGS} FROM agents WHERE id = ?1 OR name = ?2 ORDER BY id <> ?1
+"""
 _OF_PROJECT = "SELECT name FROM agents WHERE project = ?"
-_PUT = """
-INSERT INTO agents (id, name, description, tags, system_prompt, project, context_limit, model,
-    tool_rules, created_at)
+_PUT = f"""
+INSERT INTO agents (id, name, {_SETTINGS}, project, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _REFLECT = "UPDATE agents SET reflected_seq = ?2 WHERE seq = ?1 AND reflected_seq < ?2"
@@ -75,40 +77,37 @@ def _deleted(row: Row) -> DeletedCopy:
 
 
 def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
-    if here := session.one(_THERE, (copy.id, copy.name, copy.id)):
-        agent_id, name, deleted_at = here
+    settings = (
+        copy.description,
+        json.dumps(copy.tags),
+        copy.system_prompt,
+        copy.context_tokens,
+        copy.model,
+        json.dumps(copy.tool_rules),
+    )
+    if here := session.one(_THERE, (copy.id, copy.name)):
+        agent_id, name, deleted_at, *set_here = here
         if name.casefold() != copy.name.casefold():
-            return Put(stored=False, note=f"agent {copy.name!r} is here as {name!r}")
+            return Put(note=f"agent {copy.name!r} is here as {name!r}")
         if agent_id == copy.id and deleted_at and not copy.deleted_at:
-            return Put(stored=False, note=_was_deleted(copy.name))
+            return Put(note=_was_deleted(copy.name))
         if agent_id == copy.id or (deleted_at is None and copy.deleted_at is None):
-            return KNOWN
+            if tuple(set_here) == settings:
+                return KNOWN
+            return Put(known=True, note=f"agent {name!r} is here with settings of its own; kept")
         which = "that was deleted" if deleted_at else "in use"
         theirs = "a deleted agent" if copy.deleted_at else "an agent"
         return Put(
-            stored=False,
             note=f"here is an agent {copy.name!r} {which}, so {theirs} of that name did not come",
         )
     if session.value("SELECT 1 FROM forgotten WHERE id = ?", (copy.id,)):
         return Put(
-            stored=False,
             note=f"agent {copy.name!r} was deleted here for good, so it did not come. `memory-mcp "
             "agents create` makes a new one of that name, which takes in what was its",
         )
     holder = session.value(_OF_PROJECT, (copy.project,)) if copy.project else None
-    row = (
-        copy.id,
-        copy.name,
-        copy.description,
-        json.dumps(copy.tags),
-        copy.system_prompt,
-        None if holder else copy.project,
-        copy.context_tokens,
-        copy.model,
-        json.dumps(copy.tool_rules),
-        copy.created_at,
-    )
-    session.run(_PUT, row)
+    project = None if holder else copy.project
+    session.run(_PUT, (copy.id, copy.name, *settings, project, copy.created_at))
     if copy.deleted_at:
         session.run(_COMING, (coming(copy.id), copy.deleted_at))
     record_change(session, now, "agent", copy.id, "made", [copy.id], name=copy.name)

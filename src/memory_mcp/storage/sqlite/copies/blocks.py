@@ -36,7 +36,7 @@ FROM block_history h JOIN blocks b ON b.seq = h.block_seq
 WHERE (h.block_seq, h.version) > (:a, :b) AND {_CHOSEN}
 ORDER BY h.block_seq, h.version LIMIT :limit
 """
-_BY_ID = "SELECT seq FROM blocks WHERE id = ?"
+_BY_ID = "SELECT seq, value, version FROM blocks WHERE id = ?"
 _OF_AGENT = """
 SELECT b.seq, b.value, b.version, b.group_tag FROM agent_blocks ab
 JOIN blocks b ON b.seq = ab.block_seq WHERE ab.agent_seq = ? AND ab.label = ?
@@ -117,9 +117,16 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
 
     With another text the agent keeps its own, and whoever else had the one that comes gets it.
     """
-    if (here := session.value(_BY_ID, (copy.id,))) is not None:
-        _attach(session, here, copy.agents)
-        return KNOWN
+    if here := session.one(_BY_ID, (copy.id,)):
+        seq, value, version = here
+        _attach(session, seq, copy.agents)
+        if value == copy.value:
+            return KNOWN
+        return Put(
+            known=True,
+            note=f"block {copy.label!r} ({copy.id}) reads otherwise here, at version {version} "
+            f"({copy.version} in the export); that one was kept",
+        )
     copy, forgotten = _unforgotten(session, copy)
     is_untouched = copy.version == 1 and not copy.value
     untouched: list[tuple[int, int, Attachment]] = []
@@ -136,7 +143,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
             untouched.append((agent, seq, each))
         elif value == copy.value or is_untouched:
             _attach(session, seq, copy.agents)
-            return Put(stored=False, forgotten=forgotten)
+            return Put(known=True, forgotten=forgotten)
         else:
             kept.append(each.agent)
     note = (
@@ -145,7 +152,7 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
         else None
     )
     if kept and not untouched and not free:
-        return Put(stored=False, note=note, forgotten=forgotten)
+        return Put(note=note, forgotten=forgotten)
     seq = _stored(session, copy, untouched[0][1] if untouched else None)
     for agent, other, each in untouched[1:]:
         if other != seq:
@@ -199,9 +206,11 @@ def _attach(session: Session, block_seq: int, attachments: Sequence[Attachment])
 
 
 def _put_version(session: Session, copy: BlockVersionCopy, _: str) -> Put:
-    seq = session.value(_BY_ID, (copy.block,))
-    if seq is None:
-        return Put(stored=False, note="versions of blocks that did not come")
+    here = session.one(_BY_ID, (copy.block,))
+    # Ahead of the block that is here: the next edit makes a version of that number.
+    if here is None or copy.version > here[2]:
+        return Put(note="versions of blocks that did not come")
+    seq = here[0]
     value = _shown(session, copy).value
     told = (copy.version, value, copy.changed_by, copy.changed_at, copy.key)
     session.run(_PUT_VERSION, (seq, *told))

@@ -75,7 +75,7 @@ def _put_session(session: Session, copy: SessionCopy, _: str) -> Put:
         return without_agent(copy.agent)
     seq = session.value(_FIND, (agent, copy.conversation))
     if seq is None:
-        return Put(stored=False, note="what hosts told of a conversation that is not here")
+        return Put(note="what hosts told of a conversation that is not here")
     if copy.ended_at:
         session.run(_END, (copy.ended_at, seq, copy.last_at))
     if copy.offset is not None:

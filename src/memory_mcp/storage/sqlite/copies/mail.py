@@ -47,7 +47,7 @@ def _put_mail(session: Session, copy: MailCopy, now: str) -> Put:
     if sender is None or recipient is None:
         return without_agent(copy.sender if sender is None else copy.recipient)
     if session.value("SELECT 1 FROM forgotten WHERE id = ?", (copy.id,)):
-        return Put(stored=False, forgotten=1)
+        return Put(forgotten=1)
     rest = [getattr(copy, name) for name in _FIELDS[3:]]
     if session.value(_PUT, (copy.id, sender, recipient, *rest)) is None:
         return KNOWN

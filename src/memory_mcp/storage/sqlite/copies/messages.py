@@ -106,9 +106,9 @@ def _put_summary(session: Session, copy: SummaryCopy, _: str) -> Put:
     first = message_seq(session, copy.first_message) or 0
     last = message_seq(session, copy.last_message) or 0
     if copy.last_message and not last:
-        return Put(stored=False, note="summaries of messages that are here under other ids")
+        return Put(note="summaries of messages that are here under other ids")
     if last < session.value(_LAST_SUMMARY, (agent,)):
-        return Put(stored=False, note="summaries that a later one stands in place of here already")
+        return Put(note="summaries that a later one stands in place of here already")
     session.run(
         _PUT_SUMMARY,
         (

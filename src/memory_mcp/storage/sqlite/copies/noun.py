@@ -9,7 +9,7 @@ from memory_mcp.ports import Page, Place, Put
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 STORED = Put(stored=True)
-KNOWN = Put(stored=False)
+KNOWN = Put(known=True)
 
 _AGENT_SEQ = "SELECT seq FROM agents WHERE name = ?"
 _MESSAGE_SEQ = "SELECT seq FROM messages WHERE id = ?"
@@ -83,4 +83,4 @@ def message_seq(session: Session, message_id: str | None) -> int | None:
 
 def without_agent(name: str) -> Put:
     """What is told of a copy whose agent is not here."""
-    return Put(stored=False, note=f"there is no agent {name!r} here that it could belong to")
+    return Put(note=f"there is no agent {name!r} here that it could belong to")

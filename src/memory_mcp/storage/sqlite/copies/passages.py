@@ -25,10 +25,12 @@ FROM passages p JOIN agents a ON a.seq = p.agent_seq
 WHERE p.seq > :a AND +p.agent_seq {OF_THESE} ORDER BY p.seq LIMIT :limit
 """
 _FORGOTTEN = f"""
-SELECT f.id, f.id, a.name, f.noun, f.digest, f.source, f.external_id, f.superseded_by,
+SELECT f.id, f.id, coalesce(a.name, ''), f.noun, f.digest, f.source, f.external_id, f.superseded_by,
     f.forgotten_at
-FROM forgotten f JOIN agents a ON a.seq = f.agent_seq
-WHERE f.id > :a AND f.noun <> 'message' AND +f.agent_seq {OF_THESE} ORDER BY f.id LIMIT :limit
+FROM forgotten f LEFT JOIN agents a ON a.seq = f.agent_seq
+WHERE f.id > :a AND f.noun <> 'message'
+    AND iif(f.noun = 'agent', :everything, +f.agent_seq {OF_THESE})
+ORDER BY f.id LIMIT :limit
 """
 # Of a passage that was forgotten what it took the place of is not carried either.
 SUPERSEDED_IDS = """
@@ -52,12 +54,17 @@ _PUT_FORGOTTEN = """
 INSERT INTO forgotten
     (id, noun, agent_seq, digest, source, external_id, superseded_by, forgotten_at)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM passages WHERE id = ?1)
+    AND NOT EXISTS (SELECT 1 FROM agents WHERE id = ?1)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _KEEP = """
 INSERT INTO removed (id, noun, agent_seq, row, superseded_by, removed_by, removed_at)
 VALUES (?, 'passage', ?, ?, ?, ?, ?)
 """
+
+
+NOBODY = 0
+"""The place of an agent that was deleted for good."""
 
 
 def _passage(row: Row) -> PassageCopy:
@@ -111,7 +118,7 @@ def _put_passage(_: Session, copy: PassageCopy, __: str) -> Put:
 
 
 def _put_forgotten(session: Session, copy: ForgottenTextCopy, _: str) -> Put:
-    agent = agent_seq(session, copy.agent)
+    agent = agent_seq(session, copy.agent) if copy.noun != "agent" else NOBODY
     if agent is None:
         return without_agent(copy.agent)
     came_from = (copy.digest, copy.source, copy.external_id, copy.superseded_by)

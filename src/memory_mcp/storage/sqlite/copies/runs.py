@@ -1,7 +1,7 @@
 """The ledger, copied: runs, what they cost and what they changed.
 
-What a run read and wrote may tell of what was forgotten since it began. Then it is not copied: what
-it cost is, and what it did, without a word of it.
+What a run read and wrote may tell of what was forgotten since it began, of its agent's or of what
+agents share. Then it is not copied: what it cost is, and what it did, without a word of it.
 """
 
 from dataclasses import fields
@@ -24,15 +24,20 @@ from memory_mcp.storage.sqlite.session import Row, Session
 
 GIVEN_UP = "Given up: something was forgotten since it began, and it may tell of that."
 
-# When anybody's memory was last made to forget: blocks are shared, and one run tells of many.
-_FORGOTTEN_AT = """
-(SELECT max(at) FROM (
-    SELECT max(forgotten_at) AS at FROM forgotten WHERE superseded_by IS NULL
-    UNION ALL SELECT max(removed_at) FROM removed
-        WHERE superseded_by IS NULL AND removed_by <> 'undo'))
+# When an agent's memory was last made to forget, and when what several agents may share was.
+_FORGOTTEN = """
+(SELECT agent_seq, noun, forgotten_at AS at FROM forgotten WHERE superseded_by IS NULL
+    UNION ALL SELECT agent_seq, noun, removed_at FROM removed
+        WHERE superseded_by IS NULL AND removed_by <> 'undo')
 """
-_TELLS = "coalesce(r.started_at <= last.at, 0)"
-_LAST = f"(SELECT {_FORGOTTEN_AT} AS at) last"
+_SHARED = "noun IN ('block', 'line', 'mail')"
+_SINCE = f"""
+LEFT JOIN (SELECT agent_seq, max(at) AS at FROM {_FORGOTTEN} GROUP BY agent_seq) own
+    ON own.agent_seq = r.agent_seq
+CROSS JOIN (SELECT max(at) AS at FROM {_FORGOTTEN} WHERE {_SHARED}) shared
+"""
+_LAST_AT = "max(coalesce(own.at, ''), coalesce(shared.at, ''))"
+_TELLS = f"(r.started_at <= {_LAST_AT})"
 _RUNS = f"""
 SELECT r.seq, r.id, a.name, r.kind, r.trigger, r.model,
     iif({_TELLS} AND r.ended_at IS NULL, 'abandoned', r.state),
@@ -40,28 +45,28 @@ SELECT r.seq, r.id, a.name, r.kind, r.trigger, r.model,
         WHEN r.ended_at IS NULL THEN '{GIVEN_UP}' ELSE '' END,
     {FIRST_MESSAGE.format("r")}, {LAST_MESSAGE.format("r")}, r.messages,
     iif({_TELLS}, NULL, r.progress), r.takeovers, r.started_at,
-    iif({_TELLS}, coalesce(r.ended_at, last.at), r.ended_at),
-    iif({_TELLS}, coalesce(r.pruned_at, last.at), r.pruned_at)
-FROM runs r JOIN agents a ON a.seq = r.agent_seq CROSS JOIN {_LAST}
+    iif({_TELLS}, coalesce(r.ended_at, {_LAST_AT}), r.ended_at),
+    iif({_TELLS}, coalesce(r.pruned_at, {_LAST_AT}), r.pruned_at)
+FROM runs r JOIN agents a ON a.seq = r.agent_seq {_SINCE}
 WHERE r.seq > :a AND +r.agent_seq {OF_THESE} ORDER BY r.seq LIMIT :limit
 """
 _CALLS = f"""
 SELECT c.run_seq, c.number, r.id, c.number, c.asked_at, c.answered_at,
     iif({_TELLS}, NULL, c.request), iif({_TELLS}, NULL, c.response), iif({_TELLS}, NULL, c.error),
     c.tokens_in, c.tokens_out, c.cost_usd
-FROM run_calls c JOIN runs r ON r.seq = c.run_seq CROSS JOIN {_LAST}
+FROM run_calls c JOIN runs r ON r.seq = c.run_seq {_SINCE}
 WHERE (c.run_seq, c.number) > (:a, :b) AND +r.agent_seq {OF_THESE}
 ORDER BY c.run_seq, c.number LIMIT :limit
 """
 _CHANGES = f"""
 SELECT c.run_seq, c.number, r.id, c.number, c.noun, c.noun_id, c.operation,
     iif({_TELLS}, NULL, c.before), iif({_TELLS}, NULL, c.after), c.undone_at
-FROM run_changes c JOIN runs r ON r.seq = c.run_seq CROSS JOIN {_LAST}
+FROM run_changes c JOIN runs r ON r.seq = c.run_seq {_SINCE}
 WHERE (c.run_seq, c.number) > (:a, :b) AND +r.agent_seq {OF_THESE}
 ORDER BY c.run_seq, c.number LIMIT :limit
 """
 LEFT_BEHIND = f"""
-SELECT count(*) FROM runs r CROSS JOIN {_LAST} WHERE r.agent_seq {OF_THESE} AND {_TELLS}
+SELECT count(*) FROM runs r {_SINCE} WHERE r.agent_seq {OF_THESE} AND {_TELLS}
     AND (r.outcome NOT IN ('', '{GIVEN_UP}') OR r.progress IS NOT NULL
         OR EXISTS (SELECT 1 FROM run_calls c WHERE c.run_seq = r.seq
             AND coalesce(c.request, c.response, c.error) IS NOT NULL)
@@ -129,7 +134,7 @@ def _put_change(session: Session, copy: RunChangeCopy, _: str) -> Put:
 def _put_part(session: Session, run_id: str, statement: str, rest: list[object]) -> Put:
     seq = session.value(_SEQ, (run_id,))
     if seq is None:
-        return Put(stored=False, note="calls and changes of a run that is not here")
+        return Put(note="calls and changes of a run that is not here")
     session.run(statement, (seq, *rest))
     return KNOWN
 

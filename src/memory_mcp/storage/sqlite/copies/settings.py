@@ -24,7 +24,7 @@ def _setting(row: Row) -> SettingCopy:
 
 def _put_setting(session: Session, copy: SettingCopy, _: str) -> Put:
     if copy.name not in CARRIED:
-        return Put(stored=False, note=f"setting {copy.name!r} is unknown here")
+        return Put(note=f"setting {copy.name!r} is unknown here")
     return STORED if session.value(_PUT, (copy.name, copy.value)) else KNOWN
 
 
