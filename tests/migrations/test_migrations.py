@@ -1,5 +1,6 @@
 """Migrations: in order, each whole, never without a copy of what was there."""
 
+import json
 import stat
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreTooNew
-from memory_mcp.domain.passages import identity, text_digest
+from memory_mcp.domain.passages import forgotten_digest, identity, text_digest
 from memory_mcp.storage.sqlite.driver import sqlite_module
 from memory_mcp.storage.sqlite.migrations import (
     APPLICATION_ID,
@@ -125,6 +126,39 @@ def test_the_passages_of_an_older_store_keep_all_they_have_and_are_known_by_text
     assert session.all("SELECT tag, passage_seq FROM passage_tags") == [("food", 4)]
     # An external id alone is in nobody's way any more.
     session.run(row.replace("content_hash", "identity"), (9, "p", "x", b"x", None, "e"))
+
+
+def test_what_was_forgotten_in_an_older_store_is_known_and_can_still_be_put_back(
+    session: Session, path: Path
+) -> None:
+    migrate(session, path, known_migrations()[:9])
+    session.run("INSERT INTO agents (id, name, created_at) VALUES ('agent-1', 'a', '')")
+    removed = "INSERT INTO removed VALUES (?, ?, 1, ?, ?, ?, '2026-11-01')"
+    passage = {"content": "likes tea", "occurred_at": None, "external_id": "e"}
+    block = {"block_id": "block-1", "label": "human", "lines": ["likes jam", "likes rye"]}
+    for row_id, noun, told, superseded_by, by in [
+        ("passage-1", "passage", passage, None, "user"),
+        ("passage-2", "passage", passage, "passage-3", "agent"),
+        ("passage-4", "passage", passage, None, "undo"),
+        ("block-1@2", "block", block, None, "user"),
+    ]:
+        session.run(removed, (row_id, noun, json.dumps(told), superseded_by, by))
+    kept = session.all("SELECT * FROM removed")
+
+    migrate(session, path)
+
+    columns = "id, noun, external_id, digest, source, superseded_by"
+    tea, jam, rye = (
+        forgotten_digest(text_digest(text), None)
+        for text in ("likes tea", "likes jam", "likes rye")
+    )
+    assert session.all(f"SELECT {columns} FROM forgotten ORDER BY noun DESC, id") == [
+        ("passage-1", "passage", "e", tea, None, None),
+        ("passage-2", "passage", "e", tea, None, "passage-3"),
+        ("block-1@2/1", "line", "human", jam, "block-1", None),
+        ("block-1@2/2", "line", "human", rye, "block-1", None),
+    ]
+    assert session.all("SELECT * FROM removed") == kept
 
 
 def test_steps_apply_in_order_and_only_once(session: Session, path: Path) -> None:

@@ -54,6 +54,19 @@ async def test_passages_that_say_nearly_the_same_are_offered_and_left_as_they_ar
     assert (await services.view.statistics(agent_id)).near_duplicates == 1
 
 
+async def test_the_same_text_of_two_sources_is_not_offered(
+    services: Services, agent: Agent
+) -> None:
+    agent_id = await agent(services)
+    told = [NewPassage(content=TEA, source=source) for source in ("user_id:a", "user_id:b")]
+    await services.archival.take_in(agent_id, told)
+
+    await services.upkeep.round()
+
+    assert await services.archival.count(agent_id) == 2
+    assert await pairs(services, agent_id) == []
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [

@@ -16,10 +16,12 @@ from memory_mcp.domain.runs import RunChange, Undone
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.ports import Rewritten
+from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.passages import file_passages
+from memory_mcp.storage.sqlite.payloads import forget_payloads, opening_of
 from memory_mcp.storage.sqlite.removed import BY_UNDO, remove_messages, remove_passages, restore
 from memory_mcp.storage.sqlite.session import Session
 
@@ -91,14 +93,17 @@ def do_draft(
             {"label": block.label, "value": current[block.id].value},
             {"label": block.label, "value": block.value},
         )
-    ids = [each for each in draft.forgotten if each.startswith("passage-")]
-    for passage in remove_passages(
-        session, indexes, agent_id, [PassageId(each) for each in ids], by="shadow", now=now
-    ):
+    ids = [PassageId(each) for each in draft.forgotten if each.startswith("passage-")]
+    passages = remove_passages(session, indexes, agent_id, ids, by="shadow", now=now)
+    for passage in passages:
         note("passage", passage.id, "forgotten", {"content": passage.content}, None)
     others = [each for each in draft.forgotten if each.startswith("message-")]
-    for message in remove_messages(session, indexes, agent_id, others, by="shadow", now=now):
+    messages = remove_messages(session, indexes, agent_id, others, by="shadow", now=now)
+    for message in messages:
         note("message", message.id, "forgotten", {"content": message.content}, None)
+    # Of the runs before: this one has not ended, and what it took can be undone.
+    texts = [opening_of(each.content) for each in (*passages, *messages)]
+    forget_payloads(session, seq_of(session, AgentId(agent_id)), texts)
     # After the forgetting: else the text of a forgotten passage, filed anew, would go with it.
     _file(session, indexes, note, agent_id, draft.passages, now)
 

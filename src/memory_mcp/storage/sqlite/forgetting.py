@@ -179,12 +179,12 @@ class SqliteForgetting:
             fragments, older, wanted = 0, told.get("older", 0), holder_of(told["text"])
             if told["summary"] or older:
                 fragments = self._from_summaries(session, agent_id, wanted, now)
-            forgotten = self._remove(session, agent_id, told["passages"], told["messages"], now)
+            ids = told["passages"], told["messages"]
+            forgotten = self._remove(session, agent_id, *ids, now, told["text"])
             lines, versions = self._remove_lines(
                 session, agent_id, told["blocks"], told.get("versions", {}), now
             )
             mails = remove_mail(session, agent_id, told.get("mails", ()), BY_USER, now)
-            forget_payloads(session, seq_of(session, agent_id), [told["text"]])
             return replace(
                 forgotten,
                 at=at,
@@ -256,12 +256,14 @@ class SqliteForgetting:
         passage_ids: Sequence[str],
         message_ids: Sequence[str],
         now: str,
+        text: str | None = None,
     ) -> Forgotten:
+        """Remove these, and what the ledger tells of that text, or of theirs."""
         session.run("DELETE FROM visits")  # the last answer stands there, whoever's it was
         passages = remove_passages(session, self._indexes, agent_id, passage_ids, BY_USER, now)
         messages = remove_messages(session, self._indexes, agent_id, message_ids, BY_USER, now)
-        told = [one.content for one in (*passages, *messages)]
-        forget_payloads(session, seq_of(session, agent_id), [opening_of(each) for each in told])
+        texts = [text] if text else [opening_of(one.content) for one in (*passages, *messages)]
+        forget_payloads(session, seq_of(session, agent_id), texts)
         latest = session.one(_LATEST_SUMMARY, (seq_of(session, agent_id),))
         retold_to = latest[3] if latest and latest[2] != MADE_BY_EXTRACT else 0
         return Forgotten(

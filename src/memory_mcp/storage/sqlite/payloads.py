@@ -6,16 +6,23 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from memory_mcp.domain.forgetting import holder_of
-from memory_mcp.storage.sqlite.session import Session
+from memory_mcp.storage.sqlite.session import Row, Session
 
 OPENING_CHARS = 200
 """Models are shown long texts in short: by so much of its beginning a text is recognised."""
+
+FEW = 8
+"""So many texts are looked for one by one; payloads are long, and writers wait meanwhile."""
 
 _PLAIN = re.compile(r"[!#-\[\]-~]*")
 _CALLS = """
 SELECT c.run_seq, c.number, c.request, c.response FROM run_calls c
 JOIN runs r ON r.seq = c.run_seq WHERE r.agent_seq = ? AND r.ended_at IS NOT NULL
-    AND (c.request IS NOT NULL OR c.response IS NOT NULL)
+    AND instr(lower(coalesce(c.request, '') || coalesce(c.response, '')), ?)
+"""
+_ALL_CALLS = """
+UPDATE run_calls SET request = NULL, response = NULL
+WHERE run_seq IN (SELECT seq FROM runs WHERE agent_seq = ? AND ended_at IS NOT NULL)
 """
 _CHANGES = """
 SELECT g.run_seq, g.number, g.before, g.after FROM run_changes g
@@ -34,6 +41,9 @@ _FORGET_CHANGE = (
     "UPDATE run_changes SET before = NULL, after = NULL WHERE run_seq = ? AND number = ?"
 )
 
+_Wanted = tuple[str, re.Pattern[str]]
+"""The part of a text that is looked for first, and what finds all of it."""
+
 
 def opening_of(content: str) -> str:
     """By what a text is recognised in a payload, where it may stand in short and on one line."""
@@ -43,21 +53,29 @@ def opening_of(content: str) -> str:
 def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> None:
     """Throw away what an agent's models were told, said and changed, where these texts stand in it.
 
-    Such a change can no longer be undone.
+    Such a change can no longer be undone. Of many texts at once every payload goes.
     """
     if not texts:
         return
     wanted = [(plain_part(text), holder_of(text)) for text in texts]
-    for select, forget in ((_CALLS, _FORGET_CALL), (_CHANGES, _FORGET_CHANGE)):
-        told = [
-            (run_seq, number)
-            for run_seq, number, *payloads in session.all(select, (agent_seq,))
-            if any(_tells(payload, wanted) for payload in payloads if payload)
-        ]
-        session.run_many(forget, told)
+    if len(wanted) > FEW:
+        session.run(_ALL_CALLS, (agent_seq,))
+    else:
+        for one in wanted:
+            rows = session.all(_CALLS, (agent_seq, one[0]))
+            session.run_many(_FORGET_CALL, _telling(rows, [one]))
+    session.run_many(_FORGET_CHANGE, _telling(session.all(_CHANGES, (agent_seq,)), wanted))
     for seq, outcome in session.all(_OUTCOMES, (agent_seq,)):
         if any(pattern.search(outcome) for _, pattern in wanted):
             session.run(_FORGET_OUTCOME, (_FORGOTTEN, seq))
+
+
+def _telling(rows: Sequence[Row], wanted: Sequence[_Wanted]) -> list[tuple[int, int]]:
+    return [
+        (run_seq, number)
+        for run_seq, number, *payloads in rows
+        if any(_tells(payload, wanted) for payload in payloads if payload)
+    ]
 
 
 def plain_part(text: str) -> str:
@@ -70,7 +88,7 @@ def texts_in(payload: str) -> str:
     return "\n".join(_texts(json.loads(payload)))
 
 
-def _tells(payload: str, wanted: Sequence[tuple[str, re.Pattern[str]]]) -> bool:
+def _tells(payload: str, wanted: Sequence[_Wanted]) -> bool:
     low = payload.lower()
     likely = [pattern for part, pattern in wanted if part in low]
     if not likely:

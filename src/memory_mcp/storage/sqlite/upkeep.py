@@ -27,7 +27,7 @@ WHERE p.agent_seq = ?1 AND p.seq > ?2 AND p.seq < coalesce(
 ORDER BY p.seq LIMIT ?3
 """
 _TEXTS = """
-SELECT seq, content, occurred_at FROM passages WHERE seq IN (SELECT value FROM json_each(?))
+SELECT seq, content, occurred_at, source FROM passages WHERE seq IN (SELECT value FROM json_each(?))
 """
 _ADD = """
 INSERT OR IGNORE INTO near_duplicates (agent_seq, passage_seq, other_seq, similarity)
@@ -117,16 +117,17 @@ class SqliteUpkeep:
 
 
 def _told_apart(session: Session, pairs: Pairs) -> Pairs:
-    """Those of the pairs that no number and no date tells apart."""
+    """Those of the pairs that no number, no date and no source tells apart."""
     seqs = sorted({seq for new, old, _ in pairs for seq in (new, old)})
     texts = {
-        seq: (content, from_iso(at) if at else None)
-        for seq, content, at in session.all(_TEXTS, (json.dumps(seqs),))
+        seq: (content, from_iso(at) if at else None, source)
+        for seq, content, at, source in session.all(_TEXTS, (json.dumps(seqs),))
     }
     kept: Pairs = []
     for new, old, similarity in pairs:
         if new in texts and old in texts:
-            (a, a_at), (b, b_at) = texts[new], texts[old]
-            if may_say_the_same(a, b, a_at, b_at):
+            (a, a_at, a_source), (b, b_at, b_source) = texts[new], texts[old]
+            # The very same text is there twice because its sources are two.
+            if (a != b or a_source == b_source) and may_say_the_same(a, b, a_at, b_at):
                 kept.append((new, old, similarity))
     return kept
