@@ -12,7 +12,7 @@ import pytest
 from memory_mcp.domain import agents as domain
 from memory_mcp.domain.errors import StoreBusy
 from memory_mcp.domain.ids import AgentId
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import NewPassage, coming
 from memory_mcp.embedding.static import StaticEmbedder
 from memory_mcp.ports import AgentStore
 from memory_mcp.services import Services
@@ -59,7 +59,8 @@ async def test_the_same_text_of_two_sources_is_not_offered(
 ) -> None:
     agent_id = await agent(services)
     told = [NewPassage(content=TEA, source=source) for source in ("user_id:a", "user_id:b")]
-    await services.archival.take_in(agent_id, told)
+    await services.archival.take_in(agent_id, [coming(each) for each in told])
+    await services.indexing.catch_up()
 
     await services.upkeep.round()
 

@@ -10,10 +10,9 @@ from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.services import Services
 from memory_mcp.testing import open_memory
-from memory_mcp.transfer.formats import FORMATS, items_of
+from memory_mcp.transfer.formats import FORMATS, items_of, source_of
 from memory_mcp.transfer.importing import Advance, import_items
 from memory_mcp.transfer.report import Report
-from memory_mcp.transfer.source import Source
 
 DATA = Path(__file__).with_name("data")
 
@@ -31,14 +30,14 @@ class Bring(Protocol):
 async def bring_into(
     services: Services,
     kind: str,
-    path: Path,
+    path: Path | str,
     *,
     agent: str | None = None,
     advance: Advance = lambda _: None,
 ) -> Report:
-    """Import a file or folder into a store."""
+    """Import a file or folder, or what is at an address, into a store."""
     report = Report()
-    source = Source(str(path), report, agent)
+    source = source_of(kind, str(path), report, agent)
     items = items_of(kind, source, report)
     choice = AgentChoice(name=agent)
     host = FORMATS[kind].host

@@ -4,13 +4,15 @@ Every format has a line in `FILES`; one without is a failing test.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.transfer.conftest import DATA, bring_into
+from tests.transfer.letta_server import Letta, serving
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import KINDS, BlockCopy, MailCopy, MessageCopy, PassageCopy
@@ -36,7 +38,9 @@ FILES = {
     "mem0": "mem0.json",
     "af": "new.af",
     "markdown": "notes",
+    "letta": None,
 }
+"""What each format is tried with; a database of Letta's brings what its server does."""
 HELD = {"message": MessageCopy, "passage": PassageCopy, "mail": MailCopy, "block": BlockCopy}
 """What a file can bring back; what else one brings says nothing, or goes with these."""
 OTHERS = {
@@ -58,14 +62,19 @@ async def services(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Services
         yield services
 
 
-def file_of(kind: str, folder: Path) -> Path:
-    """A file of that format."""
+@contextmanager
+def source(kind: str, folder: Path) -> Iterator[Path | str]:
+    """A file of that format, or the address of what it reads from."""
     told = FILES[kind]
-    if isinstance(told, str):
-        return DATA / told
-    file = folder / f"{kind}.jsonl"
-    file.write_bytes(told)
-    return file
+    if told is None:
+        with serving(Letta()) as letta:
+            yield letta.url
+    elif isinstance(told, str):
+        yield DATA / told
+    else:
+        file = folder / f"{kind}.jsonl"
+        file.write_bytes(told)
+        yield file
 
 
 async def held(services: Services) -> dict[str, list[str]]:
@@ -120,11 +129,22 @@ def test_every_kind_of_copy_is_in_the_table() -> None:
     assert KINDS.keys() == HELD.keys() | OTHERS
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_in_the_table() -> None:
+    assert FORMATS.keys() == FILES.keys() | {"letta-postgres"}
+
+
+@pytest.mark.parametrize("kind", FILES)
 async def test_what_was_forgotten_does_not_come_back_with_the_same_file(
     services: Services, clock: ManualClock, tmp_path: Path, kind: str
 ) -> None:
-    file = file_of(kind, tmp_path)
+    with source(kind, tmp_path) as file:
+        await check_that_it_stays_forgotten(services, clock, kind, file)
+
+
+async def check_that_it_stays_forgotten(
+    services: Services, clock: ManualClock, kind: str, file: Path | str
+) -> None:
+    """Bring it in, forget it, and bring it in again."""
     first = await bring_into(services, kind, file)
     assert first.stored
     before = await held(services)
@@ -145,11 +165,16 @@ async def test_what_was_forgotten_does_not_come_back_with_the_same_file(
     assert not_brought_back(late) == not_brought_back(again)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FILES)
 async def test_what_was_put_back_is_known_again(
     services: Services, tmp_path: Path, kind: str
 ) -> None:
-    file = file_of(kind, tmp_path)
+    with source(kind, tmp_path) as file:
+        await check_that_it_is_known(services, kind, file)
+
+
+async def check_that_it_is_known(services: Services, kind: str, file: Path | str) -> None:
+    """Bring it in, forget it, put it back, and bring it in again."""
     await bring_into(services, kind, file)
     before = await held(services)
     ids: dict[AgentId, list[str]] = {}

@@ -715,7 +715,7 @@ async def test_of_a_qwen_prompt_only_what_was_typed_is_the_users(
     bring: Bring, services: Services, tmp_path: Path
 ) -> None:
     parts = [{"text": "Explain @a.py"}, {"text": "import os"}]
-    typed = {"systemPayload": {"displayText": "Explain @a.py", "hookContext": "x"}}
+    typed: Line = {"systemPayload": {"displayText": "Explain @a.py", "hookContext": "x"}}
     image = [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
     lines = [
         qwen("user", "u1", parts, provenance="real_user", **typed),

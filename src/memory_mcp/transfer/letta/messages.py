@@ -94,7 +94,7 @@ class History:
             created_at=said.at,
             conversation=f"letta:{self.agent}" + (f"/{conversation}" if conversation else ""),
             name=said.name,
-            external_id=f"letta-{digest}-{self._seen[digest]}",
+            external_id=f"letta:{digest}-{self._seen[digest]}",
             metadata=said.metadata,
             own_id=True,
         )

@@ -37,6 +37,7 @@ WHERE (h.block_seq, h.version) > (:a, :b) AND {_CHOSEN}
 ORDER BY h.block_seq, h.version LIMIT :limit
 """
 _BY_ID = "SELECT seq, value, version FROM blocks WHERE id = ?"
+_MADE_BY = "SELECT changed_by FROM block_history WHERE block_seq = ? AND version = 1"
 _OF_AGENT = """
 SELECT b.seq, b.value, b.version, b.group_tag FROM agent_blocks ab
 JOIN blocks b ON b.seq = ab.block_seq WHERE ab.agent_seq = ? AND ab.label = ?
@@ -139,7 +140,9 @@ def _put_block(session: Session, copy: BlockCopy, now: str) -> Put:
             free += agent is not None
             continue
         seq, value, version, group = found
-        if version == 1 and not value and group == copy.group:
+        # One that an import made, with an id that is new each time, is there already.
+        is_same = is_untouched and session.value(_MADE_BY, (seq,)) == "import"
+        if version == 1 and not value and group == copy.group and not is_same:
             untouched.append((agent, seq, each))
         elif value == copy.value or is_untouched:
             _attach(session, seq, copy.agents)
