@@ -215,3 +215,14 @@ def test_a_line_that_tells_no_copy_is_refused(change: dict[str, Any], reason: st
     with pytest.raises(InvalidInput) as refused:
         from_line(told | change)
     assert str(refused.value).startswith(reason)
+
+
+async def test_a_line_ends_nowhere_but_at_its_end(services: Services) -> None:
+    agent_id = (await services.agents.choose(AgentChoice())).id
+    content = "one\u2028two\u2029three\x85four"
+    await services.archival.file(agent_id, [NewPassage(content=content)])
+
+    lines = [line async for line in written(services.copies, None)]
+
+    told = [json.loads(line) for line in "".join(lines).splitlines()]
+    assert content in [each.get("content") for each in told]

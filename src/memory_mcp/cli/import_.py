@@ -72,12 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ImportRefused: nothing was read; there is no report then.
     """
-    from memory_mcp.domain.errors import ImportRefused
+    from memory_mcp.domain.errors import StoreError
     from memory_mcp.transfer.formats import source_of
     from memory_mcp.transfer.report import Report
 
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(max(0, NICENESS - os.nice(0)))
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
@@ -94,6 +94,15 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
+    except StoreError as error:  # a full disk, most likely
+        if not report.stored:
+            raise
+        print(
+            f"memory-mcp: {error}\nBefore that, {_told(report.nouns)} came in, and stay. Run the "
+            "same command again: it goes on where this ended, and stores nothing twice.",
+            file=sys.stderr,
+        )
+        return 1
     except ImportRefused as error:
         if not report.read and report.is_whole:
             raise

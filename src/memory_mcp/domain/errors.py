@@ -132,6 +132,10 @@ class EmbedderError(MemoryMCPError):
     """The embedder cannot run; search goes on lexically."""
 
 
+class EmbedderGone(MemoryMCPError):
+    """A process that made vectors was ended from outside; others can make them."""
+
+
 class StoreError(MemoryMCPError):
     """The store could not do what was asked. What was acknowledged before is safe."""
 

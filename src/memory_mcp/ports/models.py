@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,11 +60,16 @@ class BulkEmbedder(Protocol):
         """How many calls run at once."""
         ...
 
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Its processes run as long as this is open, and no longer."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> list[Packed]:
-        """For each text its vector as the store keeps it.
+        """For each text its vector as the store keeps it; only while it is running.
 
         Raises:
             EmbedderError: the embedder cannot run.
+            EmbedderGone: a process was ended from outside.
         """
         ...
 

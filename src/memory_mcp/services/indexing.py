@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import anyio
 from anyio import to_thread
 
-from memory_mcp.domain.errors import EmbedderError, StoreError
+from memory_mcp.domain.errors import EmbedderError, EmbedderGone, StoreError
 from memory_mcp.domain.vectors import Packed, packed
 from memory_mcp.ports import BulkEmbedder, Embedder, IndexStore, Unembedded, Vector
 from memory_mcp.services.pace import Pace
@@ -83,11 +83,16 @@ class Indexing:
                     await batches.store(rows, await bulk.embed([row.text for row in rows]))
             except EmbedderError as error:
                 self._without_embedder(error)
+            except EmbedderGone as error:
+                logger.warning("%s: this one makes the rest", error)
+                self._bulk = None
+                batches.again()
+                tasks.cancel_scope.cancel()
             except StoreError as error:  # raised below, not in a group of one
                 failed.append(error)
                 tasks.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as tasks:
+        async with bulk.running(), anyio.create_task_group() as tasks:
             # One more than there are processes: while it stores, all of them have work.
             for _ in range(bulk.parallel + 1):
                 tasks.start_soon(work)
@@ -149,6 +154,10 @@ class _Batches:
             if rows:
                 self._last = rows[-1]
             return rows
+
+    def again(self) -> None:
+        """Begin anew with those that have none yet."""
+        self._last = None
 
     async def store(self, rows: Sequence[Unembedded], vectors: Sequence[Packed]) -> None:
         """Give rows their vectors."""

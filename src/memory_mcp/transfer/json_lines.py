@@ -245,6 +245,11 @@ async def written(
 
 def _line(told: dict[str, Any]) -> str:
     line = json.dumps(told, ensure_ascii=False)
-    if SURROGATE.search(line):  # half a character in metadata: it can be written escaped alone
+    # Half a character in metadata can be written escaped alone; and some readers of lines end one
+    # at the line ends of Unicode, too.
+    if not line.isascii() and (SURROGATE.search(line) or not _LINE_ENDS.isdisjoint(line)):
         line = json.dumps(told)
     return line + "\n"
+
+
+_LINE_ENDS = frozenset("\x85\u2028\u2029")
