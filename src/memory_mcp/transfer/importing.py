@@ -255,6 +255,8 @@ class _Import:
                     continue
                 await self._services.eviction.let_go(agent_id)
                 await self._services.eviction.evict(agent_id)
+        with self._timed("storing"):
+            await self._services.upkeep.fold_log()
 
     async def _agent_id(
         self, owner: AgentChoice | HeldIn | None, conversation: str | None = None
