@@ -230,6 +230,52 @@ async def test_what_was_forgotten_does_not_come_back_by_the_transcript(
 
 
 @pytest.mark.parametrize(
+    ("host", "turn"), [("claude-code", "prompt_id"), ("codex", "turn_id"), ("qwen", "prompt_id")]
+)
+async def test_an_event_whose_message_was_forgotten_is_not_stored_when_it_is_told_again(
+    services: Services, tmp_path: Path, host: str, turn: str
+) -> None:
+    spool = Spool(services, tmp_path / "memory.db", host)
+
+    async def tell(second: float, mark: str, **more: str) -> None:
+        spool.at = at(second)
+        told = {"hook_event_name": "UserPromptSubmit", "prompt": "The secret.", turn: mark}
+        await spool.tell(**told | more)
+
+    await tell(0, "one")
+    agent = await services.agents.named("ada")
+    page = await services.recall.search(agent.id, None, limit=5)
+    await services.forgetting.forget(agent.id, [hit.message.id for hit in page.hits])
+
+    await tell(0, "one")
+    await tell(60, "one")
+    assert await spool.said() == []
+    await tell(61, "one", prompt="Other words.")
+    await tell(62, "one", session_id="s2")
+    await tell(63, "two")
+    said = [text for _, text in await spool.said()]
+    assert said == ["Other words.", "The secret.", "The secret."]
+
+
+async def test_without_a_turn_the_same_words_at_another_time_are_said_anew(
+    services: Services, tmp_path: Path
+) -> None:
+    spool = Spool(services, tmp_path / "memory.db", "claude-code")
+    told = {"hook_event_name": "UserPromptSubmit", "prompt": "The secret."}
+    spool.at = at(0)
+    await spool.tell(**told)
+    agent = await services.agents.named("ada")
+    page = await services.recall.search(agent.id, None, limit=5)
+    await services.forgetting.forget(agent.id, [hit.message.id for hit in page.hits])
+
+    await spool.tell(**told)
+    assert await spool.said() == []
+    spool.at = at(60)
+    await spool.tell(**told)
+    assert [text for _, text in await spool.said()] == ["The secret."]
+
+
+@pytest.mark.parametrize(
     ("host", "hook", "turn"),
     [
         ("claude-code", "UserPromptSubmit", "prompt_id"),

@@ -22,6 +22,7 @@ from memory_mcp.services import Services
 from memory_mcp.testing import ManualClock, open_memory
 from memory_mcp.transfer.formats import FORMATS
 from memory_mcp.transfer.json_lines import written
+from memory_mcp.transfer.letta.agent_file_out import written as af_written
 from memory_mcp.transfer.report import Report
 
 FILES = {
@@ -296,6 +297,101 @@ async def test_what_is_told_anew_stands_for_what_was_forgotten(
     async with open_memory(tmp_path / "new.db") as new:
         await bring_into(new, "jsonl", whole)
         assert (await held(new))["passage"] == ["The secret."]
+
+
+async def agent_file(services: Services, file: Path) -> Path:
+    """Write an agent file of ours, of all agents."""
+    file.write_text("".join([each async for each in af_written(services.copies, None)]), "utf-8")
+    return file
+
+
+async def with_every_kind(services: Services, folder: Path) -> None:
+    """Messages of each role with and without a host's id; passages with and without a date."""
+    said: list[dict[str, Any]] = [
+        {"role": "user", "content": "The secret?", "external_id": "m1"},
+        {"role": "assistant", "content": "Told."},
+        {"role": "tool", "name": "read file", "content": "read file(a)"},
+        {"role": "tool", "name": "archival_search", "content": "The secret, found."},
+        {"role": "system", "content": "A notice."},
+        {"role": "user", "content": '{"type": "heartbeat"}'},
+    ]
+    rest = {"created_at": "2026-02-01T10:00:00Z", "conversation": "c"}
+    await bring_into(services, "jsonl", lines(folder / "m.jsonl", *(each | rest for each in said)))
+    filed: list[dict[str, Any]] = [
+        {"content": "The secret."},
+        {"content": "Rye.", "occurred_at": "2026-11-02", "source": "a.md", "external_id": "r"},
+        {"content": "Rye.", "occurred_at": "2026-11-02", "source": "b.md"},
+    ]
+    await bring_into(services, "passages", lines(folder / "p.jsonl", *filed))
+
+
+async def test_an_agent_file_of_ours_brings_nothing_twice_and_nothing_forgotten(
+    services: Services, agent_id: AgentId, clock: ManualClock, tmp_path: Path
+) -> None:
+    await with_every_kind(services, tmp_path)
+    file = await agent_file(services, tmp_path / "a.af")
+    before = await export(services, tmp_path / "before.jsonl")
+
+    whole = await bring_into(services, "af", file)
+
+    assert (whole.nouns["message"], whole.nouns["passage"]) == (0, 0)
+    kinds = {"message", "conversation"}
+    after = await export(services, tmp_path / "after.jsonl")
+    assert of_kinds(after, kinds) == of_kinds(before, kinds)
+
+    await forget_text(services, agent_id, "secret")
+    now = await held(services)
+    assert "secret" not in str(now).lower()
+    for moment in (timedelta(0), timedelta(days=31)):
+        clock.advance(moment)
+        await services.forgetting.purge()
+        await bring_into(services, "af", file)
+        assert await held(services) == now
+
+
+def of_kinds(file: Path, kinds: set[str]) -> list[str]:
+    """The lines of an export that are of these kinds."""
+    return [
+        line for line in file.read_text("utf-8").splitlines() if json.loads(line)["kind"] in kinds
+    ]
+
+
+async def test_an_agent_file_of_ours_keeps_ids_conversations_and_dates_in_another_store(
+    services: Services, agent_id: AgentId, clock: ManualClock, tmp_path: Path
+) -> None:
+    await with_every_kind(services, tmp_path)
+    file = await agent_file(services, tmp_path / "a.af")
+    known = {
+        copy.id: (copy.conversation, copy.external_id)
+        async for copy in services.copies.rows("message")
+        if isinstance(copy, MessageCopy)
+    }
+    passages = [copy async for copy in services.copies.rows("passage")]
+
+    async with open_memory(tmp_path / "new.db", clock=clock) as new:
+        await bring_into(new, "af", file)
+        assert [copy async for copy in new.copies.rows("passage")] == passages
+        came = [copy async for copy in new.copies.rows("message")]
+        for copy in came:
+            assert isinstance(copy, MessageCopy)
+            assert known[copy.id] == (copy.conversation, copy.external_id)
+        assert len(came) >= 4
+        again = await bring_into(new, "af", file)
+        assert (again.nouns["message"], again.nouns["passage"]) == (0, 0)
+
+
+async def test_an_agent_file_of_ours_under_another_name_is_another_agent_with_all_of_it(
+    services: Services, agent_id: AgentId, tmp_path: Path
+) -> None:
+    await with_every_kind(services, tmp_path)
+    file = await agent_file(services, tmp_path / "a.af")
+
+    first = await bring_into(services, "af", file, agent="twin")
+    again = await bring_into(services, "af", file, agent="twin")
+
+    assert first.nouns["passage"] == 3
+    assert first.nouns["message"] >= 4
+    assert (again.nouns["message"], again.nouns["passage"]) == (0, 0)
 
 
 async def test_what_was_superseded_is_known_and_does_not_come_back(

@@ -175,6 +175,14 @@ def told_at(external_id: str) -> float | None:
     return int(parts[3]) / 1000
 
 
+def told_turn(external_id: str) -> tuple[str, str] | None:
+    """How such a key begins, and what marks its turn; `None` where no turn was told."""
+    prefix, _, mark = external_id.rpartition(":")
+    if told_at(external_id) is None or not mark:
+        return None
+    return f"{prefix.rpartition(':')[0]}:", mark
+
+
 def turn_mark(turn: str | None) -> str:
     """What of a turn's id goes into a key."""
     return digest(turn)[:8] if turn else ""

@@ -215,7 +215,7 @@ class _Import:
                 await self._pace.rest()
 
     async def _put(self, told: Sequence[tuple[Item, Any]]) -> None:
-        here: list[tuple[str, Copy]] = []
+        here: list[tuple[Item, Copy]] = []
         for item, copy in told:
             owners = owners_of(copy)
             if isinstance(copy, BlockCopy):
@@ -224,21 +224,21 @@ class _Import:
                 copy = replace(copy, agents=there)
             left = next(filter(self._is_left, owners), None)
             if left is None:
-                here.append((item.place, copy))
+                here.append((item, copy))
             else:
                 self._leave(item, left)
         outcomes = await self._services.copies.put([copy for _, copy in here])
-        for (place, copy), put in zip(here, outcomes, strict=True):
+        for (item, copy), put in zip(here, outcomes, strict=True):
             kind = kind_of(copy)
             self._stays_forgotten("mails" if kind == "mail" else "lines of blocks", put.forgotten)
             if put.note is not None:
                 alone = kind in ("agent", "block")
-                self._report.left_out[f"{place}: {put.note}" if alone else put.note] += 1
+                self._report.left_out[f"{item.place}: {put.note}" if alone else put.note] += 1
             if isinstance(copy, AgentCopy):
-                if put.stored or put.known:
-                    self._copied.add(copy.id)
-                else:
+                if not put.stored and not put.known:
                     self._not_taken.add(copy.name.casefold())
+                elif not item.is_viewless:
+                    self._copied.add(copy.id)
             if kind not in _PARTS:
                 self._count(kind, int(put.stored), int(put.known))
 
@@ -372,4 +372,4 @@ def _checked(item: Item, report: Report) -> Item | None:
     except InvalidInput as error:
         report.refuse(item.place, str(error))
         return None
-    return Item(what, item.place, item.owner)
+    return replace(item, what=what)

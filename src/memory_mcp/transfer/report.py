@@ -32,6 +32,8 @@ class Item:
     place: str
     owner: AgentChoice | HeldIn | None = None
     """Whose it is, where the source says so."""
+    is_viewless: bool = False
+    """Whether it is an agent of which the source does not tell what is in its view."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.extract import shown_speaker, without_fragments
+from memory_mcp.domain.host_events import told_turn
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.passages import (
@@ -72,6 +73,12 @@ VALUES (?, 'passage', ?, ?, ?, ?, ?, ?)
 _FORGOTTEN = """
 SELECT id FROM forgotten
 WHERE noun = 'message' AND agent_seq = ? AND conversation = ? AND external_id = ?
+"""
+# What a hook tells without an id has the moment in its key, which is another one when the event is
+# told again. Where it names the turn, the same words of the same turn are the same event.
+_FORGOTTEN_TOLD = """
+SELECT id FROM forgotten WHERE noun = 'message' AND agent_seq = ?1 AND conversation = ?2
+    AND external_id >= ?3 AND external_id < ?4 AND substr(external_id, -length(?5)) = ?5 LIMIT 1
 """
 _ANY_PASSAGE = """
 SELECT 1 FROM forgotten WHERE agent_seq = ? AND digest IS NOT NULL AND noun = 'passage' LIMIT 1
@@ -381,7 +388,12 @@ def forgotten_id(
         return copied_id
     if external_id is None:
         return None
-    return session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
+    same = session.value(_FORGOTTEN, (agent_seq, conversation, external_id))
+    if same is None and (turn := told_turn(external_id)):
+        prefix, mark = turn
+        told = (agent_seq, conversation, prefix, f"{prefix[:-1]};", f":{mark}")
+        same = session.value(_FORGOTTEN_TOLD, told)
+    return same
 
 
 def forgotten_among(session: Session, message_ids: Sequence[MessageId]) -> set[MessageId]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.domain.ids import MessageId
 from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, objects
 from memory_mcp.domain.texts import clip
-from memory_mcp.transfer.letta.agents import Household
-from memory_mcp.transfer.letta.messages import EPOCH
+from memory_mcp.transfer.letta.agents import MADE_BY, OURS, Household
+from memory_mcp.transfer.letta.messages import EPOCH, Kept, is_id
 from memory_mcp.transfer.report import Item, Report
 from memory_mcp.transfer.source import Source, whole_json
 
@@ -24,8 +25,8 @@ _NAMED = {
     "skills": "skill",
 }
 _FIELDS = {
-    *_NAMED, "agents", "archives", "blocks", "created_at", "groups", "metadata", "passages",
-    "tools",
+    *_NAMED, OURS, "agents", "archives", "blocks", "created_at", "groups", "metadata",
+    "passages", "tools",
 }  # fmt: skip
 
 
@@ -47,8 +48,12 @@ def read(source: Source, report: Report) -> Iterator[Item]:
     for agent in agents:
         household.take(agent, source.agent)
     yield from household.heads(objects(told.get("blocks")))
+    is_ours = as_object(told.get("metadata")).get("made_by") == MADE_BY
+    # Under another name it is another agent, with memory of its own.
+    is_same = is_ours and all(agent.has_own_name for agent in household.agents)
+    kept = _kept(told, is_same=is_same) if is_ours else {}
     for agent in household.agents:
-        history = household.history(agent)
+        history = household.history(agent, kept)
         for number, message in enumerate(objects(agent.fields.get("messages")), 1):
             place = f"{name}, message {number:,} of {agent.name}"
             for made in history.read(message):
@@ -58,11 +63,28 @@ def read(source: Source, report: Report) -> Iterator[Item]:
         for key in ("passages", "archival_memory"):
             yield from _passages(household, agent.choice, agent.fields.get(key))
     for key in ("passages", "archives"):
-        yield from _passages(household, household.agents[0].choice, told.get(key))
+        yield from _passages(household, household.agents[0].choice, told.get(key), copied=is_same)
     _tell_what_is_left(household, told)
 
 
-def _passages(household: Household, owner: AgentChoice, told: Any) -> Iterator[Item]:
+def _kept(told: dict[str, Any], *, is_same: bool) -> dict[str, Kept]:
+    """Which message is which, as a file of ours tells."""
+    found: dict[str, Kept] = {}
+    for number, each in as_object(as_object(told.get(OURS)).get("messages")).items():
+        kept = as_object(each)
+        own_id = MessageId(as_text(kept.get("id")))
+        found[number] = Kept(
+            id=own_id if is_same and is_id(own_id, "message") else None,
+            conversation=as_text(kept.get("conversation")),
+            external_id=as_text(kept.get("external_id")) or None,
+            aliases=tuple(filter(None, map(as_text, as_list(kept.get("aliases"))))),
+        )
+    return found
+
+
+def _passages(
+    household: Household, owner: AgentChoice, told: Any, *, copied: bool = False
+) -> Iterator[Item]:
     names = {agent.name for agent in household.agents}
     for number, each in enumerate(objects(told), 1):
         if inner := objects(each.get("passages")):
@@ -70,7 +92,8 @@ def _passages(household: Household, owner: AgentChoice, told: Any) -> Iterator[I
             continue
         name = as_text(each.get("agent"))
         choice = AgentChoice(name=name) if name in names else owner
-        yield from household.passage(each, choice, f"{household.place}, passage {number:,}")
+        place = f"{household.place}, passage {number:,}"
+        yield from household.passage(each, choice, place, copied=copied)
 
 
 def _tell_what_is_left(household: Household, told: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from memory_mcp.domain.copies import AgentCopy, BlockCopy, MessageCopy, PassageC
 from memory_mcp.domain.json_values import as_object
 from memory_mcp.domain.times import to_iso
 from memory_mcp.services.copies import Copies
-from memory_mcp.transfer.letta.agents import OURS, PROMPT_DEFAULT, plain_name
+from memory_mcp.transfer.letta.agents import MADE_BY, OURS, PROMPT_DEFAULT, plain_name
 from memory_mcp.transfer.letta.messages import EPOCH
 from memory_mcp.transfer.letta.tools import rule_out, tool_out, tools_of
 
@@ -53,6 +53,7 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
     tool_ids = {name: f"tool-{number}" for number, name in enumerate(names)}
     yield '{"agents": ['
     count = 0
+    kept: list[str] = []
     for number, agent in enumerate(chosen):
         yield ", " if number else ""
         mine = _blocks_of(agent, blocks)
@@ -71,6 +72,7 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
             for message in _messages_out(copy, count, f"agent-{number}"):
                 yield ", " + _line(message, count)
                 count += 1
+            kept.append(f'"message-{count - 1}": {_kept(copy)}')
             del starts[:-IN_VIEW_MESSAGES]
         view = [first, *range(_view_start(starts, first + 1, count), count)]
         yield f'], "in_context_message_ids": {json.dumps([f"message-{at}" for at in view])}}}'
@@ -82,18 +84,27 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
         "tools": [tool_out(name, tool_id) for name, tool_id in tool_ids.items()],
         "mcp_servers": [],
         "skills": [],
-        "metadata": {"made_by": "memory-mcp"},
+        "metadata": {"made_by": MADE_BY},
         "created_at": max((agent.created_at for agent in chosen), default=to_iso(EPOCH)),
     }
-    yield "], " + json.dumps(tail, ensure_ascii=False)[1:-1] + ', "passages": ['
+    yield "], " + json.dumps(tail, ensure_ascii=False)[1:-1] + f', "{OURS}": {{"messages": {{'
+    for at, each in enumerate(kept):
+        yield f", {each}" if at else each
+    yield '}}, "passages": ['
     separator = ""
     async for copy in copies.rows("passage", [agent.name for agent in chosen]):
         assert isinstance(copy, PassageCopy)
         told = {
+            "id": copy.id,
             "text": copy.content,
             "tags": copy.tags,
             "created_at": copy.created_at,
+            "refreshed_at": copy.refreshed_at,
             "occurred_at": copy.occurred_at,
+            "origin": copy.origin,
+            "source": copy.source,
+            "external_id": copy.external_id,
+            "supersedes": copy.supersedes,
             "metadata": copy.metadata,
             "agent": copy.agent,
         }
@@ -255,6 +266,16 @@ def _messages_out(copy: MessageCopy, number: int, agent_id: str) -> Iterator[dic
     told = _message_out(agent_id, "tool", answer)
     told |= {"name": name, "tool_call_id": call_id, "tool_returns": [returned]}
     yield {**told, "created_at": at}
+
+
+def _kept(copy: MessageCopy) -> str:
+    """Which message it is here: the ids it has in the file are good there only."""
+    told: dict[str, Any] = {
+        "id": copy.id,
+        "conversation": copy.conversation,
+        "external_id": copy.external_id,
+    }
+    return _json(told | {"aliases": copy.aliases} if copy.aliases else told)
 
 
 def _packed(**told: str) -> str:

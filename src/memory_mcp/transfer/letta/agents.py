@@ -4,8 +4,8 @@ What has no counterpart here is counted in the report under its name; what nobod
 to be understood.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,19 +14,21 @@ from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT, PROJECT
 from memory_mcp.domain.copies import AgentCopy, Attachment, BlockCopy, BlockVersionCopy
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.ids import new_id
+from memory_mcp.domain.ids import PassageId, new_id
 from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, name_of, objects
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import Copied, NewPassage
 from memory_mcp.domain.solver import check_rules
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.domain.tool_rules import rules_from_json, rules_to_json
-from memory_mcp.transfer.letta.messages import EPOCH, History
+from memory_mcp.transfer.letta.messages import EPOCH, History, Kept, is_id
 from memory_mcp.transfer.letta.tools import BUILT_IN, OUR_TOOLS, is_memory_tool, with_our_names
 from memory_mcp.transfer.report import Item, Report, storable
 
 OURS = "memory_mcp"
-"""Under this an agent's metadata hold what an agent file has no field for."""
+"""Under this a file of ours, and an agent's metadata, hold what an agent file has no field for."""
+MADE_BY = "memory-mcp"
+"""Who made a file of ours, as its metadata tell."""
 PROMPT_DEFAULT = (
     "You are an assistant with a memory of your own. What you must always know stands in the "
     "memory blocks below; core_memory_append and core_memory_replace edit them. "
@@ -77,6 +79,12 @@ class Told:
         """Whose its messages and passages are."""
         return AgentChoice(name=self.name)
 
+    @property
+    def has_own_name(self) -> bool:
+        """Whether it is called here as it was in the store of ours that a file is of."""
+        own = as_text(_ours(self.fields).get("name")) or as_text(self.fields.get("name"))
+        return own.casefold() == self.name.casefold()
+
 
 @dataclass(slots=True)
 class Household:
@@ -105,34 +113,46 @@ class Household:
             for each in attached:
                 sizes[each.agent] = sizes.get(each.agent, 0) + _bytes_in_view(block)
         for number, told in enumerate(self.agents, 1):
-            yield Item(self._agent(told, sizes[told.name]), f"{self.place}, agent {number}")
+            place = f"{self.place}, agent {number}"
+            yield Item(self._agent(told, sizes[told.name]), place, is_viewless=True)
         for block, attached in placed:
             yield from self._block(block, attached)
 
-    def history(self, told: Told) -> History:
-        """What reads the agent's messages."""
+    def history(self, told: Told, kept: Mapping[str, Kept] | None = None) -> History:
+        """What reads the agent's messages; a file of ours has `kept` of them what they are here."""
         return History(
             agent=told.name,
             kind=as_text(told.fields.get("agent_type")),
             system=as_text(told.fields.get("system")),
             report=self.report,
             at=moment_of(told.fields.get("created_at")) or self.at,
+            kept=kept or {},
         )
 
-    def passage(self, told: dict[str, Any], choice: AgentChoice, place: str) -> Iterator[Item]:
-        """An archival passage; nothing where it is empty."""
+    def passage(
+        self, told: dict[str, Any], choice: AgentChoice, place: str, *, copied: bool = False
+    ) -> Iterator[Item]:
+        """An archival passage; nothing where it is empty.
+
+        Of one that is `copied`, from a store of ours, the file tells which it is there.
+        """
         text = as_text(told.get("text")) or as_text(told.get("content"))
         if not text.strip():
             self.report.left_out["passages without words"] += 1
             return
         metadata = as_object(told.get("metadata") or told.get("metadata_"))
+        is_ours = "occurred_at" in told  # where one without a date has none
         made = NewPassage(
             content=storable(text, self.report),
             tags=tuple(tag for tag in map(name_of, as_list(told.get("tags"))) if tag),
-            occurred_at=moment_of(told.get("occurred_at")) or moment_of(told.get("created_at")),
+            occurred_at=moment_of(told.get("occurred_at" if is_ours else "created_at")),
             origin="import:letta",
+            source=(as_text(told.get("source")) or None) if is_ours else None,
+            external_id=(as_text(told.get("external_id")) or None) if is_ours else None,
             metadata=metadata or None,
         )
+        if copied and (same := _copied(told)):
+            made = replace(made, origin=as_text(told.get("origin")) or made.origin, copied=same)
         yield Item(made, place, choice)
 
     def tell_tools(self, tools: Sequence[dict[str, Any]]) -> None:
@@ -336,6 +356,19 @@ class Household:
 def plain_name(name: str) -> str:
     """An agent's name as Letta allows it: letters, digits, spaces, and `_`, `-` or `'`."""
     return "".join(char if char.isalnum() or char in " _-'" else "-" for char in name)
+
+
+def _copied(told: dict[str, Any]) -> Copied | None:
+    created_at = moment_of(told.get("created_at"))
+    if not is_id(told.get("id"), "passage") or created_at is None:
+        return None
+    supersedes = told.get("supersedes")
+    return Copied(
+        id=PassageId(as_text(told.get("id"))),
+        created_at=created_at,
+        refreshed_at=moment_of(told.get("refreshed_at")) or created_at,
+        supersedes=PassageId(as_text(supersedes)) if is_id(supersedes, "passage") else None,
+    )
 
 
 def _ours(fields: dict[str, Any]) -> dict[str, Any]:

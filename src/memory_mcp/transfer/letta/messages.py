@@ -9,12 +9,13 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from memory_mcp.domain.host_events import tool_in_short
+from memory_mcp.domain.ids import MessageId
 from memory_mcp.domain.json_values import as_object, as_text, moment_of, name_of, objects, told_of
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.texts import clip
@@ -51,12 +52,23 @@ class _Said:
     metadata: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which message of a store of ours one in a file is; without `id` it is a copy of it."""
+
+    id: MessageId | None
+    conversation: str
+    external_id: str | None
+    aliases: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class History:
     """One agent's messages, being read in their order.
 
     Ids in an agent file are good in that file only, and the server tells times in whole seconds. So
-    a message is known by its words, its role and its second, through each door.
+    a message is known by its words, its role and its second, through each door; one in a file of
+    ours by what the file tells of it beside.
     """
 
     agent: str
@@ -68,6 +80,8 @@ class History:
     report: Report
     at: datetime = EPOCH
     """When the last message was; before the first what stands in for a time that is missing."""
+    kept: Mapping[str, Kept] = field(default_factory=dict[str, Kept])
+    """By the file's ids, of those in a file of ours."""
     _calls: dict[str, _Call] = field(default_factory=dict[str, _Call])
     _seen: Counter[str] = field(default_factory=Counter[str])
 
@@ -75,7 +89,9 @@ class History:
         """What comes in of one message; `conversation` is Letta's id of any but the first."""
         self.at = moment_of(told.get("created_at")) or self.at
         for said in self._said(told):
-            yield self._made(said, conversation)
+            made = self._made(said, conversation)
+            kept = self.kept.get(as_text(told.get("id")))
+            yield _as_kept(made, kept) if kept else made
 
     def rest(self) -> Iterator[NewMessage]:
         """What was begun and not ended when the last message was read."""
@@ -212,6 +228,23 @@ class History:
                 self.report.not_understood[f"parts of the type {clip(kind, 40)!r}"] += 1
             follows = kind in ("text", "")
         return "\n".join(part for part in parts if part)
+
+
+def is_id(told: Any, noun: str) -> bool:
+    """Whether it is an id that a store of ours gives."""
+    return isinstance(told, str) and re.fullmatch(rf"{noun}-[0-9a-f]{{32}}", told) is not None
+
+
+def _as_kept(made: NewMessage, kept: Kept) -> NewMessage:
+    ident = kept.external_id if kept.id else kept.external_id or made.external_id
+    return replace(
+        made,
+        id=kept.id,
+        conversation=kept.conversation or made.conversation,
+        external_id=ident,
+        aliases=kept.aliases,
+        own_id=False,
+    )
 
 
 def _unpacked(text: str) -> tuple[str, Role | None]:
