@@ -258,6 +258,43 @@ async def test_codex_words_that_only_its_notices_hold_come_in_too(
     assert report.is_whole
 
 
+async def test_codexs_notices_of_a_messages_parts_are_that_message(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    def notice(kind: str, text: str) -> Line:
+        payload = {"type": kind, "message": text}
+        return {"timestamp": "2026-09-14T10:00:03Z", "type": "event_msg", "payload": payload}
+
+    def in_parts(role: str, *texts: str) -> Line:
+        kind = "input_text" if role == "user" else "output_text"
+        return item("10:00:01", role, "", content=[{"type": kind, "text": each} for each in texts])
+
+    lines = [
+        PARENT[0],
+        in_parts("user", "one", "two"),
+        notice("user_message", "onetwo"),
+        notice("agent_message", "part a"),
+        in_parts("assistant", "part a", "part b"),
+        notice("agent_message", "part b"),
+        # All of it was told: what is told once more is said once more.
+        notice("agent_message", "part b"),
+        notice("user_message", "two"),
+        in_parts("user", "<environment_context>\nx\n</environment_context>", "three"),
+        notice("user_message", "three"),
+    ]
+
+    report = await bring("codex", written(tmp_path / "rollout-1.jsonl", lines))
+
+    assert await said(services) == [
+        "north p user: one\ntwo",
+        "north p assistant: part a\npart b",
+        "north p user: three",
+        "north p assistant: part b",
+        "north p user: two",
+    ]
+    assert report.is_whole
+
+
 async def test_codexs_sessions_of_2025_are_read_in_each_of_their_shapes(
     bring: Bring, services: Services, tmp_path: Path
 ) -> None:
@@ -532,6 +569,38 @@ async def test_what_a_person_typed_behind_a_local_command_is_kept(
     await bring("claude-code", written(tmp_path / "s.jsonl", [note]))
 
     assert await said(services) == ["north s user: /compact keep the schema"]
+
+
+async def test_what_others_than_the_person_sent_is_counted(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    def queued(uuid: str, words: str, kind: str) -> Line:
+        told = {"type": "queued_command", "prompt": words, "commandMode": "prompt"}
+        more = {"attachment": {**told, "origin": {"kind": kind}}}
+        return {**line("attachment", uuid, "10:00:05", None), **more}
+
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "t1", "content": "done"}
+    lines = [
+        line("user", "u1", "10:00:00", "Peer says x.", origin={"kind": "peer", "from": "y"}),
+        line("user", "u2", "10:00:01", "Mine.", origin={"kind": "human"}),
+        line("assistant", "a1", "10:00:02", [call]),
+        line("user", "u3", "10:00:03", [done], origin={"kind": "coordinator"}),
+        line("user", "u4", "10:00:04", [{"type": "text", "text": "x"}], origin={"kind": "channel"}),
+        queued("q1", "Theirs.", "task-notification"),
+        queued("q2", "Mine, too.", "human"),
+    ]
+
+    report = await bring("claude-code", written(tmp_path / "s.jsonl", lines))
+
+    assert await said(services) == [
+        "north s user: Mine.",
+        "north s tool: Bash()\n→ done",
+        "north s user: Mine, too.",
+    ]
+    assert report.left_out == {
+        "messages that others than the user sent (agents, channels, notices)": 3
+    }
 
 
 async def test_the_whole_of_a_hosts_folder_may_be_given(

@@ -25,6 +25,7 @@ from memory_mcp.transcripts.transcript import (
 )
 
 _BY_HOST = "messages that Claude Code wrote itself"
+_OTHERS = "messages that others than the user sent (agents, channels, notices)"
 _CONTEXT = "context that Claude Code added"
 _MADE_UP = "<synthetic>"
 """The model of answers that Claude Code wrote itself."""
@@ -184,6 +185,9 @@ class ClaudeCodeTranscript(Transcript):
         )
 
     def _queued(self, record: dict[str, Any], queued: dict[str, Any]) -> Iterator[HostEvent]:
+        if not (_is_by_person(record) and _is_by_person(queued)):
+            self._left_out[_OTHERS] += 1
+            return
         parts = parts_of(queued.get("prompt"))
         text = said_by_user(text_in(parts)) or self._shown(parts)
         if not text or as_text(queued.get("commandMode")) not in ("prompt", ""):
@@ -233,6 +237,9 @@ class ClaudeCodeTranscript(Transcript):
                 self._left_out[_CONTEXT] += 1
             else:
                 self._unknown("parts", told.get("type"))
+        if kind == "user" and not _is_by_person(record):
+            self._left_out[_OTHERS] += bool(texts)
+            return
         said = said_by_user if kind == "user" else said_by_model
         words = "\n".join(found for text in texts if (found := said(text)))
         if kind == "user" and not any(text.strip() for text in texts):
@@ -270,6 +277,11 @@ class ClaudeCodeTranscript(Transcript):
     def _placed(self, event: HostEvent) -> HostEvent:
         folder = self._folders.get(self.session)
         return replace(event, folder=folder) if folder else event
+
+
+def _is_by_person(record: dict[str, Any]) -> bool:
+    """Whether a prompt came from a person, as far as the host says where it came from."""
+    return as_text(as_object(record.get("origin")).get("kind")) in ("", "human")
 
 
 def _as_text_part(part: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from memory_mcp.domain.host_events import HostEvent, HostEventKind, copy_key
+from memory_mcp.domain.host_events import HostEvent, HostEventKind, copy_key, digest
 from memory_mcp.domain.json_values import (
     as_list,
     as_object,
@@ -143,7 +143,8 @@ class CodexTranscript(Transcript):
         self._origin: _Origin | None = None
         self._times = Counter[tuple[str, str]]()
         """How often the same was said so far, in the whole history."""
-        self._items_said = Counter[tuple[str, str]]()
+        self._items_said: dict[tuple[str, str], list[list[tuple[str, str]]]] = {}
+        """What items said, and for each of them what its parts said."""
         self._notices: list[tuple[tuple[str, str], HostEvent]] = []
         """Words that the host told its interfaces, and that no item holds so far."""
 
@@ -176,9 +177,20 @@ class CodexTranscript(Transcript):
     def finish(self) -> Iterator[HostEvent]:
         """Words of which the file holds no item: some programs write none."""
         yield from super().finish()
+        # A notice tells the whole item or one of its parts.
+        unsaid: list[tuple[tuple[str, str], HostEvent]] = []
         for said, event in self._notices:
-            if self._items_said[said] > 0:
-                self._items_said[said] -= 1
+            if items := self._items_said.get(said):
+                items.pop()
+                self._left_out[_TWINS] += 1
+            else:
+                unsaid.append((said, event))
+        parts = Counter(
+            part for items in self._items_said.values() for item in items for part in item
+        )
+        for said, event in unsaid:
+            if parts[said] > 0:
+                parts[said] -= 1
                 self._left_out[_TWINS] += 1
             else:
                 yield event
@@ -281,8 +293,10 @@ class CodexTranscript(Transcript):
             else:
                 self._unknown("messages of a role", item.get("role"))
             return
-        text = self._text(item.get("content"), role)
-        words = said_by_user(text) if role == "user" else said_by_model(text)
+        texts = self._texts(item.get("content"), role)
+        text = "\n".join(texts)
+        said = said_by_user if role == "user" else said_by_model
+        words = said(text)
         if not words:
             if text.strip():
                 self._left_out["context that Codex added"] += 1
@@ -290,11 +304,15 @@ class CodexTranscript(Transcript):
         if role == "user":
             self._calls.given_up()
         kind: HostEventKind = "prompt" if role == "user" else "answer"
-        self._items_said[_said(kind, words)] += 1
+        if self.whole:
+            parts = [found for each in texts if len(texts) > 1 and (found := said(each))]
+            self._items_said.setdefault(_said(kind, words), []).append(
+                [_said(kind, part) for part in parts]
+            )
         yield self._event(kind, words, as_text(item.get("id")), at)
 
-    def _text(self, content: Any, role: str) -> str:
-        """The text of a message; what stands for one that is nothing but images."""
+    def _texts(self, content: Any, role: str) -> list[str]:
+        """The texts of a message; what stands for one that is nothing but images."""
         texts: list[str] = []
         shown: list[str] = []
         parts = parts_of(content)
@@ -312,8 +330,9 @@ class CodexTranscript(Transcript):
                 shown.append(f"[{_MEDIA[kind]}]")
             else:
                 self._unknown("parts", told.get("type"))
-        text = "\n".join(text for text in texts if text)
-        return text if text.strip() or role != "user" else "\n".join(shown)
+        if role == "user" and not any(text.strip() for text in texts):
+            return shown
+        return [text for text in texts if text]
 
     def _event(self, kind: HostEventKind, words: str, ident: str, at: datetime | None) -> HostEvent:
         event = HostEvent(kind=kind, session=self.session, text=words, at=at, stamped=True)
@@ -365,7 +384,8 @@ def _call_of(item: dict[str, Any]) -> str:
 
 
 def _said(kind: str, words: str) -> tuple[str, str]:
-    return kind, " ".join(words.split())
+    """Who said what: white space does not count, as parts are joined with and without any."""
+    return kind, digest("".join(words.split()))
 
 
 def _are_parts(told: Any) -> bool:
