@@ -7,7 +7,7 @@ but under its own session and with one `promptId` on all of them. What is typed 
 works stands only in an attachment, the reason of a refusal only in the refused tool's answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -142,6 +142,22 @@ class ClaudeCodeTranscript(Transcript):
         super().__init__(session, left_out, not_understood)
         self._folders: dict[str, str] = {}
         """Where each session was held first, as far as its lines say it."""
+        self._to_come: dict[str, list[str]] = {}
+        """By the model's id of a message that stands in several lines: what they say."""
+        self._said_as: dict[str, list[str]] = {}
+        """The same of what was said so far."""
+        self._latest: tuple[str, list[str]] = ("", [])
+        """The latest message of those that stand in one line as far as is known."""
+
+    def look_ahead(self, records: Iterable[dict[str, Any]]) -> None:
+        """Go through the lines of messages that stand in several, before the file is read.
+
+        A message is written as it comes, and again when its session is resumed, under other
+        `uuid`s: what a later line goes on with is said there.
+        """
+        for record in records:
+            if record.get("isSidechain") is not True and (ident := _message_of(record)):
+                self._to_come.setdefault(ident, []).append(_answer_in(record))
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a line tells."""
@@ -246,11 +262,31 @@ class ClaudeCodeTranscript(Transcript):
             words = self._shown(parts)
         if words and kind == "user":
             self._calls.given_up()
-        if words:
+        if words and kind == "assistant" and self._is_version(_message_of(record), words):
+            self._left_out["other versions of messages"] += 1
+        elif words:
             line = as_text(record.get("uuid"))
             yield self._event("prompt" if kind == "user" else "answer", words, line, at)
         elif any(text.strip() for text in texts):
             self._left_out["commands and messages that Claude Code wrote itself"] += 1
+
+    def _is_version(self, ident: str, words: str) -> bool:
+        """Whether another line of the same message says these words, or more."""
+        if not ident:
+            return False
+        if ident in self._to_come:
+            before = self._said_as.setdefault(ident, [])
+        else:
+            if self._latest[0] != ident:
+                self._latest = (ident, [])
+            before = self._latest[1]
+        if any(each.startswith(words) for each in before):
+            return True
+        to_come = self._to_come.get(ident, [])
+        if any(len(each) > len(words) and each.startswith(words) for each in to_come):
+            return True
+        before.append(words)
+        return False
 
     def _answered(self, part: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         call = as_text(part.get("tool_use_id"))
@@ -277,6 +313,22 @@ class ClaudeCodeTranscript(Transcript):
     def _placed(self, event: HostEvent) -> HostEvent:
         folder = self._folders.get(self.session)
         return replace(event, folder=folder) if folder else event
+
+
+def _message_of(record: dict[str, Any]) -> str:
+    """What tells the message that a line of an answer holds a part of; empty for none."""
+    ident = as_text(as_object(record.get("message")).get("id"))
+    return f"{ident} {as_text(record.get('requestId'))}" if ident else ""
+
+
+def _answer_in(record: dict[str, Any]) -> str:
+    """What the model says in a line."""
+    texts = [
+        as_text(part.get("text"))
+        for part in objects(parts_of(as_object(record.get("message")).get("content")))
+        if part.get("type") == "text"
+    ]
+    return "\n".join(found for text in texts if (found := said_by_model(text)))
 
 
 def _is_by_person(record: dict[str, Any]) -> bool:

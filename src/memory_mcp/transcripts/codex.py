@@ -9,7 +9,7 @@ file of its own, with the parent's session id in it.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -127,6 +127,24 @@ class _Origin:
     began: datetime | None
 
 
+@dataclass(slots=True)
+class History:
+    """What a session's file told, for the forks that hold copies of it."""
+
+    times: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """How often the same was said."""
+    said: dict[tuple[tuple[str, str], datetime], list[HostEvent]] = field(
+        default_factory=dict[tuple[tuple[str, str], datetime], list[HostEvent]]
+    )
+    """What was said at a moment, without its words."""
+
+    def add(self, said: tuple[str, str], event: HostEvent) -> None:
+        """One message more."""
+        self.times[said] += 1
+        if event.at is not None:
+            self.said.setdefault((said, event.at), []).append(replace(event, text=""))
+
+
 class CodexTranscript(Transcript):
     """A session's file, as far as it was read."""
 
@@ -137,6 +155,15 @@ class CodexTranscript(Transcript):
         self._at: datetime | None = None
         self._root = session
         """The session that the oldest lines come from: a fork of a fork has all their heads."""
+        self.histories: dict[str, History] = {}
+        """By session: of those that forks were made from, what was told so far."""
+        self._inherited: History | None = None
+        """What the session held that this one was forked from, where its file was read."""
+        self._has_heads = False
+        """Whether the heads of the sessions that were forked stand in the file."""
+        self._holds_copies = False
+        self._copies = Counter[tuple[tuple[str, str], datetime]]()
+        self._told = Counter[tuple[str, str]]()
         self._named = False
         self._of_subagent = False
         self._began: datetime | None = None
@@ -156,6 +183,7 @@ class CodexTranscript(Transcript):
         item = record if bare else as_object(record.get("payload"))
         at = moment_of(record.get("timestamp"))
         self._end_of_copies(kind, item, at)
+        self._begin_of_copies(at)
         self._at = at or self._at
         if kind == "session_meta" or (bare and not kind and _is_head(item)):
             self._begin(item)
@@ -205,6 +233,7 @@ class CodexTranscript(Transcript):
                 self._origin = None
                 return
             self._left_out["heads of the session that this one was forked from"] += 1
+            self._has_heads = True
             self._root = session
             self._origin = _Origin(session, folder, began)
             return
@@ -214,6 +243,7 @@ class CodexTranscript(Transcript):
         self._began = began
         self._at = self._at or began
         self.parent = as_text(meta.get("forked_from_id")) or None
+        self._inherited = self.histories.get(self.parent or "")
         source = meta.get("source")
         self._of_subagent = meta.get("thread_source") == "subagent" or (
             isinstance(source, dict) and "subagent" in source
@@ -236,6 +266,14 @@ class CodexTranscript(Transcript):
             if not is_older and (at - self._at).total_seconds() >= COPY_SECONDS:
                 self._origin = None
 
+    def _begin_of_copies(self, at: datetime | None) -> None:
+        """Know the copied lines of a fork without its parent's head: they are older than it is."""
+        if self.parent is None or self._has_heads:
+            return
+        is_copy = self._is_older(at)
+        self._origin = _Origin(self.parent, None, None) if is_copy else None
+        self._root = self.parent if is_copy else self.session
+
     def _notice(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         kind = as_text(item.get("type"))
         if kind == "turn_aborted":
@@ -250,7 +288,8 @@ class CodexTranscript(Transcript):
         elif told is None or not words:
             self._left_out[_TWINS if told or kind == "item_completed" else _NOTICES] += 1
         elif self.whole:
-            self._notices.append((_said(told, words), self._event(told, words, "", at)))
+            event = HostEvent(kind=told, session=self.session, text=words, at=at, stamped=True)
+            self._notices.append((_said(told, words), self._identified(event, "")))
         yield from ()
 
     def _item(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
@@ -335,7 +374,36 @@ class CodexTranscript(Transcript):
         return [text for text in texts if text]
 
     def _event(self, kind: HostEventKind, words: str, ident: str, at: datetime | None) -> HostEvent:
+        said = _said(kind, words)
+        self._told[said] += 1
         event = HostEvent(kind=kind, session=self.session, text=words, at=at, stamped=True)
+        event = self._copied(said, event) or self._own(said, event, ident)
+        if history := self.histories.get(self.session):
+            history.add(said, event)
+        return event
+
+    def _copied(self, said: tuple[str, str], event: HostEvent) -> HostEvent | None:
+        """What the forked session said in these words at that moment; `None` for nothing."""
+        if self._inherited is None or event.at is None:
+            return None
+        there = self._inherited.said.get((said, event.at), [])
+        times = self._copies[said, event.at]
+        if times >= len(there):
+            return None
+        self._copies[said, event.at] += 1
+        return replace(there[times], text=event.text)
+
+    def _own(self, said: tuple[str, str], event: HostEvent, ident: str) -> HostEvent:
+        if self._inherited and self._has_heads:
+            if self._told[said] <= self._inherited.times[said]:
+                self._holds_copies = True
+            elif self._holds_copies:
+                self._origin = None  # it was not said there: the fork's own words have begun
+        return self._identified(event, ident)
+
+    def _identified(self, event: HostEvent, ident: str) -> HostEvent:
+        """The event with what it is known by: the host's id, or its words and their moment."""
+        kind, words, at = event.kind, event.text, event.at
         if ident:
             return self._placed(replace(event, key=ident))
         self._times[kind, words] += 1
