@@ -172,6 +172,44 @@ async def test_a_codex_fork_that_goes_on_at_once_is_known_by_the_time_in_its_tur
     assert "south c user: And the other key?" in await said(services)
 
 
+async def test_a_codex_fork_without_its_parents_head_is_known_by_words_speaker_and_time(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    # The copies kept their times, and were made in other folders than the parent's.
+    child = [head("11:00:00", "c", "/w/south", forked_from_id="p"), *PARENT[1:], *CHILD[-2:]]
+    grandchild = [
+        head("12:00:00", "g", "/w/east", forked_from_id="c"),
+        *child[1:],
+        item("12:01:00", "user", "yes"),
+    ]
+    written(tmp_path / "in" / "rollout-1.jsonl", PARENT)
+    written(tmp_path / "in" / "rollout-2.jsonl", child)
+    written(tmp_path / "in" / "rollout-3.jsonl", grandchild)
+
+    report = await bring("codex", tmp_path / "in")
+
+    lines = await said(services)
+    expected = {each.replace("south g", "east g") for each in FAMILY}
+    assert (set(lines), len(lines)) == (expected, len(expected))
+    assert report.is_whole
+    assert (await bring("codex", tmp_path / "in")).stored == 0
+
+
+async def test_what_a_codex_fork_says_at_once_is_its_own_where_its_parent_never_said_it(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    asked = item("11:00:00.600", "user", "And the other key?")
+    written(tmp_path / "rollout-1.jsonl", PARENT)
+    written(tmp_path / "rollout-2.jsonl", [*CHILD[:-2], asked])
+
+    await bring("codex", tmp_path)
+
+    lines = await said(services)
+    assert "south c user: And the other key?" in lines
+    assert len(lines) == 5
+    assert (await bring("codex", tmp_path / "rollout-2.jsonl")).stored == 0
+
+
 async def test_a_codex_forks_own_head_that_comes_again_ends_what_it_copied(
     bring: Bring, services: Services, tmp_path: Path
 ) -> None:
@@ -255,6 +293,43 @@ async def test_codex_words_that_only_its_notices_hold_come_in_too(
         "north p assistant: Said to the screen.",
     ]
     assert (await bring("codex", path)).stored == 0
+    assert report.is_whole
+
+
+async def test_codexs_notices_of_a_messages_parts_are_that_message(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    def notice(kind: str, text: str) -> Line:
+        payload = {"type": kind, "message": text}
+        return {"timestamp": "2026-09-14T10:00:03Z", "type": "event_msg", "payload": payload}
+
+    def in_parts(role: str, *texts: str) -> Line:
+        kind = "input_text" if role == "user" else "output_text"
+        return item("10:00:01", role, "", content=[{"type": kind, "text": each} for each in texts])
+
+    lines = [
+        PARENT[0],
+        in_parts("user", "one", "two"),
+        notice("user_message", "onetwo"),
+        notice("agent_message", "part a"),
+        in_parts("assistant", "part a", "part b"),
+        notice("agent_message", "part b"),
+        # All of it was told: what is told once more is said once more.
+        notice("agent_message", "part b"),
+        notice("user_message", "two"),
+        in_parts("user", "<environment_context>\nx\n</environment_context>", "three"),
+        notice("user_message", "three"),
+    ]
+
+    report = await bring("codex", written(tmp_path / "rollout-1.jsonl", lines))
+
+    assert await said(services) == [
+        "north p user: one\ntwo",
+        "north p assistant: part a\npart b",
+        "north p user: three",
+        "north p assistant: part b",
+        "north p user: two",
+    ]
     assert report.is_whole
 
 
@@ -422,6 +497,40 @@ async def test_lines_that_claude_code_wrote_twice_come_once(
     assert await said(services) == ["north s user: First."]
 
 
+async def test_of_a_message_that_claude_code_wrote_in_versions_the_whole_one_comes(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    def answer(uuid: str, text: str, ident: str = "msg_1") -> Line:
+        told = line("assistant", uuid, "10:00:00", None, requestId="r1")
+        content = [{"type": "text", "text": text}]
+        return {**told, "message": {"id": ident, "role": "assistant", "content": content}}
+
+    helper = {**answer("x1", "Another block. And more."), "isSidechain": True}
+    lines = [
+        answer("a1", "Let me look"),
+        line("user", "u1", "10:00:01", "Go on."),
+        answer("a2", "Let me look at the okapi file."),
+        answer("a3", "Another block."),
+        helper,
+        # A session that is resumed writes its lines again, under other uuids.
+        answer("a4", "Let me look at the okapi file."),
+        answer("a5", "Let me look"),
+        answer("a6", "Let me look", "msg_2"),
+    ]
+    path = written(tmp_path / "s.jsonl", lines)
+
+    report = await bring("claude-code", path)
+
+    assert await said(services) == [
+        "north s user: Go on.",
+        "north s assistant: Let me look at the okapi file.",
+        "north s assistant: Another block.",
+        "north s assistant: Let me look",
+    ]
+    assert report.left_out["other versions of messages"] == 3
+    assert (await bring("claude-code", path)).stored == 0
+
+
 async def test_ids_that_are_short_are_good_in_their_session_only(
     bring: Bring, services: Services, tmp_path: Path
 ) -> None:
@@ -532,6 +641,38 @@ async def test_what_a_person_typed_behind_a_local_command_is_kept(
     await bring("claude-code", written(tmp_path / "s.jsonl", [note]))
 
     assert await said(services) == ["north s user: /compact keep the schema"]
+
+
+async def test_what_others_than_the_person_sent_is_counted(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    def queued(uuid: str, words: str, kind: str) -> Line:
+        told = {"type": "queued_command", "prompt": words, "commandMode": "prompt"}
+        more = {"attachment": {**told, "origin": {"kind": kind}}}
+        return {**line("attachment", uuid, "10:00:05", None), **more}
+
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "t1", "content": "done"}
+    lines = [
+        line("user", "u1", "10:00:00", "Peer says x.", origin={"kind": "peer", "from": "y"}),
+        line("user", "u2", "10:00:01", "Mine.", origin={"kind": "human"}),
+        line("assistant", "a1", "10:00:02", [call]),
+        line("user", "u3", "10:00:03", [done], origin={"kind": "coordinator"}),
+        line("user", "u4", "10:00:04", [{"type": "text", "text": "x"}], origin={"kind": "channel"}),
+        queued("q1", "Theirs.", "task-notification"),
+        queued("q2", "Mine, too.", "human"),
+    ]
+
+    report = await bring("claude-code", written(tmp_path / "s.jsonl", lines))
+
+    assert await said(services) == [
+        "north s user: Mine.",
+        "north s tool: Bash()\n→ done",
+        "north s user: Mine, too.",
+    ]
+    assert report.left_out == {
+        "messages that others than the user sent (agents, channels, notices)": 3
+    }
 
 
 async def test_the_whole_of_a_hosts_folder_may_be_given(
@@ -824,6 +965,9 @@ UNKNOWN: dict[str, list[tuple[Line, str]]] = {
     "gemini": [
         (turn("hologram", "m1", "x"), "entries of the type 'hologram'"),
         ({"$set": {"hologram": 1}}, "changes of 'hologram'"),
+        ({"$set": {"messages": [turn("novel", "m3", "x")]}}, "entries of the type 'novel'"),
+        ({"$set": {"messages": [{"id": "m4"}]}}, "entries of the type 'none'"),
+        ({"$set": {"messages": ["lost"]}}, "messages of a history that are no objects"),
         ({"hologram": 1}, "records of an unknown kind"),
         (turn("user", "m2", [{"smell": {}}]), "parts of the type 'smell'"),
     ],
@@ -895,6 +1039,21 @@ async def test_a_file_of_which_nothing_was_taken_or_counted_is_named(
 
     assert [place for place, _ in report.bad_places if "session-2" in place]
     assert untaken(report) >= 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \r\n\n"])
+@pytest.mark.parametrize("host", SESSIONS)
+async def test_a_file_of_white_space_is_as_good_as_empty(
+    bring: Bring, tmp_path: Path, host: str, text: str
+) -> None:
+    first = {"timestamp": "2026-09-14T10:00:00Z", **SESSIONS[host][0]}
+    written(tmp_path / "s" / "session-1.jsonl", [first])
+    (tmp_path / "s" / "session-2.jsonl").write_text(text, "utf-8", newline="")
+
+    report = await bring(host, tmp_path / "s")
+
+    assert report.left_out["empty files"] == 1
+    assert report.bad == 0
 
 
 @pytest.mark.parametrize("host", SESSIONS)

@@ -7,7 +7,7 @@ but under its own session and with one `promptId` on all of them. What is typed 
 works stands only in an attachment, the reason of a refusal only in the refused tool's answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from memory_mcp.transcripts.transcript import (
 )
 
 _BY_HOST = "messages that Claude Code wrote itself"
+_OTHERS = "messages that others than the user sent (agents, channels, notices)"
 _CONTEXT = "context that Claude Code added"
 _MADE_UP = "<synthetic>"
 """The model of answers that Claude Code wrote itself."""
@@ -141,6 +142,22 @@ class ClaudeCodeTranscript(Transcript):
         super().__init__(session, left_out, not_understood)
         self._folders: dict[str, str] = {}
         """Where each session was held first, as far as its lines say it."""
+        self._to_come: dict[str, list[str]] = {}
+        """By the model's id of a message that stands in several lines: what they say."""
+        self._said_as: dict[str, list[str]] = {}
+        """The same of what was said so far."""
+        self._latest: tuple[str, list[str]] = ("", [])
+        """The latest message of those that stand in one line as far as is known."""
+
+    def look_ahead(self, records: Iterable[dict[str, Any]]) -> None:
+        """Go through the lines of messages that stand in several, before the file is read.
+
+        A message is written as it comes, and again when its session is resumed, under other
+        `uuid`s: what a later line goes on with is said there.
+        """
+        for record in records:
+            if record.get("isSidechain") is not True and (ident := _message_of(record)):
+                self._to_come.setdefault(ident, []).append(_answer_in(record))
 
     def events(self, record: dict[str, Any]) -> Iterator[HostEvent]:
         """What a line tells."""
@@ -184,6 +201,9 @@ class ClaudeCodeTranscript(Transcript):
         )
 
     def _queued(self, record: dict[str, Any], queued: dict[str, Any]) -> Iterator[HostEvent]:
+        if not (_is_by_person(record) and _is_by_person(queued)):
+            self._left_out[_OTHERS] += 1
+            return
         parts = parts_of(queued.get("prompt"))
         text = said_by_user(text_in(parts)) or self._shown(parts)
         if not text or as_text(queued.get("commandMode")) not in ("prompt", ""):
@@ -233,17 +253,40 @@ class ClaudeCodeTranscript(Transcript):
                 self._left_out[_CONTEXT] += 1
             else:
                 self._unknown("parts", told.get("type"))
+        if kind == "user" and not _is_by_person(record):
+            self._left_out[_OTHERS] += bool(texts)
+            return
         said = said_by_user if kind == "user" else said_by_model
         words = "\n".join(found for text in texts if (found := said(text)))
         if kind == "user" and not any(text.strip() for text in texts):
             words = self._shown(parts)
         if words and kind == "user":
             self._calls.given_up()
-        if words:
+        if words and kind == "assistant" and self._is_version(_message_of(record), words):
+            self._left_out["other versions of messages"] += 1
+        elif words:
             line = as_text(record.get("uuid"))
             yield self._event("prompt" if kind == "user" else "answer", words, line, at)
         elif any(text.strip() for text in texts):
             self._left_out["commands and messages that Claude Code wrote itself"] += 1
+
+    def _is_version(self, ident: str, words: str) -> bool:
+        """Whether another line of the same message says these words, or more."""
+        if not ident:
+            return False
+        if ident in self._to_come:
+            before = self._said_as.setdefault(ident, [])
+        else:
+            if self._latest[0] != ident:
+                self._latest = (ident, [])
+            before = self._latest[1]
+        if any(each.startswith(words) for each in before):
+            return True
+        to_come = self._to_come.get(ident, [])
+        if any(len(each) > len(words) and each.startswith(words) for each in to_come):
+            return True
+        before.append(words)
+        return False
 
     def _answered(self, part: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         call = as_text(part.get("tool_use_id"))
@@ -270,6 +313,27 @@ class ClaudeCodeTranscript(Transcript):
     def _placed(self, event: HostEvent) -> HostEvent:
         folder = self._folders.get(self.session)
         return replace(event, folder=folder) if folder else event
+
+
+def _message_of(record: dict[str, Any]) -> str:
+    """What tells the message that a line of an answer holds a part of; empty for none."""
+    ident = as_text(as_object(record.get("message")).get("id"))
+    return f"{ident} {as_text(record.get('requestId'))}" if ident else ""
+
+
+def _answer_in(record: dict[str, Any]) -> str:
+    """What the model says in a line."""
+    texts = [
+        as_text(part.get("text"))
+        for part in objects(parts_of(as_object(record.get("message")).get("content")))
+        if part.get("type") == "text"
+    ]
+    return "\n".join(found for text in texts if (found := said_by_model(text)))
+
+
+def _is_by_person(record: dict[str, Any]) -> bool:
+    """Whether a prompt came from a person, as far as the host says where it came from."""
+    return as_text(as_object(record.get("origin")).get("kind")) in ("", "human")
 
 
 def _as_text_part(part: Any) -> dict[str, Any]:

@@ -9,12 +9,12 @@ file of its own, with the parent's session id in it.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from memory_mcp.domain.host_events import HostEvent, HostEventKind, copy_key
+from memory_mcp.domain.host_events import HostEvent, HostEventKind, copy_key, digest
 from memory_mcp.domain.json_values import (
     as_list,
     as_object,
@@ -127,6 +127,24 @@ class _Origin:
     began: datetime | None
 
 
+@dataclass(slots=True)
+class History:
+    """What a session's file told, for the forks that hold copies of it."""
+
+    times: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """How often the same was said."""
+    said: dict[tuple[tuple[str, str], datetime], list[HostEvent]] = field(
+        default_factory=dict[tuple[tuple[str, str], datetime], list[HostEvent]]
+    )
+    """What was said at a moment, without its words."""
+
+    def add(self, said: tuple[str, str], event: HostEvent) -> None:
+        """One message more."""
+        self.times[said] += 1
+        if event.at is not None:
+            self.said.setdefault((said, event.at), []).append(replace(event, text=""))
+
+
 class CodexTranscript(Transcript):
     """A session's file, as far as it was read."""
 
@@ -137,13 +155,23 @@ class CodexTranscript(Transcript):
         self._at: datetime | None = None
         self._root = session
         """The session that the oldest lines come from: a fork of a fork has all their heads."""
+        self.histories: dict[str, History] = {}
+        """By session: of those that forks were made from, what was told so far."""
+        self._inherited: History | None = None
+        """What the session held that this one was forked from, where its file was read."""
+        self._has_heads = False
+        """Whether the heads of the sessions that were forked stand in the file."""
+        self._holds_copies = False
+        self._copies = Counter[tuple[tuple[str, str], datetime]]()
+        self._told = Counter[tuple[str, str]]()
         self._named = False
         self._of_subagent = False
         self._began: datetime | None = None
         self._origin: _Origin | None = None
         self._times = Counter[tuple[str, str]]()
         """How often the same was said so far, in the whole history."""
-        self._items_said = Counter[tuple[str, str]]()
+        self._items_said: dict[tuple[str, str], list[list[tuple[str, str]]]] = {}
+        """What items said, and for each of them what its parts said."""
         self._notices: list[tuple[tuple[str, str], HostEvent]] = []
         """Words that the host told its interfaces, and that no item holds so far."""
 
@@ -155,6 +183,7 @@ class CodexTranscript(Transcript):
         item = record if bare else as_object(record.get("payload"))
         at = moment_of(record.get("timestamp"))
         self._end_of_copies(kind, item, at)
+        self._begin_of_copies(at)
         self._at = at or self._at
         if kind == "session_meta" or (bare and not kind and _is_head(item)):
             self._begin(item)
@@ -176,9 +205,20 @@ class CodexTranscript(Transcript):
     def finish(self) -> Iterator[HostEvent]:
         """Words of which the file holds no item: some programs write none."""
         yield from super().finish()
+        # A notice tells the whole item or one of its parts.
+        unsaid: list[tuple[tuple[str, str], HostEvent]] = []
         for said, event in self._notices:
-            if self._items_said[said] > 0:
-                self._items_said[said] -= 1
+            if items := self._items_said.get(said):
+                items.pop()
+                self._left_out[_TWINS] += 1
+            else:
+                unsaid.append((said, event))
+        parts = Counter(
+            part for items in self._items_said.values() for item in items for part in item
+        )
+        for said, event in unsaid:
+            if parts[said] > 0:
+                parts[said] -= 1
                 self._left_out[_TWINS] += 1
             else:
                 yield event
@@ -193,6 +233,7 @@ class CodexTranscript(Transcript):
                 self._origin = None
                 return
             self._left_out["heads of the session that this one was forked from"] += 1
+            self._has_heads = True
             self._root = session
             self._origin = _Origin(session, folder, began)
             return
@@ -202,6 +243,7 @@ class CodexTranscript(Transcript):
         self._began = began
         self._at = self._at or began
         self.parent = as_text(meta.get("forked_from_id")) or None
+        self._inherited = self.histories.get(self.parent or "")
         source = meta.get("source")
         self._of_subagent = meta.get("thread_source") == "subagent" or (
             isinstance(source, dict) and "subagent" in source
@@ -224,6 +266,14 @@ class CodexTranscript(Transcript):
             if not is_older and (at - self._at).total_seconds() >= COPY_SECONDS:
                 self._origin = None
 
+    def _begin_of_copies(self, at: datetime | None) -> None:
+        """Know the copied lines of a fork without its parent's head: they are older than it is."""
+        if self.parent is None or self._has_heads:
+            return
+        is_copy = self._is_older(at)
+        self._origin = _Origin(self.parent, None, None) if is_copy else None
+        self._root = self.parent if is_copy else self.session
+
     def _notice(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
         kind = as_text(item.get("type"))
         if kind == "turn_aborted":
@@ -238,7 +288,8 @@ class CodexTranscript(Transcript):
         elif told is None or not words:
             self._left_out[_TWINS if told or kind == "item_completed" else _NOTICES] += 1
         elif self.whole:
-            self._notices.append((_said(told, words), self._event(told, words, "", at)))
+            event = HostEvent(kind=told, session=self.session, text=words, at=at, stamped=True)
+            self._notices.append((_said(told, words), self._identified(event, "")))
         yield from ()
 
     def _item(self, item: dict[str, Any], at: datetime | None) -> Iterator[HostEvent]:
@@ -281,8 +332,10 @@ class CodexTranscript(Transcript):
             else:
                 self._unknown("messages of a role", item.get("role"))
             return
-        text = self._text(item.get("content"), role)
-        words = said_by_user(text) if role == "user" else said_by_model(text)
+        texts = self._texts(item.get("content"), role)
+        text = "\n".join(texts)
+        said = said_by_user if role == "user" else said_by_model
+        words = said(text)
         if not words:
             if text.strip():
                 self._left_out["context that Codex added"] += 1
@@ -290,11 +343,15 @@ class CodexTranscript(Transcript):
         if role == "user":
             self._calls.given_up()
         kind: HostEventKind = "prompt" if role == "user" else "answer"
-        self._items_said[_said(kind, words)] += 1
+        if self.whole:
+            parts = [found for each in texts if len(texts) > 1 and (found := said(each))]
+            self._items_said.setdefault(_said(kind, words), []).append(
+                [_said(kind, part) for part in parts]
+            )
         yield self._event(kind, words, as_text(item.get("id")), at)
 
-    def _text(self, content: Any, role: str) -> str:
-        """The text of a message; what stands for one that is nothing but images."""
+    def _texts(self, content: Any, role: str) -> list[str]:
+        """The texts of a message; what stands for one that is nothing but images."""
         texts: list[str] = []
         shown: list[str] = []
         parts = parts_of(content)
@@ -312,11 +369,41 @@ class CodexTranscript(Transcript):
                 shown.append(f"[{_MEDIA[kind]}]")
             else:
                 self._unknown("parts", told.get("type"))
-        text = "\n".join(text for text in texts if text)
-        return text if text.strip() or role != "user" else "\n".join(shown)
+        if role == "user" and not any(text.strip() for text in texts):
+            return shown
+        return [text for text in texts if text]
 
     def _event(self, kind: HostEventKind, words: str, ident: str, at: datetime | None) -> HostEvent:
+        said = _said(kind, words)
+        self._told[said] += 1
         event = HostEvent(kind=kind, session=self.session, text=words, at=at, stamped=True)
+        event = self._copied(said, event) or self._own(said, event, ident)
+        if history := self.histories.get(self.session):
+            history.add(said, event)
+        return event
+
+    def _copied(self, said: tuple[str, str], event: HostEvent) -> HostEvent | None:
+        """What the forked session said in these words at that moment; `None` for nothing."""
+        if self._inherited is None or event.at is None:
+            return None
+        there = self._inherited.said.get((said, event.at), [])
+        times = self._copies[said, event.at]
+        if times >= len(there):
+            return None
+        self._copies[said, event.at] += 1
+        return replace(there[times], text=event.text)
+
+    def _own(self, said: tuple[str, str], event: HostEvent, ident: str) -> HostEvent:
+        if self._inherited and self._has_heads:
+            if self._told[said] <= self._inherited.times[said]:
+                self._holds_copies = True
+            elif self._holds_copies:
+                self._origin = None  # it was not said there: the fork's own words have begun
+        return self._identified(event, ident)
+
+    def _identified(self, event: HostEvent, ident: str) -> HostEvent:
+        """The event with what it is known by: the host's id, or its words and their moment."""
+        kind, words, at = event.kind, event.text, event.at
         if ident:
             return self._placed(replace(event, key=ident))
         self._times[kind, words] += 1
@@ -365,7 +452,8 @@ def _call_of(item: dict[str, Any]) -> str:
 
 
 def _said(kind: str, words: str) -> tuple[str, str]:
-    return kind, " ".join(words.split())
+    """Who said what: white space does not count, as parts are joined with and without any."""
+    return kind, digest("".join(words.split()))
 
 
 def _are_parts(told: Any) -> bool:

@@ -115,7 +115,12 @@ class GeminiTranscript(Transcript):
             if not change:
                 self._not_understood["changes of nothing"] += 1
             self._changed(change)
-            yield from self._history(objects(change.get("messages")))
+            told = change.get("messages", [])
+            turns = objects(told)
+            strange = len(told) - len(turns) if isinstance(told, list) else 1  # pyright: ignore[reportUnknownArgumentType] - JSON
+            if strange:
+                self._not_understood["messages of a history that are no objects"] += strange
+            yield from self._history(turns)
         elif "$rewindTo" in record:
             self._left_out["places to which the chat was rewound"] += 1
         elif _kind(record):
@@ -218,7 +223,10 @@ class GeminiTranscript(Transcript):
         following: list[dict[str, Any]] = [*history[1:], {}]
         for turn, after in zip(history, following, strict=False):
             kind = _KINDS.get(_kind(turn))
-            if kind is None or not self.whole:
+            if kind is None:
+                yield from self._message(turn)
+                continue
+            if not self.whole:
                 continue
             if compressed and _AFTER_SUMMARY in (_text(turn), _text(after)):
                 self._left_out["summaries that Gemini CLI asked for"] += 1

@@ -20,7 +20,7 @@ from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.domain.host_events import HostEvent, digest, message_of
 from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, objects
 from memory_mcp.transcripts.claude_code import ClaudeCodeTranscript
-from memory_mcp.transcripts.codex import CodexTranscript
+from memory_mcp.transcripts.codex import CodexTranscript, History
 from memory_mcp.transcripts.copilot import CopilotTranscript
 from memory_mcp.transcripts.gemini import GeminiTranscript
 from memory_mcp.transcripts.qwen import QwenTranscript
@@ -42,6 +42,7 @@ _NOTES = "notes that the host keeps (memory-mcp import markdown reads them)"
 _TASKS = "lists of tasks, and plans"
 _APART = "answers of tools that were stored apart (the sessions have their beginnings)"
 _TAIL_BYTES = 65_536
+_MESSAGE_ID = re.compile(rb'"message"\s*:\s*\{[^{}]*?"id"\s*:\s*"([^"]{1,200})"')
 _LISTS = ("messages", "history", "items", "chatMessages", "events", "records")
 """Under which of these a session that is one object has its records."""
 
@@ -157,9 +158,26 @@ def _read(host: Host, source: Source, report: Report) -> Iterator[Item]:
         yield from _items(host, transcript, source, (name, path), report)
 
 
-read_claude_code = partial(_read, CLAUDE_CODE)
-read_codex = partial(_read, CODEX)
 read_copilot = partial(_read, COPILOT)
+
+
+def read_claude_code(source: Source, report: Report) -> Iterator[Item]:
+    """The same; of a message that stands in several lines, the whole one counts."""
+    for name, path in _in_order(CLAUDE_CODE, source, _sessions_in(CLAUDE_CODE, source, report)):
+        transcript = ClaudeCodeTranscript(session_of(path), report.left_out, report.not_understood)
+        transcript.look_ahead(_lines_of_one_message(source, path))
+        yield from _items(CLAUDE_CODE, transcript, source, (name, path), report)
+
+
+def read_codex(source: Source, report: Report) -> Iterator[Item]:
+    """The same; what forks copied is looked for in the sessions that they were forked from."""
+    files = _sessions_in(CODEX, source, report)
+    heads = _heads(CODEX, source, files)
+    histories = {head.parent: History() for head in heads.values() if head.parent}
+    for found in _sorted(CODEX, files, heads):
+        transcript = CodexTranscript(session_of(found[1]), report.left_out, report.not_understood)
+        transcript.histories = histories
+        yield from _items(CODEX, transcript, source, found, report)
 
 
 def read_qwen(source: Source, report: Report) -> Iterator[Item]:
@@ -261,6 +279,8 @@ def _items(
     if _counted(report) == before:
         if records:
             report.left_out["sessions in which nothing was said"] += 1
+        elif _is_blank(source, found[1]):
+            report.left_out["empty files"] += 1
         else:
             report.refuse(name, f"there is nothing in it that {host.name} writes")
 
@@ -281,6 +301,12 @@ def _records(source: Source, found: Found, report: Report) -> Iterator[Record]:
             return
         for _, place, told in objects_by_line(file, report, name if source.is_folder else ""):
             yield from _unfolded(told, place, report)
+
+
+def _is_blank(source: Source, path: Path) -> bool:
+    """Whether nothing but white space is in a file."""
+    with source.opened(path) as file:
+        return not any(chunk.strip() for chunk in iter(partial(file.read, _TAIL_BYTES), b""))
 
 
 def _unfolded(told: dict[str, Any], place: str, report: Report) -> Iterator[Record]:
@@ -306,6 +332,26 @@ def _look_ahead(transcript: GeminiTranscript, source: Source, found: Found) -> N
     scout = Source(source.name, Report(), source.agent)
     with suppress(ImportRefused):
         transcript.look_ahead(record for _, record in _records(scout, found, scout.report))
+
+
+def _lines_of_one_message(source: Source, path: Path) -> Iterator[dict[str, Any]]:
+    """The lines with answers whose messages stand in more than one, which few do."""
+    seen, repeated = set[bytes](), set[bytes]()
+    for ident, _ in _answers(source, path):
+        (repeated if ident in seen else seen).add(ident)
+    for ident, line in _answers(source, path) if repeated else ():
+        if ident in repeated:
+            with suppress(ValueError, RecursionError):
+                yield as_object(json.loads(line))
+
+
+def _answers(source: Source, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """The lines of a file that hold a model's words, each with its message's id; none is parsed."""
+    scout = Source(source.name, Report(), source.agent)
+    with suppress(ImportRefused), scout.opened(path) as file:
+        for line in iter(partial(file.readline, ITEM_BYTES_MAX), b""):
+            if b'"assistant"' in line and b'"text"' in line and (found := _MESSAGE_ID.search(line)):
+                yield found[1], line
 
 
 def session_of(path: Path) -> str:
@@ -334,10 +380,18 @@ def _is_checkpoint(name: str) -> bool:
 
 def _in_order(host: Host, source: Source, files: list[Found]) -> list[Found]:
     """Files in the order in which their sessions began to be written."""
-    if len(files) < 2:
-        return files
+    return _sorted(host, files, _heads(host, source, files))
+
+
+def _heads(host: Host, source: Source, files: list[Found]) -> dict[str, "_Head"]:
+    """What is known of each file, by its name; nothing of one that is alone."""
     scout = Source(source.name, Report(), source.agent)
-    heads = {name: _head(host, scout, (name, path)) for name, path in files}
+    return {name: _head(host, scout, (name, path)) for name, path in files if len(files) > 1}
+
+
+def _sorted(host: Host, files: list[Found], heads: Mapping[str, "_Head"]) -> list[Found]:
+    if not heads:
+        return files
     parents = {head.session: head.parent for head in heads.values() if head.session}
 
     def depth(session: str) -> int:
