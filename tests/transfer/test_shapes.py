@@ -502,6 +502,36 @@ async def test_observations_of_forks_are_taken_with_their_times(
     assert report.bad_places == [("line 3", "it is a relation without two ends")]
 
 
+async def test_what_is_nested_in_entities_and_beside_them_is_a_passage_or_not_understood(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    ana = {
+        "name": "Ana", "entityType": "person", "observations": ["Sails"], "aliases": ["Anna"],
+        "relations": [{"to": "Bo", "relationType": "knows"}, {"from": "Cy"}],
+        "address": {"city": "Porto"}, "log": [{"text": "Moved"}], "embedding": [0.5], "tree": [[1]],
+    }  # fmt: skip
+    files = {
+        "a.jsonl": lines({"type": "entity", **ana}),
+        "b.json": {
+            "entities": [], "version": "1", "notes": ["Rain."], "summary": "Wet.", "odd": [[1]],
+            "observations": [{"entityName": "Ana", "contents": ["Rows"]}],
+        },
+        "c.jsonl": lines(
+            {"type": "relation", "from": "A", "to": "B", "relationType": "is",
+             "observations": ["x"]}
+        ),
+    }  # fmt: skip
+    report = await bring("server-memory", write(tmp_path / "x", files))
+
+    assert sorted(await filed(services)) == [
+        "A is B.", "A is B: x", "Ana knows Bo.", "Ana: Rows", "Ana: Sails",
+        "Ana: address: city Porto", "Ana: aliases: Anna", "Ana: log: Moved",
+        "Cy is related to Ana.", "Rain.", "Wet.",
+    ]  # fmt: skip
+    assert dict(report.left_out) == {"vectors": 1, "what a file says of itself": 1}
+    assert dict(report.not_understood) == {"records under 'tree'": 1, "records under 'odd'": 1}
+
+
 # --- mem0 ---
 
 
@@ -521,6 +551,22 @@ async def test_memories_of_two_users_stay_two_and_have_their_tags(
         "None agent:baker,food,user:bob: Likes rye",
     ]
     assert dict(report.not_understood) == {"times under created_at that cannot be read": 1}
+
+
+async def test_memories_of_runs_actors_and_nobody_stay_apart_from_a_users(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    owners = [{"user_id": "alice"}, {"run_id": "r3"}, {"run_id": "r4"}, {"actor_id": "bo"}, {},
+              {"userId": "alice", "runId": "r3", "mood": "calm"}]  # fmt: skip
+    told = [{"id": str(n), "memory": "Likes tea", **each} for n, each in enumerate(owners)]
+
+    report = await bring("mem0", write(tmp_path / "x", {"m.json": told}))
+
+    assert sorted(await passages(services)) == [
+        "None : Likes tea", "None actor:bo: Likes tea", "None run:r3,user:alice: Likes tea",
+        "None run:r3: Likes tea", "None run:r4: Likes tea", "None user:alice: Likes tea",
+    ]  # fmt: skip
+    assert report.is_whole
 
 
 PAGES: dict[str, Any] = {
