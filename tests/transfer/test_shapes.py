@@ -113,6 +113,22 @@ async def test_a_single_conversation_saved_from_the_page_names_the_branch_in_use
             id="a-parent-is-missing",
         ),
         pytest.param(
+            [
+                claude("h1", "human", "one?"), claude("a1", "assistant", "one!", "h1"),
+                claude("h2", "human", "two?", "gone"), claude("a2", "assistant", "two!", "h2"),
+            ],
+            ["one?", "one!", "two?", "two!"],
+            id="a-question-whose-parent-is-missing",
+        ),
+        pytest.param(
+            [
+                claude("h1", "human", "one?"), claude("a1", "assistant", "one!", "gone"),
+                claude("a2", "assistant", "one again!", "gone"),
+            ],
+            ["one?", "one again!"],
+            id="two-answers-to-what-is-missing",
+        ),
+        pytest.param(
             [claude("h1", "human", "one?", "a1"), claude("a1", "assistant", "one!", "h1")],
             ["one?", "one!"],
             id="a-circle",
@@ -293,6 +309,38 @@ async def test_what_is_in_a_claude_ai_file_and_not_known_is_counted(
 
 
 # --- ChatGPT ---
+
+
+async def test_an_answer_that_was_still_being_written_comes_when_it_is_whole(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    asked = gpt("q", "user", {"content_type": "text", "parts": [None, "Which port?"]})
+    half = gpt("a", "assistant", "Port", status="in_progress")
+    early = write(tmp_path / "x", {"conversations.json": [tree(asked, half)]})
+    report = await bring("chatgpt", early)
+
+    assert await said(services) == ["user: Which port?"]
+    assert dict(report.left_out) == {
+        "answers that were still being written (export again for them)": 1,
+        "parts of messages with nothing in them": 1,
+    }
+    assert report.is_whole
+
+    whole = gpt("a", "assistant", "Port 8447.", status="finished_successfully")
+    late = write(tmp_path / "y", {"conversations.json": [tree(asked, whole)]})
+    await bring("chatgpt", late)
+
+    assert await said(services) == ["user: Which port?", "assistant: Port 8447."]
+
+
+async def test_an_unfinished_answer_that_was_replied_to_is_what_was_said(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    told = tree(gpt("a", "assistant", "Port", status="in_progress"), gpt("q", "user", "Go on."))
+
+    await bring("chatgpt", write(tmp_path / "x", {"conversations.json": [told]}))
+
+    assert await said(services) == ["assistant: Port", "user: Go on."]
 
 
 def gpt(key: str, role: str, content: Any, **more: Any) -> dict[str, Any]:

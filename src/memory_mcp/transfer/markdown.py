@@ -94,6 +94,10 @@ _CODE = re.compile(r"(`+)(?:.*?)\1", re.S)
 _TAG = re.compile(
     r"(?<![^\s(])(?<!\]\()#([^\s\x00-,.:-@\[-^`{-~\u2000-\u206f\u3000-\u303f\uff00-\uff0f]+)"
 )
+# Bear closes a tag of several words; `#ops and C#` is none.
+_TAG_OF_WORDS = re.compile(
+    r"(?<![^\s(])#((?![\d\s#])[^#\n|\[\]()]{0,98}[^\s#])(?<!\W[A-Za-z])#(?![\w#])"
+)
 _COMMENT = re.compile(r"<!--|-->|%%")
 _BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
 _MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
@@ -131,19 +135,18 @@ class _Section:
 def read(source: Source, report: Report) -> Iterator[Item]:
     """A passage for each section of each note."""
     for name, path in source.files(*ENDINGS, known=_KNOWN):
-        shown = name.encode("utf-8", "backslashreplace").decode()
         with source.opened(path) as file:
             told = file.read(LINE_BYTES_MAX + 1)
         if len(told) > LINE_BYTES_MAX:
-            report.refuse(shown, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
+            report.refuse(name, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
             continue
         try:
             wide = told.startswith((b"\xff\xfe", b"\xfe\xff"))
             text = told.decode("utf-16" if wide else "utf-8-sig")
         except UnicodeDecodeError:
-            report.refuse(shown, "the file is not UTF-8")
+            report.refuse(name, "the file is not UTF-8")
             continue
-        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), shown, report)
+        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), name, report)
 
 
 def _note(text: str, name: str, report: Report) -> Iterator[Item]:
@@ -360,7 +363,10 @@ def _inline_tags(text: str) -> Iterator[str]:
         fence, was = fenced(line, fence), fence
         if fence or was or "#" not in line:
             continue
-        for found in _TAG.findall(_without_code(line)):
+        plain = _without_code(line)
+        for found in _TAG_OF_WORDS.findall(plain):
+            yield found
+        for found in _TAG.findall(_TAG_OF_WORDS.sub("", plain)):
             tag = found.rstrip("/-'")
             if tag and not tag.isdigit() and not _is_colour(tag):
                 yield tag
