@@ -138,6 +138,8 @@ async def test_two_notes_that_read_the_same_stay_two(vault: Vault) -> None:
         ("date: 2024-01-05 – 2024-01-09", "2024-01-05T00:00:00"),
         ("date: 2024-01-05 - 2024-01-09", "2024-01-05T00:00:00"),
         ("date: 2024-01-05/2024-01-09", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05T10:00:00Z/PT1H", "2024-01-05T10:00:00"),
+        ("date: 2024-01-05T10:00:00+01:00 (Europe/Berlin)", "2024-01-05T09:00:00"),
         ("date: Jan 5, 2024 10:00 – 11:00", "2024-01-05T10:00:00"),
         (
             "date: Fri Jan 05 2024 10:00:00 GMT+0100 (Central European Standard Time)",
@@ -196,6 +198,15 @@ async def test_how_a_date_was_read_is_told(vault: Vault) -> None:
     assert list(report.examples.values()) == ["'Jan 5, 2024' as 2024-01-05"]
 
 
+async def test_the_end_of_a_span_stays_in_the_text(vault: Vault) -> None:
+    passages, report = await vault.read("a.md", "---\ndate: 2024-01-05 to 2024-01-09\n---\nFair.")
+
+    assert [(each.content, (each.occurred_at or "")[:10]) for each in passages] == [
+        ("a\n\ndate: 2024-01-05 to 2024-01-09\n\nFair.", "2024-01-05")
+    ]
+    assert list(report.interpreted) == ["front matter 'date' read as a date"]
+
+
 async def test_a_date_that_is_the_title_counts(vault: Vault) -> None:
     vault.write("a.md", "---\ntitle: 2023-01-01\n---\nWords.")
     passages, _ = await vault.read("b.md", "# November 2nd, 2026\nWords.")
@@ -220,6 +231,10 @@ async def test_a_date_that_is_the_title_counts(vault: Vault) -> None:
         ("Call_Nov_2_2026_notes.md", "2026-11-02T00:00:00"),
         ("Plan, September 4th, 2026 (old).md", "2026-09-04T00:00:00"),
         ("Treffen 2.11.2026 Porto.md", "2026-11-02T00:00:00"),
+        ("3. November 2026 Notiz.md", "2026-11-03T00:00:00"),
+        ("Meeting 25-11-2026.md", "2026-11-25T00:00:00"),
+        ("Meeting 03-11-2026.md", ""),
+        ("tool v1.2.2026.md", ""),
         ("From 2 Nov 2026 and 3 Nov 2026.md", ""),
         ("Marching 3 2026.md", ""),
         ("202601021030 Zettel.md", "2026-01-02T10:30:00"),

@@ -26,16 +26,16 @@ _MONTH = (
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 # In a name, among other words.
 _NAMED_DAY = re.compile(
-    rf"(?<![^\W_])(?:{_DAY}[ _-](?:of[ _])?{_MONTH},?[ _-]|{_MONTH}[ _-]{_DAY},?[ _-])\d{{4}}"
-    r"(?![^\W_])|(?<![\d.])\d{1,2}\.\d{1,2}\.\d{4}(?![\d.]?\d)",
+    rf"(?<![^\W_])(?:{_DAY}\.?[ _-](?:of[ _])?{_MONTH},?[ _-]|{_MONTH}[ _-]{_DAY},?[ _-])\d{{4}}"
+    r"(?![^\W_])|(?<![^\W_])(?<![.-])\d{1,2}(?:\.\d{1,2}\.|-\d{1,2}-|_\d{1,2}_)\d{4}(?![.-]?\d)",
     re.I,
 )
 # A span: two dates with a word or a dash between, or an interval of ISO 8601.
 _SPAN = re.compile(
-    r"\s*→|\s+(?:to|until|till|through|bis|-+)\s+|\s*[\u2013\u2014]\s*|/(?=\d{4}-\d\d-\d\d|P\d)"
+    r"\s*→|\s+(?:to|until|till|through|bis|-+)\s+|\s*[\u2013\u2014]\s*|/(?=\d{4}-\d\d-\d\d|P[T\d])"
 )
 _OFFSET = re.compile(r"\b(?:GMT|UTC)\s?(?=[+-]\d)")
-_OFFSET_NAMED = re.compile(r"(?<=[+-]\d{4})\s*\([^)]*\)$")
+_OFFSET_NAMED = re.compile(r"(?:(?<=[+-]\d{4})|(?<=[+-]\d\d:\d\d))\s*\([^)]*\)$")
 _PLACE = re.compile(r"(?<=\d)\s*\[?\b((?:[A-Z]\w+/)+[A-Z][\w+-]+)\]?$")
 _OFFSETS = {
     "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2, "EEST": 3, "MSK": 3,
@@ -102,6 +102,11 @@ def date_in(value: Any, zone: Zone = UTC_ZONE) -> datetime | None:
         raise
     except (ValueError, OverflowError, InvalidInput):
         return None
+
+
+def is_span(text: str) -> bool:
+    """Whether a text that stands for a moment tells more than that one."""
+    return len([part for part in _SPAN.split(text) if part.strip()]) > 1
 
 
 def date_of_name(name: str, zone: Zone = UTC_ZONE) -> datetime | None:

@@ -28,7 +28,7 @@ from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import TAGS_MAX, clip
 from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
-from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder
+from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder, is_span
 from memory_mcp.transfer.front_matter import (
     FrontMatter,
     front_matter,
@@ -260,7 +260,7 @@ def _described(
         called = ""  # a number, and no name
     note.title = _line(note.title) or called
     note.at, used = _date(dates, path, note.title, name, report)
-    if used is not None and not _is_many(kept.get(used)):
+    if used is not None and not _is_many(kept.get(used)) and not is_span(plain(kept.get(used))):
         kept.pop(used, None)
     if len(note.title) > TITLE_CHARS:
         kept = {"title": note.title, **kept}
@@ -314,7 +314,7 @@ def _date(
             return at, None
         if each in told:
             (key, value), at = dates[each], told[each]
-            if not _PLAIN_DATE.match(text := next(texts_in(value))):
+            if not _PLAIN_DATE.match(text := next(texts_in(value))) or is_span(text):
                 shown = f"{text!r} as {for_reading(at, report.zone)}"
                 report.interpret(f"front matter {key[:40]!r} read as a date", shown)
             return at, key
