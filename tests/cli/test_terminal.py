@@ -180,7 +180,21 @@ def test_a_file_name_in_no_encoding_is_told_of(database: Path, tmp_path: Path) -
     ended = call(database, "import", "markdown", str(folder))
 
     assert ended.returncode == 1
-    assert rb"caf\udce9.md: the file is not UTF-8" in ended.stdout
+    assert rb"caf\xe9.md: the file is not UTF-8" in ended.stdout
+
+
+@needs_bytes
+@pytest.mark.parametrize("place", ["notes", "notes/東京.md"])
+def test_a_note_is_the_same_in_every_locale(tmp_path: Path, place: str) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "東京.md").write_text("a note")
+    words = ("import", "markdown", os.fsencode(place))
+
+    first = call(tmp_path / "memory.db", *words)
+    again = call(tmp_path / "memory.db", *words, more=NARROW[-1])
+
+    assert b"1 passage imported, 0 known already." in first.stdout
+    assert b"0 passages imported, 1 known already." in again.stdout
 
 
 def test_input_that_is_no_text_is_refused(database: Path) -> None:

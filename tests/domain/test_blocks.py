@@ -213,6 +213,30 @@ def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
             "on line 2 the block has a tab (U+0009) where old_content has 4 × space (U+0020).",
         ),
         (
+            "p\u0430ypal key",
+            "paypal key",
+            "a cyrillic small letter a (U+0430) where old_content has a latin small letter a "
+            '(U+0061). Send it as the block has it, in JSON: "p\\u0430ypal key"; or give',
+        ),
+        ("\u039fld", "Old", "a greek capital letter omicron (U+039F)"),
+        ("a\u2028b", "a\nb", "a line separator (U+2028) where old_content has a line break"),
+        ("a\u2028b", "a b", "a line separator (U+2028) where old_content has a space"),
+        ("a\x85b", "a\nb", "a next line (U+0085) where old_content has a line break"),
+        ("a\x0bb", "ab", "a vertical tab (U+000B) where old_content has nothing"),
+        ("a\x07b", "ab", "a bell (U+0007) where old_content has nothing. Send it as the block has"),
+        (
+            "a\u3164b",
+            "a b",
+            "(U+3164) where old_content has a space (U+0020). Send it as the block "
+            'has it, in JSON: "a\\u3164b"',
+        ),
+        ("a\u3164b", "ab", "a hangul filler (U+3164) where old_content has nothing"),
+        ("a\u2800b", "a b", "a braille pattern blank (U+2800)"),
+        ("x\U000e0041y", "xy", "a tag latin capital letter a (U+E0041)"),
+        ("1\u20442", "1/2", "a fraction slash (U+2044)"),
+        ("\u2043 tea", "- tea", "a hyphen bullet (U+2043) where old_content has a hyphen"),
+        ("likes tea", "likes\u2028tea", "a space (U+0020) where old_content has a line separator"),
+        (
             "\u201ca\u201d \u2013 b\u2026",
             '"a" - b...',
             "; and 1 place more. Send it as the block has it, in JSON: "

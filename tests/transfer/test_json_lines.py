@@ -233,6 +233,14 @@ async def test_fields_without_a_place_are_counted_and_the_line_is_stored(
 
     assert report.stored == 2
     assert report.unknown_fields == {"mood": 2, "img_url": 1}
+    assert not report.is_whole
+
+
+async def test_an_empty_field_without_a_place_is_nothing_lost(run_import: Import) -> None:
+    report = await run_import([line(message(mood=None, links=[]))], MESSAGES)
+
+    assert report.unknown_fields == {}
+    assert report.is_whole
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,24 @@ async def test_two_notes_that_read_the_same_stay_two(vault: Vault) -> None:
         ("date: 20240105", "2024-01-05T00:00:00"),
         ("date: [2024-01-05, 2024-02-01]", "2024-01-05T00:00:00"),
         ("date: 2024年1月5日", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05 to 2024-01-09", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05 – 2024-01-09", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05 - 2024-01-09", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05/2024-01-09", "2024-01-05T00:00:00"),
+        ("date: 2024-01-05T10:00:00Z/PT1H", "2024-01-05T10:00:00"),
+        ("date: 2024-01-05T10:00:00+01:00 (Europe/Berlin)", "2024-01-05T09:00:00"),
+        ("date: Jan 5, 2024 10:00 – 11:00", "2024-01-05T10:00:00"),
+        (
+            "date: Fri Jan 05 2024 10:00:00 GMT+0100 (Central European Standard Time)",
+            "2024-01-05T09:00:00",
+        ),
+        ("date: Jan 5 2024 10:00 GMT+1", "2024-01-05T09:00:00"),
+        ("date: 2024-01-05 10:00 CET", "2024-01-05T09:00:00"),
+        ("date: 2024-07-05T10:00 Europe/Berlin", "2024-07-05T08:00:00"),
+        ("date: 2024-07-05T10:00:00+02:00[Europe/Berlin]", "2024-07-05T08:00:00"),
+        ("date: 1/15/24", "2024-01-15T00:00:00"),
+        ("date: 15.1.24", "2024-01-15T00:00:00"),
+        ("date: 31/1/99", "1999-01-31T00:00:00"),
         ("created: 2024-01-05\nupdated: 2025-01-05", "2024-01-05T00:00:00"),
         ("updated: 2025-01-05", "2025-01-05T00:00:00"),
     ],
@@ -149,6 +167,9 @@ async def test_a_date_is_read_in_its_usual_spellings(vault: Vault, written: str,
     ("written", "says"),
     [
         ("created: 05/01/2024", "created '05/01/2024' may be two days"),
+        ("date: 5/1/24", "date '5/1/24' may be two days"),
+        ("date: 15/1/24", "date '15/1/24' may be two days"),
+        ("date: 2024-01-05 10:00 Europe/Nowhere", "cannot be read as a date"),
         ("date: 05-01-2024", "date '05-01-2024' may be two days"),
         ("date: 2024-02-30", "date '2024-02-30' cannot be read as a date"),
         ("date: May", "date 'May' cannot be read as a date"),
@@ -177,6 +198,15 @@ async def test_how_a_date_was_read_is_told(vault: Vault) -> None:
     assert list(report.examples.values()) == ["'Jan 5, 2024' as 2024-01-05"]
 
 
+async def test_the_end_of_a_span_stays_in_the_text(vault: Vault) -> None:
+    passages, report = await vault.read("a.md", "---\ndate: 2024-01-05 to 2024-01-09\n---\nFair.")
+
+    assert [(each.content, (each.occurred_at or "")[:10]) for each in passages] == [
+        ("a\n\ndate: 2024-01-05 to 2024-01-09\n\nFair.", "2024-01-05")
+    ]
+    assert list(report.interpreted) == ["front matter 'date' read as a date"]
+
+
 async def test_a_date_that_is_the_title_counts(vault: Vault) -> None:
     vault.write("a.md", "---\ntitle: 2023-01-01\n---\nWords.")
     passages, _ = await vault.read("b.md", "# November 2nd, 2026\nWords.")
@@ -196,6 +226,17 @@ async def test_a_date_that_is_the_title_counts(vault: Vault) -> None:
         ("2026/11/2026-11-02.md", "2026-11-02T00:00:00"),
         ("Meeting 2026-11-02.md", "2026-11-02T00:00:00"),
         ("November 2nd, 2026.md", "2026-11-02T00:00:00"),
+        ("Meeting 3 Nov 2026.md", "2026-11-03T00:00:00"),
+        ("2 Nov 2026 call.md", "2026-11-02T00:00:00"),
+        ("Call_Nov_2_2026_notes.md", "2026-11-02T00:00:00"),
+        ("Plan, September 4th, 2026 (old).md", "2026-09-04T00:00:00"),
+        ("Treffen 2.11.2026 Porto.md", "2026-11-02T00:00:00"),
+        ("3. November 2026 Notiz.md", "2026-11-03T00:00:00"),
+        ("Meeting 25-11-2026.md", "2026-11-25T00:00:00"),
+        ("Meeting 03-11-2026.md", ""),
+        ("tool v1.2.2026.md", ""),
+        ("From 2 Nov 2026 and 3 Nov 2026.md", ""),
+        ("Marching 3 2026.md", ""),
         ("202601021030 Zettel.md", "2026-01-02T10:30:00"),
         ("Budget 2026.md", ""),
         ("1984.md", ""),
@@ -461,6 +502,16 @@ async def test_tags_of_the_front_matter(vault: Vault, written: str, tags: list[s
     assert [sorted(each.tags) for each in passages] == [tags]
 
 
+async def test_a_tag_of_several_words_is_closed_as_in_bear(vault: Vault) -> None:
+    passages, _ = await vault.read(
+        "a.md", "#two words# and (#work/big plan#), #one# #sea; #ops and C#, #3 of 5#"
+    )
+
+    assert [sorted(each.tags) for each in passages] == [
+        ["one", "ops", "sea", "two words", "work/big plan"]
+    ]
+
+
 async def test_links_are_found_by_target_and_by_what_they_show(
     vault: Vault, services: Services, agent_id: AgentId
 ) -> None:
@@ -584,7 +635,7 @@ async def test_a_name_in_no_encoding_is_spelled_out(vault: Vault) -> None:
         pytest.skip("this file system has no such names")
     passages, report = await vault.read()
 
-    assert [each.content for each in passages] == ["caf\\udce9\n\nWords."]
+    assert [each.content for each in passages] == ["caf\\xe9\n\nWords."]
     assert report.is_whole
 
 

@@ -113,6 +113,22 @@ async def test_a_single_conversation_saved_from_the_page_names_the_branch_in_use
             id="a-parent-is-missing",
         ),
         pytest.param(
+            [
+                claude("h1", "human", "one?"), claude("a1", "assistant", "one!", "h1"),
+                claude("h2", "human", "two?", "gone"), claude("a2", "assistant", "two!", "h2"),
+            ],
+            ["one?", "one!", "two?", "two!"],
+            id="a-question-whose-parent-is-missing",
+        ),
+        pytest.param(
+            [
+                claude("h1", "human", "one?"), claude("a1", "assistant", "one!", "gone"),
+                claude("a2", "assistant", "one again!", "gone"),
+            ],
+            ["one?", "one again!"],
+            id="two-answers-to-what-is-missing",
+        ),
+        pytest.param(
             [claude("h1", "human", "one?", "a1"), claude("a1", "assistant", "one!", "h1")],
             ["one?", "one!"],
             id="a-circle",
@@ -293,6 +309,38 @@ async def test_what_is_in_a_claude_ai_file_and_not_known_is_counted(
 
 
 # --- ChatGPT ---
+
+
+async def test_an_answer_that_was_still_being_written_comes_when_it_is_whole(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    asked = gpt("q", "user", {"content_type": "text", "parts": [None, "Which port?"]})
+    half = gpt("a", "assistant", "Port", status="in_progress")
+    early = write(tmp_path / "x", {"conversations.json": [tree(asked, half)]})
+    report = await bring("chatgpt", early)
+
+    assert await said(services) == ["user: Which port?"]
+    assert dict(report.left_out) == {
+        "answers that were still being written (export again for them)": 1,
+        "parts of messages with nothing in them": 1,
+    }
+    assert report.is_whole
+
+    whole = gpt("a", "assistant", "Port 8447.", status="finished_successfully")
+    late = write(tmp_path / "y", {"conversations.json": [tree(asked, whole)]})
+    await bring("chatgpt", late)
+
+    assert await said(services) == ["user: Which port?", "assistant: Port 8447."]
+
+
+async def test_an_unfinished_answer_that_was_replied_to_is_what_was_said(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    told = tree(gpt("a", "assistant", "Port", status="in_progress"), gpt("q", "user", "Go on."))
+
+    await bring("chatgpt", write(tmp_path / "x", {"conversations.json": [told]}))
+
+    assert await said(services) == ["assistant: Port", "user: Go on."]
 
 
 def gpt(key: str, role: str, content: Any, **more: Any) -> dict[str, Any]:
@@ -502,6 +550,36 @@ async def test_observations_of_forks_are_taken_with_their_times(
     assert report.bad_places == [("line 3", "it is a relation without two ends")]
 
 
+async def test_what_is_nested_in_entities_and_beside_them_is_a_passage_or_not_understood(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    ana = {
+        "name": "Ana", "entityType": "person", "observations": ["Sails"], "aliases": ["Anna"],
+        "relations": [{"to": "Bo", "relationType": "knows"}, {"from": "Cy"}],
+        "address": {"city": "Porto"}, "log": [{"text": "Moved"}], "embedding": [0.5], "tree": [[1]],
+    }  # fmt: skip
+    files = {
+        "a.jsonl": lines({"type": "entity", **ana}),
+        "b.json": {
+            "entities": [], "version": "1", "notes": ["Rain."], "summary": "Wet.", "odd": [[1]],
+            "observations": [{"entityName": "Ana", "contents": ["Rows"]}],
+        },
+        "c.jsonl": lines(
+            {"type": "relation", "from": "A", "to": "B", "relationType": "is",
+             "observations": ["x"]}
+        ),
+    }  # fmt: skip
+    report = await bring("server-memory", write(tmp_path / "x", files))
+
+    assert sorted(await filed(services)) == [
+        "A is B.", "A is B: x", "Ana knows Bo.", "Ana: Rows", "Ana: Sails",
+        "Ana: address: city Porto", "Ana: aliases: Anna", "Ana: log: Moved",
+        "Cy is related to Ana.", "Rain.", "Wet.",
+    ]  # fmt: skip
+    assert dict(report.left_out) == {"vectors": 1, "what a file says of itself": 1}
+    assert dict(report.not_understood) == {"records under 'tree'": 1, "records under 'odd'": 1}
+
+
 # --- mem0 ---
 
 
@@ -521,6 +599,22 @@ async def test_memories_of_two_users_stay_two_and_have_their_tags(
         "None agent:baker,food,user:bob: Likes rye",
     ]
     assert dict(report.not_understood) == {"times under created_at that cannot be read": 1}
+
+
+async def test_memories_of_runs_actors_and_nobody_stay_apart_from_a_users(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    owners = [{"user_id": "alice"}, {"run_id": "r3"}, {"run_id": "r4"}, {"actor_id": "bo"}, {},
+              {"userId": "alice", "runId": "r3", "mood": "calm"}]  # fmt: skip
+    told = [{"id": str(n), "memory": "Likes tea", **each} for n, each in enumerate(owners)]
+
+    report = await bring("mem0", write(tmp_path / "x", {"m.json": told}))
+
+    assert sorted(await passages(services)) == [
+        "None : Likes tea", "None actor:bo: Likes tea", "None run:r3,user:alice: Likes tea",
+        "None run:r3: Likes tea", "None run:r4: Likes tea", "None user:alice: Likes tea",
+    ]  # fmt: skip
+    assert report.is_whole
 
 
 PAGES: dict[str, Any] = {

@@ -2,7 +2,8 @@
 
 Two texts are the same when only their line ends or their normal forms (`é` as one character or as
 two) differ: nobody can mean the one and not the other. They look the same when besides that spaces,
-quotation marks, dashes or characters without width differ: those may be meant.
+quotation marks, dashes, characters that are not seen, or letters of two alphabets that are drawn
+alike differ: those may be meant.
 """
 
 import json
@@ -11,28 +12,41 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 DIFFERENCES_TOLD = 3
 JSON_CHARS = 400
 
-_SPACES = " \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_NO_WIDTH = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
-# A line break; a run of spaces; or a character with what combines with it.
-_PIECE = re.compile(rf"\r\n|[\r\n]|[{_SPACES}]+|[{_NO_WIDTH}]+|.", re.S)
-_SPACE = re.compile(rf"[{_SPACES}]+")
+_SPACES = frozenset("\t")
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and patterns that are drawn as a space."""
+_BREAKS = frozenset("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+"""What ends a line in some programs, and in others is a space or nothing."""
+_SELECTORS = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""What only chooses how the character before it is drawn."""
+_LATIN = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХԌԚԜавеѕіјкмнорстухԁһԛԝӏѵ"
+    + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳοανρικυχγϲ"
+    + "\u0251\u0261\u0269\u026a",
+    "ABESIJKMHOPCTYXGQWabesijkmhopctyxdhqwlv" + "ABEZHIKMNOPTYXCjoavpikuxyc" + "agii",
+)
+"""Cyrillic, Greek and phonetic letters, by the Latin ones that they look like."""
 _LOOKS = str.maketrans(
-    dict.fromkeys("\u2018\u2019\u201a\u201b\u2032`\u00b4", "'")
+    dict.fromkeys("\u2018\u2019\u201a\u201b\u2032`\u00b4\u02b9\u02bb\u02bc", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"')
-    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
-    | {"\u2026": "..."}
+    | dict.fromkeys("\u2043\u2212\u02d7\u30fc", "-")
+    | dict.fromkeys("\u2044\u2215\u29f8\u2571", "/")
+    | dict.fromkeys("\u2022\u2219\u22c5\u30fb", "\u00b7")
+    | {"\u2026": "...", "\u2217": "*", "\u2236": ":", "\ua789": ":", "\u223c": "~"}
 )
 _NAMES = {
     " ": "space", "\t": "tab", "\n": "line break", "\r": "carriage return",
     "'": "straight quote", '"': "straight double quote",
     "\u2019": "curly quote", "\u2018": "curly quote",
     "\u201c": "curly double quote", "\u201d": "curly double quote", "-": "hyphen", "`": "backtick",
-    "\ufeff": "byte order mark",
+    "\ufeff": "byte order mark", "\x07": "bell", "\x08": "backspace", "\x0b": "vertical tab",
+    "\x0c": "form feed", "\x1b": "escape", "\x85": "next line",
 }  # fmt: skip
 
 
@@ -66,7 +80,11 @@ def contains(text: str, wanted: str) -> bool:
 
 def lookalike(text: str, wanted: str) -> Place | None:
     """The first place in `text` that looks the same as `wanted`, if there is one."""
-    return next(iter(_found(text, wanted, _looking)), None)
+    unsure = (_BREAKS | _BLANK_LETTERS) & {*text, *wanted}
+    for pieces_of in _WAYS if unsure else _WAYS[:1]:
+        if found := _found(text, wanted, pieces_of):
+            return found[0]
+    return None
 
 
 def difference(text: str, place: Place, wanted: str) -> list[tuple[int, str, str]]:
@@ -76,8 +94,10 @@ def difference(text: str, place: Place, wanted: str) -> list[tuple[int, str, str
     """
     told: list[tuple[int, str, str]] = []
     line = text.count("\n", 0, place.start) + 1
-    mine = _looking(text[place.start : place.end])
-    for here, there, passed in _unlike(mine, _looking(wanted)):
+    here_is = text[place.start : place.end]
+    both = ((pieces_of(here_is), pieces_of(wanted)) for pieces_of in _WAYS)
+    mine, theirs = next(each for each in both if _folded(each[0]) == _folded(each[1]))
+    for here, there, passed in _unlike(mine, theirs):
         at = line + passed.count("\n")
         told.append((at, _in_words(here), _in_words(there)))
     return told
@@ -88,18 +108,26 @@ def in_json(text: str) -> str | None:
     if len(text) > JSON_CHARS:
         return None
     plain = json.dumps(text, ensure_ascii=False)
-    odd = (char for char in plain if not char.isalnum() and not char.isascii())
+    plain = re.sub(r"[^\W\d_]+", _unlike_latin, plain)
+    odd = (char for char in plain if not char.isascii() and (
+        not char.isalnum() or _kind(char) != _TEXT
+    ))  # fmt: skip
     for char in set(odd):
         plain = plain.replace(char, json.dumps(char)[1:-1])
-    return plain
+    return plain.replace("\x7f", "\\u007f")
+
+
+def _unlike_latin(word: re.Match[str]) -> str:
+    """The word; escaped where it reads as Latin letters and is none."""
+    return word[0] if not word[0].translate(_LATIN).isascii() else json.dumps(word[0])[1:-1]
 
 
 def _found(text: str, wanted: str, pieces_of: Callable[[str], Sequence[_Piece]]) -> list[Place]:
     pieces = pieces_of(text)
-    sought = "".join(piece.folded for piece in pieces_of(wanted))
+    sought = _folded(pieces_of(wanted))
     if not sought.strip():
         return []
-    told = "".join(piece.folded for piece in pieces)
+    told = _folded(pieces)
     # Only whole pieces are found: an e is no part of an é.
     starts, ends = dict[int, int](), dict[int, int]()
     folded_at = [0, *accumulate(len(piece.folded) for piece in pieces)]
@@ -124,33 +152,73 @@ def _same(text: str) -> list[_Piece]:
     ]
 
 
-def _looking(text: str) -> list[_Piece]:
+def _folded(pieces: Sequence[_Piece]) -> str:
+    return "".join(piece.folded for piece in pieces)
+
+
+def _looking(text: str, unsure: str | None = None) -> list[_Piece]:
+    """The pieces by how they look; `unsure` stands for what programs draw in different ways."""
     pieces: list[_Piece] = []
     told = _characters(text)
     for number, each in enumerate(told):
-        if each[0] in "\r\n":
+        kind = _kind(each[0])
+        if unsure is not None and (_BREAKS | _BLANK_LETTERS).issuperset(each):
+            folded = unsure
+        elif kind == _BREAK:
             folded = "\n"
-        elif _SPACE.fullmatch(each):
-            last = number + 1 == len(told) or told[number + 1][0] in "\r\n"
+        elif kind == _SPACE:
+            last = number + 1 == len(told) or _kind(told[number + 1][0]) == _BREAK
             folded = "" if last else " "
-        elif re.fullmatch(rf"[{_NO_WIDTH}]+", each):
+        elif kind == _NOTHING:
             folded = ""
+        elif each.isascii():
+            folded = each.translate(_LOOKS)
         else:
-            folded = unicodedata.normalize("NFKD", each.translate(_LOOKS)).translate(_LOOKS)
+            folded = _plain(unicodedata.normalize("NFKD", _plain(each)))
         pieces.append(_Piece(each, folded))
     return pieces
 
 
+_WAYS = (_looking, partial(_looking, unsure=" "), partial(_looking, unsure=""))
+"""How a text may look, the likeliest first."""
+
+
+def _plain(text: str) -> str:
+    """The text with the commonest of the characters that look the same."""
+    told = text.translate(_LOOKS).translate(_LATIN)
+    return "".join("-" if unicodedata.category(char) == "Pd" else char for char in told)
+
+
+_BREAK, _SPACE, _NOTHING, _TEXT = "break", "space", "nothing", "text"
+
+
+def _kind(char: str) -> str:
+    if " " < char < "\x7f":
+        return _TEXT
+    if char in "\r\n" or char in _BREAKS:
+        return _BREAK
+    category = unicodedata.category(char)
+    if char in _SPACES or char in _BLANK_LETTERS or category == "Zs":
+        return _SPACE
+    return _NOTHING if category in ("Cf", "Cc") or _SELECTORS.match(char) else _TEXT
+
+
 def _characters(text: str) -> list[str]:
-    """The text in pieces, each character with what combines with it."""
+    """The text in pieces: line breaks, runs of what is not seen, characters with their marks."""
     told: list[str] = []
-    for match in _PIECE.finditer(text):
-        each = match[0]
-        if told and each[0] > "\u02ff" and told[-1][-1] not in "\r\n":
-            if unicodedata.combining(unicodedata.normalize("NFD", each[0])[0]):
-                told[-1] += each
-                continue
-        told.append(each)
+    last = _BREAK
+    for char in text:
+        kind = _kind(char)
+        joined = (kind == last and kind in (_SPACE, _NOTHING)) or (
+            told[-1:] == ["\r"] and char == "\n"
+        )
+        if kind == _TEXT and char > "\u02ff" and last == _TEXT and told:
+            joined = unicodedata.combining(unicodedata.normalize("NFD", char)[0]) != 0
+        if joined:
+            told[-1] += char
+        else:
+            told.append(char)
+            last = kind
     return told
 
 

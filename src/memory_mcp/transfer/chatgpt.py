@@ -90,6 +90,11 @@ def _messages(told: dict[str, Any], place: str, report: Report) -> Iterator[Item
         message = as_object(node.get("message"))
         if not message:
             continue
+        # Recall keeps what was said once: half an answer would stay when the whole one comes.
+        if node is path[-1] and message.get("status") == "in_progress":
+            on_branches -= 1
+            report.left_out["answers that were still being written (export again for them)"] += 1
+            continue
         on_branches -= 1
         where = f"{place}, message {as_text(message.get('id')) or node['id']}"
         made = _message(message, key, at, where, report)
@@ -187,6 +192,9 @@ def _text(content: dict[str, Any], metadata: dict[str, Any], place: str, report:
     for part in as_list(content.get("parts")):
         if isinstance(part, str):
             parts.append(part)
+            continue
+        if part is None:
+            report.left_out["parts of messages with nothing in them"] += 1
             continue
         told = as_object(part)
         kind = as_text(told.get("content_type"))

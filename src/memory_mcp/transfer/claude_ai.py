@@ -51,6 +51,8 @@ _LEFT_OUT = {
 _MEMORY = {"conversations_memory", "project_memories", "memory_files"} | {
     "account_uuid", "uuid", "created_at", "updated_at",
 }  # fmt: skip
+_NIL = re.compile(r"0{8}-0{4}-[04]0{3}-[08]0{3}-0{12}")
+"""The parent of a message that is the first of its branch."""
 _STOPPED = {"user_canceled", "interrupted", "error", "max_tokens"}
 
 
@@ -133,17 +135,19 @@ def _in_use(messages: Sequence[dict[str, Any]], leaf: str) -> list[tuple[int, di
     """The messages on the branch in use, with their numbers.
 
     It ends in the message that the export names, else in the latest of those without an answer.
-    Old exports name no parents: there everything is one branch.
+    Old exports name no parents: there everything is one branch. A message whose parent is not in
+    the export goes on from the one before, by time, as do others with the same parent.
     """
     numbered = list(enumerate(messages, 1))
     ids = {as_text(told.get("uuid")): number for number, told in numbered if told.get("uuid")}
     parents = {n: ids.get(as_text(told.get("parent_message_uuid"))) for n, told in numbered}
-    if not any(parents.values()):
+    if not any(parents.values()) and not any(map(_begins, messages)):
         return numbered
     beginnings = [told for n, told in numbered if parents[n] is None]
     if any(as_text(told.get("sender")) == "assistant" for told in beginnings[1:]):
         # An answer begins no branch: its question is an old one, that was given no id.
         parents |= {n: n - 1 or None for n in parents if parents[n] is None}
+    parents |= _bridged(numbered, ids)
     answered = set(parents.values())
     leaves = [number for number, _ in numbered if number not in answered]
     place = ids.get(leaf) or max(leaves or parents, key=lambda n: (_moment(messages[n - 1]), n))
@@ -152,6 +156,27 @@ def _in_use(messages: Sequence[dict[str, Any]], leaf: str) -> list[tuple[int, di
         path[place] = None
         place = parents[place]
     return [numbered[number - 1] for number in reversed(path)]
+
+
+def _bridged(
+    numbered: Sequence[tuple[int, dict[str, Any]]], ids: dict[str, int]
+) -> dict[int, int | None]:
+    """What messages go on from whose parent is missing."""
+    by_time = sorted(numbered, key=lambda each: (_moment(each[1]), each[0]))
+    found: dict[int, int | None] = {}
+    before: int | None = None
+    of_parent: dict[str, int | None] = {}
+    for number, told in by_time:
+        parent = as_text(told.get("parent_message_uuid"))
+        if parent and parent not in ids and not _begins(told):
+            found[number] = of_parent.setdefault(parent, before)
+        before = number
+    return found
+
+
+def _begins(told: dict[str, Any]) -> bool:
+    """Whether it says that nothing came before it."""
+    return _NIL.fullmatch(as_text(told.get("parent_message_uuid"))) is not None
 
 
 def _moment(told: dict[str, Any]) -> float:

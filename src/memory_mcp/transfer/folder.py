@@ -49,7 +49,7 @@ def entries(root: Path) -> Iterator[Entry]:
             continue
         within: list[tuple[str, Path]] = []
         for entry in found:
-            inside = f"{name}/{_shown(entry.name)}" if name else _shown(entry.name)
+            inside = f"{name}/{shown(entry.name)}" if name else shown(entry.name)
             path = folder / entry.name
             if entry.name.startswith("."):
                 yield Entry(inside, path, hidden=True)
@@ -79,5 +79,6 @@ def _file(name: str, path: Path, seen: set[tuple[int, int]]) -> Iterator[Entry]:
         yield Entry(name, path, status.st_size)
 
 
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
+def shown(name: str) -> str:
+    """The name of a file as it can be shown: the same in every locale, as names are bytes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

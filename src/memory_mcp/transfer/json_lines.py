@@ -84,7 +84,7 @@ def items_in(file: BinaryIO, usual: Line, report: Report) -> Iterator[Item]:
                     whole.copies += 1
                 yield _copy(told, place, report)
             else:
-                report.unknown_fields.update(told.keys() - usual.fields)
+                report.unknown_fields.update(_said(told) - usual.fields)
                 told.setdefault("external_id", None)
                 if told["external_id"] is None:
                     told["external_id"] = _derived_id(told, seen)
@@ -131,7 +131,7 @@ def _checked_format(told: dict[str, Any]) -> int:
 
 def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
     copy = from_line(told)
-    report.unknown_fields.update(told.keys() - fields_of(told["kind"]))
+    report.unknown_fields.update(_said(told) - fields_of(told["kind"]))
     match copy:
         case MessageCopy():
             made = NewMessage(
@@ -166,6 +166,11 @@ def _copy(told: dict[str, Any], place: str, report: Report) -> Item:
             return Item(passage, place, AgentChoice(name=copy.agent))
         case _:
             return Item(copy, place)
+
+
+def _said(told: dict[str, Any]) -> set[str]:
+    """The fields that hold something."""
+    return {name for name, value in told.items() if value not in (None, "", [], {})}
 
 
 def _derived_id(told: dict[str, Any], seen: Counter[str]) -> str:

@@ -28,7 +28,7 @@ from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import TAGS_MAX, clip
 from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
-from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder
+from memory_mcp.transfer.dates import AmbiguousDate, date_in, date_of_name, is_placeholder, is_span
 from memory_mcp.transfer.front_matter import (
     FrontMatter,
     front_matter,
@@ -94,6 +94,10 @@ _CODE = re.compile(r"(`+)(?:.*?)\1", re.S)
 _TAG = re.compile(
     r"(?<![^\s(])(?<!\]\()#([^\s\x00-,.:-@\[-^`{-~\u2000-\u206f\u3000-\u303f\uff00-\uff0f]+)"
 )
+# Bear closes a tag of several words; `#ops and C#` is none.
+_TAG_OF_WORDS = re.compile(
+    r"(?<![^\s(])#((?![\d\s#])[^#\n|\[\]()]{0,98}[^\s#])(?<!\W[A-Za-z])#(?![\w#])"
+)
 _COMMENT = re.compile(r"<!--|-->|%%")
 _BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
 _MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
@@ -131,19 +135,18 @@ class _Section:
 def read(source: Source, report: Report) -> Iterator[Item]:
     """A passage for each section of each note."""
     for name, path in source.files(*ENDINGS, known=_KNOWN):
-        shown = name.encode("utf-8", "backslashreplace").decode()
         with source.opened(path) as file:
             told = file.read(LINE_BYTES_MAX + 1)
         if len(told) > LINE_BYTES_MAX:
-            report.refuse(shown, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
+            report.refuse(name, f"the file is longer than {LINE_BYTES_MAX // 2**20} MiB")
             continue
         try:
             wide = told.startswith((b"\xff\xfe", b"\xfe\xff"))
             text = told.decode("utf-16" if wide else "utf-8-sig")
         except UnicodeDecodeError:
-            report.refuse(shown, "the file is not UTF-8")
+            report.refuse(name, "the file is not UTF-8")
             continue
-        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), shown, report)
+        yield from _note(text.replace("\r\n", "\n").replace("\r", "\n"), name, report)
 
 
 def _note(text: str, name: str, report: Report) -> Iterator[Item]:
@@ -257,7 +260,7 @@ def _described(
         called = ""  # a number, and no name
     note.title = _line(note.title) or called
     note.at, used = _date(dates, path, note.title, name, report)
-    if used is not None and not _is_many(kept.get(used)):
+    if used is not None and not _is_many(kept.get(used)) and not is_span(plain(kept.get(used))):
         kept.pop(used, None)
     if len(note.title) > TITLE_CHARS:
         kept = {"title": note.title, **kept}
@@ -311,7 +314,7 @@ def _date(
             return at, None
         if each in told:
             (key, value), at = dates[each], told[each]
-            if not _PLAIN_DATE.match(text := next(texts_in(value))):
+            if not _PLAIN_DATE.match(text := next(texts_in(value))) or is_span(text):
                 shown = f"{text!r} as {for_reading(at, report.zone)}"
                 report.interpret(f"front matter {key[:40]!r} read as a date", shown)
             return at, key
@@ -360,7 +363,10 @@ def _inline_tags(text: str) -> Iterator[str]:
         fence, was = fenced(line, fence), fence
         if fence or was or "#" not in line:
             continue
-        for found in _TAG.findall(_without_code(line)):
+        plain = _without_code(line)
+        for found in _TAG_OF_WORDS.findall(plain):
+            yield found
+        for found in _TAG.findall(_TAG_OF_WORDS.sub("", plain)):
             tag = found.rstrip("/-'")
             if tag and not tag.isdigit() and not _is_colour(tag):
                 yield tag

@@ -5,11 +5,12 @@ relations beside it; the backup of an OpenMemory server (a zip of `memories.json
 `memories.jsonl.gz`); points of a vector store, with the memory under `payload`. A profile, as its
 export by a schema writes one, becomes a passage of its fields.
 
-Whose a memory is, its tags say (`user:alice`), and it stays apart from others' with the same words.
+Whose a memory is, its tags say (`user:alice`, `run:r3`), and it stays apart from others' with the
+same words.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -27,9 +28,16 @@ from memory_mcp.transfer.source import Source, values_of
 
 _LISTS = ("results", "memories", "items", "points", "data", "result")
 _TEXTS = ("memory", "text", "data", "content")
-_OWNERS = {"user_id": "user", "agent_id": "agent", "app_id": "app"}
+_OWNERS = {
+    "user_id": "user", "agent_id": "agent", "app_id": "app", "run_id": "run", "actor_id": "actor",
+}  # fmt: skip
 """Whose a memory is, and what its tag begins with."""
-_IDS = (*_OWNERS, "run_id", "actor_id")
+_IN_TYPESCRIPT = {
+    "userId": "user_id", "agentId": "agent_id", "appId": "app_id", "runId": "run_id",
+    "actorId": "actor_id", "createdAt": "created_at", "updatedAt": "updated_at",
+    "expirationDate": "expiration_date",
+}  # fmt: skip
+"""How mem0's TypeScript side calls the same fields."""
 _KEPT = ("role", "state", "expiration_date", "updated_at", "type", "owner")
 """What is kept beside a memory, in its metadata."""
 _DERIVED = ("hash", "score", "event", "organization", "org_id", "project_id", "immutable")
@@ -42,8 +50,9 @@ _OTHER = {
     "vectors": "vectors",
     "structured_attributes": "attributes that mem0 derived of times",
 }
-_MEMORY = {*_TEXTS, *_IDS, *_KEPT, *_DERIVED, *_OTHER, "id", "memory_id", "metadata", "payload"} | {
-    "categories", "category_ids", "created_at", "archived_at", "deleted_at", "app", "app_name",
+_MEMORY = {*_TEXTS, *_OWNERS, *_KEPT, *_DERIVED, *_OTHER, "id", "memory_id", "metadata"} | {
+    "payload", "categories", "category_ids", "created_at", "archived_at", "deleted_at", "app",
+    "app_name",
 }  # fmt: skip
 _BESIDE = {
     "apps": "apps of the server",
@@ -148,6 +157,7 @@ class _Memories:
     def _one(self, told: dict[str, Any]) -> Iterator[Item]:
         payload = as_object(told.get("payload"))
         memory = {**told, **payload} if payload else told
+        memory = {_IN_TYPESCRIPT.get(key, key): value for key, value in memory.items()}
         if "source" in memory and ("relationship" in memory or "relation" in memory):
             yield from self._relation(memory)
             return
@@ -183,11 +193,15 @@ class _Memories:
         ]
         app = self._apps.get(as_text(told.get("app_id"))) or first_text(told, "app", "app_name")
         owned = tuple(f"{_OWNERS[key]}:{name}" for key, name in owner.items())
-        metadata |= {key: told[key] for key in (*_IDS, *_KEPT) if told.get(key)} | owner
+        metadata |= {key: told[key] for key in (*_OWNERS, *_KEPT) if told.get(key)} | owner
         for key in (key for key in told if key in _OTHER):
             if told[key]:
                 self._report.left_out[_OTHER[key]] += 1
-        self._report.unknown_fields.update(key for key in told if key not in _MEMORY)
+        for key in (key for key in told if key not in _MEMORY):
+            if isinstance(told[key], str | int | float):
+                metadata.setdefault(key, told[key])
+            elif told[key]:
+                self._report.unknown_fields[key] += 1
         # A memory keeps its id when its text is changed: the new text is another passage.
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         key = first_text(told, "id", "memory_id")
@@ -196,7 +210,7 @@ class _Memories:
             tags=tags_of(*owned, *([f"app:{app}"] if app else []), *map(_category, categories)),
             occurred_at=dated(told, self._place, self._report, "created_at", "updated_at"),
             origin="import:mem0",
-            source=f"mem0 {' '.join(owned)}" if owned else None,
+            source=_source(owned),
             external_id=f"mem0:{key}:{digest}"[:500] if key else None,
             metadata=metadata or None,
         )
@@ -222,9 +236,14 @@ class _Memories:
             tags=tags_of("relation", *ends, *owned),
             occurred_at=moment_of(told.get("created_at")),
             origin="import:mem0",
-            source=f"mem0 {' '.join(owned)}" if owned else None,
+            source=_source(owned),
         )
         yield Item(made, self.name)
+
+
+def _source(owned: Iterable[str]) -> str:
+    """What memories of these owners are taken from; those of nobody are apart from everybody's."""
+    return " ".join(("mem0", *owned))
 
 
 def _category(told: Any) -> str:

@@ -69,8 +69,8 @@ class Report:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything was understood: what was left out was left out on purpose."""
-        return not self.bad and not self.not_understood
+        """Whether everything was understood and has a place: the rest was left out on purpose."""
+        return not (self.bad or self.not_understood or self.unknown_fields)
 
     def interpret(self, what: str, example: str) -> None:
         """Count what was understood in one of several ways; the first is told as an example."""

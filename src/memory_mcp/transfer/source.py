@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
 from memory_mcp.domain.errors import ImportRefused
-from memory_mcp.transfer.folder import Entry, entries
+from memory_mcp.transfer.folder import Entry, entries, shown
 from memory_mcp.transfer.json_stream import JsonStream, Value
 from memory_mcp.transfer.packed import CHUNK, is_zip, plain_name, unpacked, watched
 from memory_mcp.transfer.report import Report
@@ -93,7 +93,7 @@ class Source:
         if self.path is None:
             raise ImportRefused("this format is read from files, not from standard input.")
         if not self.is_folder:
-            yield self.path.name, self.path
+            yield shown(self.path.name), self.path
             return
         found = False
         names: list[str] = []
@@ -222,7 +222,7 @@ class Source:
         if self.is_folder:
             yield from ((entry.name, entry.path) for entry in self._entries())
         else:
-            yield self.path.name if self.path else "standard input", self.path
+            yield shown(self.path.name) if self.path else "standard input", self.path
 
     def _members(
         self, name: str, file: BinaryIO, wanted: str, known: Known
@@ -280,7 +280,7 @@ class Source:
     def _below(self, path: Path) -> str:
         if self.path is not None and self.is_folder and path.is_relative_to(self.path):
             path = path.relative_to(self.path)
-        return path.as_posix().encode("utf-8", "backslashreplace").decode()
+        return shown(path.as_posix())
 
 
 class _Counted(RawIOBase):
