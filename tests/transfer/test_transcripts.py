@@ -757,6 +757,26 @@ async def test_of_a_message_that_gemini_wrote_again_the_last_words_count(
     assert (await bring("gemini", path)).stored == 0
 
 
+async def test_a_message_that_gemini_wrote_again_after_an_import_comes_beside_the_first(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    lines = [CHAT, turn("user", "m1", "Which port?"), turn("gemini", "m2", "Let me look.")]
+    path = tmp_path / "session-1.jsonl"
+    await bring("gemini", written(path, lines))
+    written(path, [*lines, turn("gemini", "m2", "Let me look. It is 8447.")])
+
+    grown = await bring("gemini", path)
+    again = await bring("gemini", path)
+
+    assert await said(services) == [
+        "default g1 user: Which port?",
+        "default g1 assistant: Let me look.",
+        "default g1 assistant: Let me look. It is 8447.",
+    ]
+    what = "messages changed at the source since they came (kept; the new words beside them)"
+    assert (grown.stored, grown.left_out[what], again.stored) == (1, 1, 0)
+
+
 async def test_of_gemini_clis_folder_the_chats_are_read_and_the_rest_is_told_of(
     bring: Bring, services: Services, tmp_path: Path
 ) -> None:

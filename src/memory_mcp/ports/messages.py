@@ -71,6 +71,10 @@ class MessageStore(Protocol):
         """The latest arrivals after `after_seq`, in the order they arrived."""
         ...
 
+    async def contents(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> dict[int, str]:
+        """What is stored under the messages' ids in their conversations; by their indexes."""
+        ...
+
     async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
         """Which of the messages are there already, by external id or their own; as indexes."""
         ...

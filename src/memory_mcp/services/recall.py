@@ -93,6 +93,18 @@ class Recall:
         known = await self._store.known(agent_id, messages)
         return [each for place, each in enumerate(messages) if place not in known]
 
+    async def changed(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
+        """Which of the messages are stored in other words, under the same ids; as indexes.
+
+        White space and secrets make no difference.
+        """
+        there = await self._store.contents(agent_id, messages)
+        return {
+            place
+            for place, content in there.items()
+            if content.split() != redact(messages[place].content).split()
+        }
+
     async def prepare(self, checked: Sequence[NewMessage]) -> Prepared:
         """The slow part of `append`, of messages that `checked_message` made."""
         texts = [

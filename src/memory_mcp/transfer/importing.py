@@ -19,7 +19,7 @@ from memory_mcp.config import agent_of_folder
 from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.copies import AgentCopy, BlockCopy, Copy, kind_of, owners_of
 from memory_mcp.domain.errors import ImportRefused, InvalidInput
-from memory_mcp.domain.host_events import COPY, copied
+from memory_mcp.domain.host_events import COPY, copied, digest
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import Coming, NewPassage, coming
@@ -181,9 +181,30 @@ class _Import:
     ) -> Sequence[NewMessage]:
         with self._timed("reading"):
             agent_id = await self._agent_id(owner, messages[0].conversation)
+            if self._host in _REWRITING_HOSTS:
+                messages = await self._with_versions(agent_id, messages)
             new = await self._services.recall.unknown(agent_id, messages)
             self._count("message", 0, len(messages) - len(new))
             return new
+
+    async def _with_versions(
+        self, agent_id: AgentId, messages: Sequence[NewMessage]
+    ) -> Sequence[NewMessage]:
+        """The same, where what was written again since an earlier import is a message of its own.
+
+        What is stored stays: the later version comes beside it.
+        """
+        changed = await self._services.recall.changed(agent_id, messages)
+        versions = [
+            _version(each) if place in changed and each.role != "tool" else each
+            for place, each in enumerate(messages)
+        ]
+        if again := sum(new is not old for new, old in zip(versions, messages, strict=True)):
+            what = (
+                "messages changed at the source since they came (kept; the new words beside them)"
+            )
+            self._report.left_out[what] += again
+        return versions
 
     async def store(self, batch: _Batch) -> None:
         """Store one batch."""
@@ -346,6 +367,17 @@ def _group(item: Item) -> tuple[str, AgentChoice | HeldIn | None, str | None]:
         session = f"{COPY}{item.what.conversation}"
     # Agents go ahead of what belongs to them: not each of them may come.
     return noun if noun in ("agent", "message", "passage") else "copy", item.owner, session
+
+
+_CHANGED = "messages changed at the source since they came (kept; the new words beside them)"
+_REWRITING_HOSTS = frozenset({"gemini"})
+"""Hosts that write a message again, under its id, when more of it has come."""
+
+
+def _version(message: NewMessage) -> NewMessage:
+    """A later version of a message that is stored already, under an id of its own."""
+    told = digest(f"{message.external_id} {message.content}")
+    return replace(message, external_id=f"version:{told}", aliases=())
 
 
 def _is_copy(what: NewMessage | NewPassage | Copy) -> bool:

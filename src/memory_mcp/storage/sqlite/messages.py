@@ -74,6 +74,12 @@ SELECT asked.key, m.id FROM json_each(:asked) asked
 CROSS JOIN message_aliases a ON a.agent_seq = :agent AND a.external_id = asked.value ->> 1
 CROSS JOIN messages m ON m.id = a.message_id WHERE asked.value ->> 3
 """
+_CONTENTS = """
+SELECT asked.key, m.content FROM json_each(:asked) asked
+CROSS JOIN conversations c ON c.agent_seq = :agent AND c.external_id = asked.value ->> 0
+CROSS JOIN messages m ON m.agent_seq = :agent AND m.conversation_seq = c.seq
+    AND m.external_id = asked.value ->> 1
+"""
 _BACKLOG = """
 SELECT min(seq), max(seq), count(*), max(created_at) FROM messages
 WHERE agent_seq = :agent AND seq > :after AND seq <= (
@@ -241,6 +247,16 @@ class SqliteMessages:
             )
         )
         return [_from_row(row) for row in reversed(rows)]
+
+    async def contents(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> dict[int, str]:
+        """What is stored under the messages' ids in their conversations; by their indexes."""
+        asked = json.dumps([[each.conversation, each.external_id] for each in messages])
+
+        def read(session: Session) -> dict[int, str]:
+            rows = session.all(_CONTENTS, {"agent": seq_of(session, agent_id), "asked": asked})
+            return dict(rows)
+
+        return await self._database.read(read)
 
     async def known(self, agent_id: AgentId, messages: Sequence[NewMessage]) -> set[int]:
         """Which of the messages are there already, by external id or their own; as indexes."""
