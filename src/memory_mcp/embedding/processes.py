@@ -3,6 +3,7 @@
 In threads it would gain nothing: Python runs one at a time.
 """
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from memory_mcp.embedding.static import StaticEmbedder
 PROCESSES_MAX = 4
 """More would wait for the one that stores what they made."""
 _SAFE_PATH = "PYTHONSAFEPATH"
+NICENESS = 19
 WORDS_CACHED = 2**13
 """10 MB in each process: of an import's words all but one in fifty are met again."""
 
@@ -36,6 +38,8 @@ class ProcessEmbedder:
 
         They belong to an event loop, so they have one of their own, in a thread.
         """
+        # With its loop closed, asyncio cannot tell how a process of it ended, and warns of that.
+        logging.getLogger("asyncio").addFilter(_is_no_ended_process)
         safe = os.environ.get(_SAFE_PATH)
         # They are started as modules, and would look for those in the working folder first.
         os.environ[_SAFE_PATH] = "1"
@@ -63,6 +67,10 @@ class ProcessEmbedder:
             raise EmbedderGone("a process that makes vectors was ended or cannot start") from error
 
 
+def _is_no_ended_process(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Unknown child process pid")
+
+
 async def _limit(parallel: int) -> None:
     to_process.current_default_process_limiter().total_tokens = parallel
 
@@ -73,6 +81,8 @@ async def _elsewhere(texts: list[str]) -> list[Packed]:
 
 @lru_cache(1)
 def _embedder() -> StaticEmbedder:
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)  # nobody waits for a process that holds no lock
     return StaticEmbedder(words_cached=WORDS_CACHED)
 
 

@@ -5,7 +5,8 @@ its row is not yet found by meaning.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio import to_thread
@@ -80,7 +81,9 @@ class Indexing:
         async def work() -> None:
             try:
                 while rows := await batches.take(BULK_ROWS):
-                    await batches.store(rows, await bulk.embed([row.text for row in rows]))
+                    async with batches.turn():
+                        vectors = await bulk.embed([row.text for row in rows])
+                    await batches.store(rows, vectors)
             except EmbedderError as error:
                 self._without_embedder(error)
             except EmbedderGone as error:
@@ -146,6 +149,7 @@ class _Batches:
         self._last: Unembedded | None = None
         self._lock = anyio.Lock()
         self._writing = anyio.Lock()
+        self._alone = anyio.Lock()
 
     async def take(self, most: int) -> list[Unembedded]:
         """The next rows; none at the end."""
@@ -154,6 +158,15 @@ class _Batches:
             if rows:
                 self._last = rows[-1]
             return rows
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Where others use the store, they get the cores but one."""
+        if self._pace is None or not self._pace.is_shared:
+            yield
+        else:
+            async with self._alone:
+                yield
 
     def again(self) -> None:
         """Begin anew with those that have none yet."""

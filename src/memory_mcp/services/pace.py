@@ -8,11 +8,12 @@ import anyio
 
 from memory_mcp.ports import Outbox
 
-ROWS_SHARED = 50
+ROWS_SHARED = 100
 """Rows in one transaction while others write: some milliseconds, in which they wait."""
-REST = 2.0
-"""How long the store is left to others after each, as a multiple of how long it took."""
-SHARED_SECONDS = 5.0
+REST = 15.0
+"""How long the store is left to others after each, as a multiple of how long it took: of twenty
+calls of theirs about one has to wait."""
+SHARED_SECONDS = 2.0
 """How long after another's write the store counts as shared."""
 
 Row = TypeVar("Row")

@@ -404,4 +404,4 @@ def _checked(item: Item, report: Report) -> Item | None:
     except InvalidInput as error:
         report.refuse(item.place, str(error))
         return None
-    return replace(item, what=what)
+    return item if what is item.what else replace(item, what=what)
