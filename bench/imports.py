@@ -214,7 +214,7 @@ def measured_floors(source: Source, scratch: Path) -> dict[str, float]:
 
 
 def beside(build: MemoryMCP, source: Source, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
-    """A session's calls, alone and while an import runs, in turns with itself."""
+    """A session's calls while an import runs, and then alone, on what is in the store by then."""
     folder.mkdir()
     database = folder / "memory.db"
     build.import_passages(Corpus().passages(0, 2_000), database)
@@ -224,7 +224,6 @@ def beside(build: MemoryMCP, source: Source, folder: Path) -> tuple[dict[str, An
     with build.contender(database, in_process=False).start() as client:
         client.initialize()
         _call(client, corpus, Beside(), 1_000_000, ended, calls=20)
-        _call(client, corpus, samples["alone"], 2_000_000, ended)
         with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) as importing:
             watcher = threading.Thread(target=lambda: (importing.wait(), ended.set()), daemon=True)
             watcher.start()
@@ -232,6 +231,7 @@ def beside(build: MemoryMCP, source: Source, folder: Path) -> tuple[dict[str, An
             _call(client, corpus, samples["with an import"], 3_000_000, ended)
             importing.kill()
         watcher.join()
+        _call(client, corpus, samples["alone"], 2_000_000, threading.Event())
         build.daemon(database).stop()
     rows: list[tuple[object, ...]] = []
     bars: list[Bar] = []
