@@ -55,19 +55,19 @@ _BY_ID = f"SELECT {_COLUMNS} FROM passages p WHERE p.agent_seq = ? AND p.id = ?"
 # For each passage that comes: its copy, by its id, and the one that is the same. Each is a look
 # into an index, however many are asked about, and however many have the same text.
 _IN_RANGE = """(SELECT seq FROM passages WHERE agent_seq = :agent
-    AND identity >= CAST(asked.value ->> '{0}' AS BLOB)
-    AND identity < CAST(asked.value ->> '{0}_end' AS BLOB) ORDER BY identity LIMIT 1)"""
+    AND identity >= CAST(asked.value ->> {} AS BLOB)
+    AND identity < CAST(asked.value ->> {} AS BLOB) ORDER BY identity LIMIT 1)"""
 # One row in all: each row is a step, and between steps other threads run (see Session.insert).
 _THERE = f"""
 SELECT json_group_array(json_array(place, copy, same)) FROM (
     SELECT asked.key AS place,
-        (SELECT seq FROM passages WHERE id = asked.value ->> 'id') AS copy,
+        (SELECT seq FROM passages WHERE id = asked.value ->> 0) AS copy,
         coalesce(
             (SELECT seq FROM passages WHERE agent_seq = :agent
-                AND external_id = asked.value ->> 'external_id'
-                AND substr(identity, 1, {DIGEST_CHARS}) = CAST(asked.value ->> 'text' AS BLOB)),
-            {_IN_RANGE.format("first")},
-            {_IN_RANGE.format("second")}) AS same
+                AND external_id = asked.value ->> 1
+                AND substr(identity, 1, {DIGEST_CHARS}) = CAST(asked.value ->> 2 AS BLOB)),
+            {_IN_RANGE.format(3, 4)},
+            {_IN_RANGE.format(5, 6)}) AS same
     FROM json_each(:asked) asked
 ) WHERE copy IS NOT NULL OR same IS NOT NULL
 """
@@ -280,11 +280,16 @@ def _gone(
     session: Session, agent_seq: int, batch: Sequence[Coming], places: Sequence[int]
 ) -> dict[int, _Outcome]:
     """Which of the passages at these places were forgotten or superseded here."""
-    brought: list[Brought] = []
-    for place in places:
-        one, copied = batch[place], batch[place].passage.copied
-        told = (one.occurred_at, one.passage.source, one.passage.external_id)
-        brought.append(Brought(one.text, *told, copied.id if copied else None))
+    brought = (
+        Brought(
+            one.text,
+            one.occurred_at,
+            one.passage.source,
+            one.passage.external_id,
+            one.passage.copied.id if one.passage.copied else None,
+        )
+        for one in (batch[place] for place in places)
+    )
     found = gone_passages(session, agent_seq, brought)
     return {places[at]: "superseded" if by else "forgotten" for at, by in found.items()}
 
@@ -311,13 +316,12 @@ def _there(
     session: Session, agent_seq: int, batch: Sequence[Coming], door: Door
 ) -> list[tuple[int | None, int | None]]:
     """For each passage the place of its copy by id, and of the one that is the same."""
-    asked: list[dict[str, str | None]] = []
+    asked: list[list[str | None]] = []
     for one in batch:
-        ranges = fitting(one.text, one.occurred_at, one.passage.source, door)
-        told = {"text": one.text, "external_id": one.passage.external_id}
-        told["id"] = one.passage.copied.id if one.passage.copied else None
-        for name, (first, end) in zip(("first", "second"), ranges, strict=False):
-            told[name], told[f"{name}_end"] = first, end
+        passage = one.passage
+        told = [passage.copied.id if passage.copied else None, passage.external_id, one.text]
+        for ends in fitting(one.text, one.occurred_at, passage.source, door):
+            told += ends
         asked.append(told)
     found = session.value(_THERE, {"agent": agent_seq, "asked": json.dumps(asked)})
     there = {place: (copy, same) for place, copy, same in json.loads(found)}

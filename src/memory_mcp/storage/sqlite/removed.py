@@ -415,10 +415,10 @@ class Brought:
 
 
 def gone_passages(
-    session: Session, agent_seq: int, brought: Sequence[Brought]
+    session: Session, agent_seq: int, brought: Iterable[Brought]
 ) -> dict[int, str | None]:
     """Those that are gone here, by place, with what holds now where something does."""
-    if not brought or session.value(_ANY_PASSAGE, (agent_seq,)) is None:
+    if session.value(_ANY_PASSAGE, (agent_seq,)) is None:
         return {}
     asked = [
         {
