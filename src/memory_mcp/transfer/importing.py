@@ -51,6 +51,8 @@ class _Batch:
     """Of messages those that no earlier import brought."""
     passages: Sequence[Coming]
     stored: anyio.Event
+    agent: AgentId | None = None
+    """Whose the messages are, where that is known already."""
 
 
 async def import_items(
@@ -139,25 +141,57 @@ class _Import:
     ) -> None:
         """Read and check; what stops the reading is sent on, after what came before it."""
         batches = _batches(items, self._report)
+        sessions: list[NewMessage] = []
+        agent_id: AgentId | None = None
+        """Sessions of one agent that are stored together: each alone would wait for the disk."""
+        chars = 0
+
+        async def send_sessions() -> None:
+            if sessions:
+                await sending.send(_Batch(None, [], [*sessions], [], anyio.Event(), agent_id))
+                sessions.clear()
+
         async with sending:
             while True:
                 try:
                     with self._timed("reading"):
                         read = await to_thread.run_sync(_next, batches)
                     if read is None:
+                        await send_sessions()
                         return
                     owner, found, passages = read
-                    if await self._is_wanted(owner, found):
-                        told = [each.what for each in found]
-                        messages = [each for each in told if isinstance(each, NewMessage)]
-                        new = await self._unknown(owner, messages) if messages else None
-                        batch = _Batch(owner, found, new, passages, anyio.Event())
-                        if _is_copy(found[0].what):
-                            self._copies_stored = batch.stored
-                        await sending.send(batch)
+                    if not await self._is_wanted(owner, found):
+                        continue
+                    told = [each.what for each in found]
+                    messages = [each for each in told if isinstance(each, NewMessage)]
+                    new = await self._unknown(owner, messages) if messages else None
+                    if new is not None and self._is_session(owner, messages):
+                        agent = await self._agent_id(owner, messages[0].conversation)
+                        size = sum(len(each.content) for each in new)
+                        fits = len(sessions) + len(new) <= BATCH_ROWS
+                        if agent != agent_id or not fits or chars + size > BATCH_CHARS:
+                            await send_sessions()
+                            agent_id, chars = agent, 0
+                        sessions += new
+                        chars += size
+                        continue
+                    await send_sessions()
+                    batch = _Batch(owner, found, new, passages, anyio.Event())
+                    if _is_copy(found[0].what):
+                        self._copies_stored = batch.stored
+                    await sending.send(batch)
                 except Exception as error:  # noqa: BLE001 - raised again where batches are stored
+                    await send_sessions()
                     await sending.send(error)
                     return
+
+    def _is_session(
+        self, owner: AgentChoice | HeldIn | None, messages: Sequence[NewMessage]
+    ) -> bool:
+        """Whether these messages may be stored together with those of other sessions."""
+        # What they copy, or are a later version of, must be stored by then.
+        is_copy = copied(messages[0].external_id or "") is not None
+        return isinstance(owner, HeldIn) and not is_copy and self._host not in _REWRITING_HOSTS
 
     async def _is_wanted(self, owner: AgentChoice | HeldIn | None, found: Sequence[Item]) -> bool:
         """Whether the items' agent came, if one had to; copies before them are stored."""
@@ -200,10 +234,7 @@ class _Import:
             for place, each in enumerate(messages)
         ]
         if again := sum(new is not old for new, old in zip(versions, messages, strict=True)):
-            what = (
-                "messages changed at the source since they came (kept; the new words beside them)"
-            )
-            self._report.left_out[what] += again
+            self._report.left_out[_CHANGED] += again
         return versions
 
     async def store(self, batch: _Batch) -> None:
@@ -212,7 +243,9 @@ class _Import:
             if batch.messages is not None:
                 if not batch.messages:
                     return
-                agent_id = await self._agent_id(batch.owner, batch.messages[0].conversation)
+                agent_id = batch.agent or await self._agent_id(
+                    batch.owner, batch.messages[0].conversation
+                )
                 if any(each.id is None for each in batch.messages):
                     self._told.add(agent_id)
                 for piece in self._pace.pieces(batch.messages):
