@@ -328,3 +328,13 @@ async def test_lines_are_read_little_further_than_what_is_being_stored(
     await bring(MESSAGES, file, advance=lambda r: ahead.append(r.read - r.stored))
 
     assert max(ahead) <= 4 * BATCH_ROWS
+
+
+async def test_vectors_are_told_of_as_they_are_made(bring: Bring, tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_bytes(b"".join(line(message(f"line {n}")) for n in range(450)))
+    vectors: list[int] = []
+
+    await bring(MESSAGES, file, advance=lambda r: vectors.append(r.vectors))
+
+    assert sorted(set(vectors)) == [0, 200, 400, 450]

@@ -246,17 +246,18 @@ def _progress(size: int | None) -> "Generator[Callable[[Report], None]]":
         TextColumn("importing"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[read]:,} read, {task.fields[rate]:,.0f}/s"),
+        TextColumn("{task.fields[read]:,} read, {task.fields[rate]:,.0f}/s{task.fields[vectors]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
     with bar:
-        task = bar.add_task("importing", total=size, read=0, rate=0.0)
+        task = bar.add_task("importing", total=size, read=0, rate=0.0, vectors="")
 
         def advance(report: "Report") -> None:
             elapsed = bar.tasks[task].elapsed or 0.0
             rate = report.read / elapsed if elapsed else 0.0
-            bar.update(task, completed=report.bytes, read=report.read, rate=rate)
+            vectors = f", {report.vectors:,} vectors" if report.vectors else ""
+            bar.update(task, completed=report.bytes, read=report.read, rate=rate, vectors=vectors)
 
         yield advance

@@ -39,7 +39,7 @@ class ProcessEmbedder:
         They belong to an event loop, so they have one of their own, in a thread.
         """
         # With its loop closed, asyncio cannot tell how a process of it ended, and warns of that.
-        logging.getLogger("asyncio").addFilter(_is_no_ended_process)
+        logging.getLogger("asyncio").addFilter(_is_of_no_child)
         safe = os.environ.get(_SAFE_PATH)
         # They are started as modules, and would look for those in the working folder first.
         os.environ[_SAFE_PATH] = "1"
@@ -67,7 +67,7 @@ class ProcessEmbedder:
             raise EmbedderGone("a process that makes vectors was ended or cannot start") from error
 
 
-def _is_no_ended_process(record: logging.LogRecord) -> bool:
+def _is_of_no_child(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Unknown child process pid")
 
 

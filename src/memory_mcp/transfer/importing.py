@@ -90,7 +90,7 @@ async def import_items(
             failed = error
             tasks.cancel_scope.cancel()
     if failed is None or isinstance(failed, ImportRefused):
-        await importing.close()
+        await importing.close(advance)
         advance(report)
     if failed is not None:
         raise failed
@@ -143,9 +143,9 @@ class _Import:
         batches = _batches(items, self._report)
         sessions: list[NewMessage] = []
         agent_id: AgentId | None = None
-        """Sessions of one agent that are stored together: each alone would wait for the disk."""
         chars = 0
 
+        # Sessions of one agent are stored together: each alone would wait for the disk.
         async def send_sessions() -> None:
             if sessions:
                 await sending.send(_Batch(None, [], [*sessions], [], anyio.Event(), agent_id))
@@ -296,10 +296,15 @@ class _Import:
             if kind not in _PARTS:
                 self._count(kind, int(put.stored), int(put.known))
 
-    async def close(self) -> None:
-        """What follows an import: messages leave the view, vectors are caught up with."""
+    async def close(self, advance: Advance) -> None:
+        """What follows an import: vectors are caught up with, messages leave the view."""
+
+        def made(vectors: int) -> None:
+            self._report.vectors = vectors
+            advance(self._report)
+
         with self._timed("embedding"):
-            await self._services.indexing.catch_up(self._pace)
+            await self._services.indexing.catch_up(self._pace, made)
         with self._timed("summarising"):
             # The user's shared blocks are the default agent's, whoever came first.
             await self._services.agents.choose(AgentChoice())

@@ -49,6 +49,8 @@ class Report:
     """Things found in it that may be stored."""
     stored: int = 0
     known: int = 0
+    vectors: int = 0
+    """How many were made so far for what came: the last stretch of a long import."""
     nouns: Counter[str] = field(default_factory=Counter[str])
     """What was stored, by noun; of a dry run what was read."""
     bad: int = 0

@@ -225,8 +225,6 @@ def take_in_passages(
 
 
 _Outcome = Literal["new", "there", "superseded", "forgotten"]
-
-
 Vectors = Mapping[PassageId, Vector | None]
 """Vectors by the ids that passages get if they are new."""
 
