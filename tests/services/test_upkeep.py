@@ -68,6 +68,19 @@ async def test_the_same_text_of_two_sources_is_not_offered(
     assert await pairs(services, agent_id) == []
 
 
+async def test_a_sound_store_is_found_sound_day_after_day_while_it_grows(
+    services: Services, agent: Agent, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent_id = await agent(services)
+    for day in range(5):
+        for number in range(10):
+            await file(services, agent_id, f"Heron number {number} of day {day}, by the weir.")
+        await services.upkeep.round(rested=False)
+        clock.advance(timedelta(days=1, hours=1))
+    assert caplog.messages == []
+    assert not (await services.view.statistics(agent_id)).problems
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [
