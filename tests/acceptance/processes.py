@@ -18,6 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+if sys.platform != "win32":
+    import resource
+
 DEADLINE_SECONDS = 30
 """For one answer or one process's end: far more than it takes, so that only a hang is one."""
 
@@ -63,11 +66,21 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _no_file_larger_than(size: int) -> Callable[[], None]:
+    """For `preexec_fn` of a child that may write no file past `size` bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
 class Server:
     """A stdio server process and the client's end of its pipes.
 
     It has its process to itself unless `daemon`: then it is a bridge to the store's daemon, which
-    ends with its last session unless `more` says otherwise.
+    ends with its last session unless `more` says otherwise. `file_bytes_max` is what a disk that gets full
+    looks like to one process.
     """
 
     def __init__(
@@ -76,6 +89,7 @@ class Server:
         *arguments: object,
         more: Mapping[str, str] | None = None,
         daemon: bool = False,
+        file_bytes_max: int | None = None,
     ) -> None:
         form = () if daemon else ("--in-process",)
         more = {"MEMORY_MCP_DAEMON_IDLE_SECONDS": "0"} | dict(more or {})
@@ -87,6 +101,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            preexec_fn=_no_file_larger_than(file_bytes_max) if file_bytes_max else None,
         )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._ids = 0
