@@ -79,8 +79,8 @@ class Server:
     """A stdio server process and the client's end of its pipes.
 
     It has its process to itself unless `daemon`: then it is a bridge to the store's daemon, which
-    ends with its last session unless `more` says otherwise. `file_bytes_max` is what a disk that gets full
-    looks like to one process.
+    ends with its last session unless `more` says otherwise. `file_bytes_max` is what a disk that
+    gets full looks like to one process.
     """
 
     def __init__(

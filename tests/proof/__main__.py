@@ -5,8 +5,9 @@
     python -m tests.proof chaos fuzz   # these trials
     python -m tests.proof --write      # then the pages' tables have the figures
 
-Each trial works on stores of its own in a temporary folder, with a load that is bounded in count and
-time. The same seed makes the same choices; when a kill lands depends on the machine all the same.
+Each trial works on stores of its own in a temporary folder, with a load that is bounded in count
+and time. The same seed makes the same choices; when a kill lands depends on the machine all the
+same.
 
 Exit code 1: at least one promise was broken; each is named with what was seen.
 """

@@ -1,8 +1,8 @@
-"""Every door at once writes to one store while processes are killed: is each acknowledged write there, once?
+"""Every door writes at once while processes are killed: is each acknowledged write there, once?
 
-Bridges, a server that has its process to itself, HTTP, hooks, the importer and commands write texts that
-nobody else writes. Whatever was acknowledged must be in the store exactly once at the end; whatever was
-not may be there once or not at all.
+Bridges, a server that has its process to itself, HTTP, hooks, the importer and commands write texts
+that nobody else writes. Whatever was acknowledged must be in the store exactly once at the end;
+whatever was not may be there once or not at all.
 """
 
 import json
@@ -305,7 +305,7 @@ def trial(scale: Scale) -> list[Figure]:
 
 
 def _kill_one(database: Path, doors: list[Door], chance: random.Random) -> str:
-    """End somebody at whatever instruction it is; who it was. Every second time it is the daemon."""
+    """End somebody, every second time the daemon, at whatever instruction; who it was."""
     victims: deque[tuple[str, int]] = deque(
         (door.name, door.victim) for door in doors if door.victim is not None
     )
@@ -339,8 +339,13 @@ def _compared(database: Path, doors: list[Door], kills: Counter[str]) -> list[Fi
     by_door = ", ".join(f"{door.name} {len(door.tally.acknowledged):,}" for door in doors)
     failures = [f"{door.name}: {door.failure!r}" for door in doors if door.failure]
     silent = [f"{door.name} wrote nothing" for door in doors if not door.tally.acknowledged]
-    silent = [f"{told}: {door.tally.refusals[-1:]}" for told, door in zip(silent, doors, strict=False)]
-    what = f"{len(acknowledged):,} acknowledged writes ({by_door}) under {killed} kills ({kills['daemon']} of the daemon)"
+    silent = [
+        f"{told}: {door.tally.refusals[-1:]}" for told, door in zip(silent, doors, strict=False)
+    ]
+    what = (
+        f"{len(acknowledged):,} acknowledged writes ({by_door})"
+        f" under {killed} kills ({kills['daemon']} of the daemon)"
+    )
     sound = _soundness(database)
     return [
         Figure(
@@ -353,13 +358,19 @@ def _compared(database: Path, doors: list[Door], kills: Counter[str]) -> list[Fi
             seen=f"{sent:,} writes sent, {len(twice) or 'none'} made twice",
             broken=[f"twice: {text}" for text in twice],
         ),
-        Figure(promise="D2", seen="integrity_check: " + ("ok" if not sound else "damage"), broken=sound),
+        Figure(
+            promise="D2", seen="integrity_check: " + ("ok" if not sound else "damage"), broken=sound
+        ),
     ]
 
 
 def stored_marks(database: Path) -> Counter[str]:
     """How often each text stands in memory, wherever it was written to."""
-    texts = ("SELECT content FROM passages", "SELECT content FROM messages", "SELECT value FROM blocks")
+    texts = (
+        "SELECT content FROM passages",
+        "SELECT content FROM messages",
+        "SELECT value FROM blocks",
+    )
     with closing(sqlite_module().connect(database)) as connection:
         return Counter(
             mark

@@ -1,7 +1,7 @@
 """A clock that jumps, also backwards: does anything go too early, twice, or not at all?
 
-Between writes the clock is moved by hours and days, forwards and back, as a machine's is by a person, a time
-server or an empty battery. Housekeeping runs after each jump.
+Between writes the clock is moved by hours and days, forwards and back, as a machine's is by a
+person, a time server or an empty battery. Housekeeping runs after each jump.
 """
 
 import random
@@ -19,8 +19,9 @@ from memory_mcp.services import Services
 from memory_mcp.testing import ManualClock, open_memory
 
 JUMPS = (
-    timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=5), timedelta(days=1), timedelta(days=4),
-    timedelta(seconds=-1), timedelta(minutes=-90), timedelta(hours=-26), timedelta(days=-3),
+    timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=5), timedelta(days=1),
+    timedelta(days=4), timedelta(seconds=-1), timedelta(minutes=-90), timedelta(hours=-26),
+    timedelta(days=-3),
 )  # fmt: skip
 CAN_BE_PUT_BACK = timedelta(days=30)
 """As docs/forgetting.md promises."""
@@ -40,8 +41,9 @@ async def _lived(scale: Scale) -> list[Figure]:
             await life.step(step)
         await life.look()
     seen = (
-        f"{life.steps:,} steps while the clock was set forwards and back, over {life.span.days} days:"
-        f" {life.put_back} forgotten passages put back, {len(life.broken) or 'nothing'} lost or gone too early"
+        f"{life.steps:,} steps while the clock was set forwards and back, over"
+        f" {life.span.days} days: {life.put_back} forgotten passages put back,"
+        f" {len(life.broken) or 'nothing'} lost or gone too early"
     )
     return [Figure(promise="D24", seen=seen, broken=life.broken)]
 
@@ -49,7 +51,9 @@ async def _lived(scale: Scale) -> list[Figure]:
 class _Life:
     """What was done so far, and what should be there."""
 
-    def __init__(self, services: Services, agent_id: AgentId, clock: ManualClock, seed: int) -> None:
+    def __init__(
+        self, services: Services, agent_id: AgentId, clock: ManualClock, seed: int
+    ) -> None:
         self.broken: list[str] = []
         self.steps = self.put_back = 0
         self._services, self._agent_id, self._clock = services, agent_id, clock
@@ -69,7 +73,9 @@ class _Life:
         now = self._clock.advance(self._chance.choice(JUMPS))
         self._latest = max(self._latest, now)
         services, agent_id = self._services, self._agent_id
-        message = NewMessage(role="user", content=f"Said in step {number}.", created_at=now, conversation="days")
+        message = NewMessage(
+            role="user", content=f"Said in step {number}.", created_at=now, conversation="days"
+        )
         await services.recall.append(agent_id, [message])
         passage = NewPassage(content=f"Filed in step {number}.")
         (filed,) = await services.archival.file(agent_id, [passage])

@@ -1,7 +1,8 @@
 """A disk that gets full, and one that gives back other bytes than it got.
 
-A server writes until no file of it may grow; what it acknowledged must be there when there is room again. Then
-single bits of a store's file are turned: the doctor must say so, or nothing that was stored may read differently.
+A server writes until no file of it may grow; what it acknowledged must be there when there is room
+again. Then single bits of a store's file are turned: the doctor must say so, or nothing that was
+stored may read differently.
 """
 
 import random
@@ -88,7 +89,9 @@ def _flipped(scale: Scale) -> Figure:
         server.greet()
         for number in range(40):
             server.call("archival_insert", content=f"Passage {number} of herons. " * 20)
-            server.call("conversation_append", role="user", content=f"Message {number} of weirs. " * 20)
+            server.call(
+                "conversation_append", role="user", content=f"Message {number} of weirs. " * 20
+            )
         server.call("core_memory_append", label="project", content="The weir is high in May.")
         server.close_input()
         server.wait()
@@ -104,7 +107,9 @@ def _flipped(scale: Scale) -> Figure:
             was = file.read(1)[0]
             file.seek(at)
             file.write(bytes([was ^ 1 << bit]))
-        doctor = run("--database", path, "doctor", folder=path.parent, more={"HOME": str(path.parent)})
+        doctor = run(
+            "--database", path, "doctor", folder=path.parent, more={"HOME": str(path.parent)}
+        )
         if "Traceback" in doctor.stderr:
             broken.append(f"byte {at}, bit {bit}: a traceback")
         elif "FAIL" in doctor.stdout:
@@ -114,7 +119,10 @@ def _flipped(scale: Scale) -> Figure:
         else:
             broken.append(f"byte {at}, bit {bit} changed what is stored, and the doctor is content")
         path.unlink()
-    seen = f"{noticed + harmless + len(broken)} bits turned: {noticed} named by doctor, {harmless} in places that hold nothing of memory, {len(broken) or 'none'} unnoticed"
+    seen = (
+        f"{noticed + harmless + len(broken)} bits turned: {noticed} named by doctor, {harmless} in"
+        f" places that hold nothing of memory, {len(broken) or 'none'} unnoticed"
+    )
     return Figure(promise="D33", seen=seen, broken=broken)
 
 

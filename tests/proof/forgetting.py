@@ -1,4 +1,5 @@
 """Later."""
+
 from tests.proof.figure import Figure, Scale
 
 

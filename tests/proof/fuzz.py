@@ -1,7 +1,7 @@
-"""Messages that no client sends, at standard input, through the daemon and over HTTP: does everything go on?
+"""Messages that no client sends, through three doors: does everything go on?
 
-Half of them are good requests with one thing spoiled, half are bytes. After each batch the server must
-answer a ping, each line it wrote must be JSON, and what was stored before must be as it was.
+Half of them are good requests with one thing spoiled, half are bytes. After each batch the server
+must answer a ping, each line it wrote must be JSON, and what was stored before must be as it was.
 """
 
 import json
@@ -21,14 +21,15 @@ from memory_mcp.rendezvous import Rendezvous
 BATCH = 100
 LINE_SECONDS = 60
 ODD: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2**63, -(2**63) - 1, 1e308, 0.1, "", " ", "\0", "\ud800", "x" * 70_000,
-    "\u2028", "[", "{}", [], {}, [[]], [None], {"": ""}, {"a": {"b": {"c": []}}}, "../../etc/hosts",
-    "memory://blocks/human", "9999-12-31", "0000-00-00", "🦤" * 50,
+    None, True, False, 0, -1, 1, 2**63, -(2**63) - 1, 1e308, 0.1, "", " ", "\0", "\ud800",
+    "x" * 70_000, "\u2028", "[", "{}", [], {}, [[]], [None], {"": ""}, {"a": {"b": {"c": []}}},
+    "../../etc/hosts", "memory://blocks/human", "9999-12-31", "0000-00-00", "🦤" * 50,
 )  # fmt: skip
 METHODS = (
-    "ping", "initialize", "tools/list", "tools/call", "resources/list", "resources/read", "prompts/list",
-    "prompts/get", "completion/complete", "resources/subscribe", "logging/setLevel", "server/discover",
-    "notifications/cancelled", "notifications/initialized", "notifications/progress", "no/such/method", "",
+    "ping", "initialize", "tools/list", "tools/call", "resources/list", "resources/read",
+    "resources/subscribe", "prompts/list", "prompts/get", "completion/complete",
+    "logging/setLevel", "server/discover", "notifications/cancelled",
+    "notifications/initialized", "notifications/progress", "no/such/method", "",
 )  # fmt: skip
 
 
@@ -44,7 +45,10 @@ class Maker:
         chance = self._chance
         kind = chance.random()
         if kind < 0.15:
-            return bytes(chance.choices(range(256), k=chance.randrange(200))).replace(b"\n", b"") + b"\n"
+            return (
+                bytes(chance.choices(range(256), k=chance.randrange(200))).replace(b"\n", b"")
+                + b"\n"
+            )
         text = json.dumps(self._message()).encode()
         if kind < 0.35:
             text = self._spoiled(text)
@@ -71,7 +75,13 @@ class Maker:
         chance = self._chance
         at = chance.randrange(len(text))
         return chance.choice(
-            (text[:at], text[at:], text[:at] + b"\xff" + text[at:], text[:at] + text, text[:at] + text[at + 1 :])
+            (
+                text[:at],
+                text[at:],
+                text[:at] + b"\xff" + text[at:],
+                text[:at] + text,
+                text[:at] + text[at + 1 :],
+            )
         )
 
 
@@ -89,7 +99,10 @@ def trial(scale: Scale) -> list[Figure]:
         made = Maker(scale.seed * 1000 + number)
         broken += [f"{name}: {told}" for told in send(database, made, batches)]
     sent = len(doors) * batches * BATCH
-    seen = f"{sent:,} odd messages at {', '.join(doors)}: {len(broken) or 'no'} crash, hang or line that is no JSON"
+    seen = (
+        f"{sent:,} odd messages at {', '.join(doors)}: {len(broken) or 'no'} crash, hang or line"
+        " that is no JSON"
+    )
     return [Figure(promise="D19", seen=seen, broken=broken)]
 
 
@@ -142,7 +155,10 @@ def _on_http(database: Path, made: Maker, batches: int) -> list[str]:
     }
     hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": CLIENT}
     greeting = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
-    with http_server(database) as server, httpx2.Client(headers=headers, timeout=LINE_SECONDS) as client:
+    with (
+        http_server(database) as server,
+        httpx2.Client(headers=headers, timeout=LINE_SECONDS) as client,
+    ):
         for batch in range(batches):
             for _ in range(BATCH):
                 answer = client.post(f"{server.url}/mcp", content=made.line())

@@ -1,4 +1,4 @@
-"""The tables of docs/durability.md and docs/security.md: each promise, how many tests hold it, what was seen."""
+"""The tables of the two pages: each promise, its tests in number, what the proof saw."""
 
 import re
 from collections.abc import Sequence
@@ -44,7 +44,9 @@ def table(page: str, seen: dict[str, str]) -> str:
     rows = [HEADS, ("---", "---", "---")]
     for promise, name in _PROMISE.findall(page):
         anchor = f"#{promise}-{name}".lower()
-        rows.append((f"[{promise}]({anchor}) {name}", str(tests_of(page, promise)), seen.get(promise, "–")))
+        rows.append(
+            (f"[{promise}]({anchor}) {name}", str(tests_of(page, promise)), seen.get(promise, "–"))
+        )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -165,6 +165,28 @@ async def test_a_changed_text_under_the_same_external_id_is_another_passage(
     assert await take_in(services, agent_id, old, new) == (0, 2)
 
 
+async def test_a_text_under_the_external_id_of_another_one_is_the_passage_of_its_text(
+    services: Services, agent_id: AgentId, clock: ManualClock
+) -> None:
+    await take_in(
+        services,
+        agent_id,
+        {"content": "likes coffee", "external_id": "note-2", "source": "b.md"},
+        {"content": "likes tea", "external_id": "note-1", "source": "a.md"},
+    )
+    first = clock.now()
+    later = clock.advance(timedelta(days=1))
+
+    mixed = {"content": "likes tea", "external_id": "note-2", "source": "a.md"}
+    assert await take_in(services, agent_id, mixed) == (0, 1)
+
+    refreshed = {
+        hit.passage.content: hit.passage.refreshed_at
+        for hit in (await services.archival.search(agent_id, "likes", limit=5)).hits
+    }
+    assert refreshed == {"likes coffee": first, "likes tea": later}
+
+
 async def test_what_a_file_tells_anew_of_a_record_corrects_its_date_and_its_source(
     services: Services, agent_id: AgentId
 ) -> None:

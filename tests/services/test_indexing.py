@@ -79,6 +79,68 @@ async def test_with_an_embedder_that_follows_words_are_findable_at_once_and_mean
         assert await services.indexing.catch_up() == 0
 
 
+async def test_a_question_without_a_word_that_the_embedder_knows_finds_nothing_by_meaning(
+    services: Services, agent: Agent, message: Make
+) -> None:
+    agent_id = await agent(services)
+    await file(services, agent_id, "plays the theremin", "something else")
+    await services.recall.append(agent_id, [message("I play the theremin")])
+
+    assert not any(HashEmbedder().embed(["¿…?"])[0])
+    assert await found(services, agent_id, "¿…?") == []
+    assert (await services.recall.search(agent_id, "¿…?")).hits == []
+
+
+async def files(services: Services, agent_id: AgentId) -> None:
+    await file(services, agent_id, "plays the theremin")
+
+
+async def says(services: Services, agent_id: AgentId) -> None:
+    said = {"role": "user", "created_at": datetime(2026, 11, 22, tzinfo=UTC), "conversation": "c"}
+    await services.recall.append(agent_id, [NewMessage(content="plays the theremin", **said)])
+
+
+async def fills_a_block(services: Services, agent_id: AgentId) -> None:
+    await services.core_memory.append(agent_id, "project", "plays the theremin")
+    for _ in range(4):
+        await services.core_memory.append(agent_id, "project", "something else entirely " * 60)
+
+
+async def puts_back(services: Services, agent_id: AgentId) -> None:
+    await services.forgetting.restore(agent_id)
+
+
+@pytest.mark.parametrize("writes", [files, says, fills_a_block, puts_back])
+async def test_whatever_is_written_wakes_the_embedder_in_the_background(
+    tmp_path: Path, agent: Agent, writes: Callable[[Services, AgentId], Any]
+) -> None:
+    following = HashEmbedder(inline=False)
+    async with open_memory(tmp_path / "memory.db", embedder=following) as services:
+        agent_id = await agent(services)
+        if writes is puts_back:
+            filed = await services.archival.file(
+                agent_id, [NewPassage(content="plays the theremin")]
+            )
+            await services.indexing.catch_up()
+            await services.forgetting.forget(agent_id, [filed[0].passage.id])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(services.indexing.keep_up)
+            await file(services, agent_id, "something first")
+            for _ in range(50):  # until it has looked, and waits to be woken
+                await state(services, agent_id)
+                await anyio.wait_all_tasks_blocked()
+
+            await writes(services, agent_id)
+
+            with anyio.fail_after(20):
+                while (await state(services, agent_id)).waiting:  # noqa: ASYNC110 - a store's state
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        hits = (await services.archival.search(agent_id, MISSPELT)).hits
+        said = (await services.recall.search(agent_id, MISSPELT)).hits
+    assert hits or said
+
+
 async def test_catching_up_goes_on_until_nothing_waits(tmp_path: Path, agent: Agent) -> None:
     following = HashEmbedder(inline=False)
     async with open_memory(tmp_path / "memory.db", embedder=following) as services:
