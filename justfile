@@ -26,6 +26,10 @@ hosts *args:
 letta:
     .venv/bin/python -m tests.real_letta
 
+# tries to lose, break and forge something: minutes; `just proof long`: an hour; --write: the tables
+proof *args:
+    .venv/bin/python -m tests.proof {{args}}
+
 # client libraries of others on the server, each in an environment of its own; writes docs/clients.md
 clients *names:
     .venv/bin/python -m tests.clients {{names}}
