@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.proof.figure import Figure
-from tests.proof.table import BEGIN, END, promises, seen_in, table, number_of_tests, write
+from tests.proof.table import BEGIN, END, number_of_tests, promises, seen_in, table, write
 
 PAGES = [Path(__file__).parents[2] / "docs" / name for name in ("durability.md", "security.md")]
 PAGE = f"""# Durability
