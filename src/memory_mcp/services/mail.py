@@ -17,6 +17,7 @@ from memory_mcp.domain.mail import (
     require_mail,
     require_wait,
 )
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip, require_tags
 from memory_mcp.ports import AgentStore, MailStore, Outbox, Outgoing, Posted
 
@@ -109,7 +110,7 @@ class Mail:
             )
         if in_reply_to is None and (to is None) == (not wanted):
             raise InvalidInput(await self._whom(sender_id, both=to is not None))
-        if to is not None and in_reply_to is None and to.strip().casefold() == SHADOW:
+        if to is not None and in_reply_to is None and name_key(to) == SHADOW:
             answer = await self._ask_shadow(sender_id, message, wait_seconds)
             return Sending((), from_shadow=answer)
         outgoing = Outgoing(

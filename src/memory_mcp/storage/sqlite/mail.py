@@ -8,6 +8,7 @@ from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import AgentNotFound, InvalidInput, MailboxFull, MailNotFound
 from memory_mcp.domain.ids import AgentId, MailId, new_id
 from memory_mcp.domain.mail import EXPIRY, LIVE, MAILBOX_MAX, Letter, News
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip, each
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, Outgoing, Posted, Posting
@@ -272,8 +273,8 @@ def _recipients(session: Session, outgoing: Outgoing, answered: Letter | None) -
             )
         return [agent]
     agents = [agent for agent in agents_in_use(session) if agent.id != outgoing.sender_id]
-    wanted = set(outgoing.tags)
-    if found := [agent for agent in agents if wanted.issubset(agent.tags)]:
+    wanted = set(map(name_key, outgoing.tags))
+    if found := [agent for agent in agents if wanted.issubset(map(name_key, agent.tags))]:
         return found
     tags = sorted({tag for agent in agents for tag in agent.tags})
     tagged = f"Tags there are: {', '.join(tags[:20])}." if tags else "No other agent has a tag."
