@@ -15,8 +15,8 @@ _DOTTED = "i\u0307"
 def name_key(name: str) -> str:
     """What two names have in common that mean the same: Unicode's compatibility caseless match.
 
-    An i and a capital I are one letter here, with and without a dot: which is whose capital hangs on
-    the language of whoever typed it (Turkish has both). White space at the ends does not count.
+    An i and a capital I are one letter here, with and without a dot: which is whose capital hangs
+    on the language of whoever typed it (Turkish has both). White space at the ends does not count.
     """
     folded = name.strip().casefold()
     if folded.isascii():
