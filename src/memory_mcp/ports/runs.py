@@ -170,7 +170,7 @@ class RunStore(Protocol):
         ...
 
     async def tries(self, run: Run) -> int:
-        """How many runs of its kind have read some of what it read and did not do it, itself too."""
+        """How many runs of its kind, itself too, read some of what it read and did not do it."""
         ...
 
     async def count(self) -> int:

@@ -26,7 +26,9 @@ FROM mail m JOIN agents s ON s.seq = m.sender_seq JOIN agents r ON r.seq = m.rec
 """
 _BY_ID = f"{_SELECT} WHERE m.id = ?"
 _BY_KEY = f"{_SELECT} WHERE m.key = ? ORDER BY m.seq"
-_INBOX = f"{_SELECT} WHERE m.recipient_seq = ? ORDER BY m.seq DESC LIMIT ?"
+_INBOX = f"""{_SELECT} WHERE m.recipient_seq = ?1 AND substr(m.id, 1, length(?3)) = ?3
+ORDER BY m.seq DESC LIMIT ?2
+"""
 _ALL = f"{_SELECT} ORDER BY m.seq DESC LIMIT ?"
 _OF_AGENT = f"{_SELECT} WHERE ?1 IN (m.sender_seq, m.recipient_seq) ORDER BY m.seq DESC LIMIT ?2"
 _COUNT_OF_AGENT = "SELECT count(*) FROM mail WHERE ? IN (sender_seq, recipient_seq)"
@@ -213,12 +215,21 @@ class SqliteMail:
 
         return await self._database.read(find)
 
-    async def inbox(self, agent_id: AgentId, limit: int) -> list[Letter]:
-        """The latest mails that came to the agent, newest first."""
-        rows = await self._database.read(
-            lambda session: session.all(_INBOX, (seq_of(session, agent_id), limit))
+    async def inbox(self, agent_id: AgentId, limit: int, beginning: str = "") -> list[Letter]:
+        """The latest mails that came to the agent and whose ids begin so, newest first."""
+
+        def find(session: Session) -> list[Row]:
+            asked = (seq_of(session, agent_id), limit, as_key(beginning))
+            return session.all(_INBOX, asked)
+
+        return [_from_row(row) for row in await self._database.read(find)]
+
+    async def unread(self, agent_id: AgentId) -> int:
+        """How many mails wait to be told to the agent."""
+        now = to_iso(self._clock.now())
+        return await self._database.read(
+            lambda session: session.value(_ROOM, (seq_of(session, agent_id), now))
         )
-        return [_from_row(row) for row in rows]
 
     async def all(self, agent_id: AgentId | None, limit: int) -> tuple[list[Letter], int]:
         """The latest mails, of one agent or of all, newest first; and how many there are."""

@@ -425,7 +425,7 @@ class SqliteRuns:
         return RunId(found) if found else None
 
     async def tries(self, run: Run) -> int:
-        """How many runs of its kind have read some of what it read and did not do it, itself too."""
+        """How many runs of its kind, itself too, read some of what it read and did not do it."""
 
         def count(session: Session) -> int:
             asked = (seq_of(session, run.agent_id), run.kind, run.first_seq or 0)
