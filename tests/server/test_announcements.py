@@ -221,6 +221,9 @@ class HeldOutbox:
     async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
         return await self._outbox.latest(agent_id, limit)
 
+    async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:
+        return await self._outbox.of_agent_since(agent_id, seq)
+
     async def since(self, seq: int) -> list[Change]:
         await self._gate.through("since")
         return await self._outbox.since(seq)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import uvicorn
@@ -15,7 +16,7 @@ from tests.acceptance.processes import Server, http_server, text_of
 from tests.server.test_http import post
 
 from memory_mcp.server import http_limits
-from memory_mcp.server.http_limits import BoundedConnection, Guests, bounded
+from memory_mcp.server.http_limits import BoundedConnection, Guests, Wait, bounded
 
 WAIT_SECONDS = 20
 SOON = 0.2
@@ -82,21 +83,21 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def soon(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Make one of the waits short."""
 
-    def shorten(what: str) -> None:
+    def shorten(what: Wait | Literal["unread"]) -> None:
         if what == "unread":
             monkeypatch.setattr(http_limits, "UNREAD_SECONDS", SOON)
         else:
-            monkeypatch.setitem(http_limits._SECONDS, what, SOON)
+            monkeypatch.setitem(http_limits.SECONDS, what, SOON)
 
     return shorten
 
 
 @pytest.mark.parametrize("sent", [b"", b"P", HEAD, HEAD + b"X-Long: aaa"], ids=repr)
 async def test_who_never_ends_its_headers_is_let_go(
-    sent: bytes, soon: Callable[[str], None]
+    sent: bytes, soon: Callable[[Any], None]
 ) -> None:
     soon("headers")
     async with serving() as site:
@@ -106,7 +107,7 @@ async def test_who_never_ends_its_headers_is_let_go(
 
 
 async def test_headers_that_drip_in_have_no_more_time_than_others(
-    soon: Callable[[str], None],
+    soon: Callable[[Any], None],
 ) -> None:
     soon("headers")
     async with serving() as site:
@@ -128,7 +129,7 @@ async def test_headers_that_drip_in_have_no_more_time_than_others(
 @pytest.mark.parametrize(
     "head", [b"Content-Length: 100\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
 )
-async def test_who_never_ends_its_body_is_let_go(head: bytes, soon: Callable[[str], None]) -> None:
+async def test_who_never_ends_its_body_is_let_go(head: bytes, soon: Callable[[Any], None]) -> None:
     soon("body")
     async with serving() as site:
         reader, writer = await site.open()
@@ -137,7 +138,7 @@ async def test_who_never_ends_its_body_is_let_go(head: bytes, soon: Callable[[st
 
 
 async def test_a_connection_between_two_requests_has_the_time_of_a_new_one(
-    soon: Callable[[str], None],
+    soon: Callable[[Any], None],
 ) -> None:
     soon("headers")
     async with serving() as site:
@@ -146,7 +147,7 @@ async def test_a_connection_between_two_requests_has_the_time_of_a_new_one(
         assert (await until_closed(reader)).count(b"200 OK") == 1
 
 
-async def test_who_never_reads_its_answer_is_let_go(soon: Callable[[str], None]) -> None:
+async def test_who_never_reads_its_answer_is_let_go(soon: Callable[[Any], None]) -> None:
     soon("unread")
     async with serving() as site:
         ended = asyncio.Event()

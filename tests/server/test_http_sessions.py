@@ -118,7 +118,7 @@ def test_invented_session_ids_are_not_found_and_push_nobody_out(http: HttpServer
         for number in range(OTHERS):
             answer = other.post("tools/list", {}, session=f"{number:032x}")
             assert answer.status_code == 404
-        assert answer.json()["error"]["message"] == "Session not found"
+            assert answer.json()["error"]["message"] == "Session not found"
         other.begin()
         other.call("core_memory_append", label="project", content="Theirs.")
         assert "+ Theirs." in one.call("archival_search", query="anything")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.services import Services
 from memory_mcp.storage.sqlite import search
@@ -30,7 +30,7 @@ async def test_a_hosts_likely_session_is_found_behind_any_number_of_others(path:
             clock.advance(timedelta(seconds=1))
             name = f"session-{number}"
             await sessions.begin(agent, name, "codex", None, clock.now())
-            await sessions.edit(agent, name, lambda now: now.saw({"block": 1}))
+            await sessions.edit(agent, name, lambda now: now.saw({BlockId("block"): 1}))
 
         assert await sessions.open_session(agent, "codex", "session-0") == "session-0"
         assert await sessions.open_session(agent, "codex", "session-x") is None

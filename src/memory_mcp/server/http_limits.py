@@ -35,11 +35,12 @@ _REFUSAL = (
 )
 
 Wait = Literal["headers", "body", "answer", "closing"]
-_SECONDS: dict[Wait, float] = {
+SECONDS: dict[Wait, float] = {
     "headers": HEADER_SECONDS,
     "body": BODY_SECONDS,
     "closing": CLOSING_SECONDS,
 }
+"""For each that has a limit: an answer takes the time that the tool does."""
 
 
 def connections_for_http() -> int:
@@ -183,7 +184,7 @@ class BoundedConnection(H11Protocol):
             return
         self._waits_for = waits_for
         self._stop(self._clock)
-        seconds = _SECONDS.get(waits_for[0])
+        seconds = SECONDS.get(waits_for[0])
         self._clock = self.loop.call_later(seconds, self._late) if seconds else None
         if self._admitted:
             self.guests.waits(self, waits_for[0] == "headers")
