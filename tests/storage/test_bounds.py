@@ -1,13 +1,15 @@
 """What is looked for among the latest of something is found behind any number of others' rows."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.times import to_iso
 from memory_mcp.services import Services
 from memory_mcp.storage.sqlite import search
 from memory_mcp.storage.sqlite.database import Database
@@ -20,17 +22,18 @@ async def chosen(services: Services, name: str) -> AgentId:
     return (await services.agents.choose(AgentChoice(name=name))).id
 
 
-async def test_a_hosts_likely_session_is_found_behind_any_number_of_others(path: Path) -> None:
+async def test_a_hosts_likely_session_is_found_behind_any_number_of_others(
+    database: Database, path: Path
+) -> None:
     clock = ManualClock()
     async with open_memory(path, clock=clock) as services:
         agent = await chosen(services, "default")
-        database = await Database.open(path)
         sessions = SqliteHostSessions(database, clock)
         for number in range(120):
             clock.advance(timedelta(seconds=1))
             name = f"session-{number}"
             await sessions.begin(agent, name, "codex", None, clock.now())
-            await sessions.edit(agent, name, lambda now: now.saw({BlockId("block"): 1}))
+            await sessions.edit(agent, name, lambda now: replace(now, transcript="file"))
 
         assert await sessions.open_session(agent, "codex", "session-0") == "session-0"
         assert await sessions.open_session(agent, "codex", "session-x") is None
@@ -38,13 +41,13 @@ async def test_a_hosts_likely_session_is_found_behind_any_number_of_others(path:
         for number in range(1, 120):
             await sessions.end(agent, f"session-{number}", clock.now())
         assert await sessions.open_session(agent, "codex", "session-x") == "session-0"
-        await database.close()
 
 
 async def test_ids_and_unread_mail_are_found_and_counted_behind_any_number_of_others(
     path: Path,
 ) -> None:
-    async with open_memory(path) as services:
+    clock = ManualClock()
+    async with open_memory(path, clock=clock) as services:
         ada, bob = await chosen(services, "ada"), await chosen(services, "bob")
         first = (await services.mail.send(bob, "The first.", to="ada")).sent[0].letter
         for number in range(150):
@@ -58,8 +61,11 @@ async def test_ids_and_unread_mail_are_found_and_counted_behind_any_number_of_ot
         with sqlite_module().connect(path) as connection:
             connection.executemany(
                 "INSERT INTO conversations (id, agent_seq, external_id, started_at, last_at,"
-                " messages) SELECT ?1, seq, ?1, '', ?2, 1 FROM agents WHERE name = 'ada'",
-                [(f"conversation-{place}x", f"{place:04}") for place in range(150)],
+                " messages) SELECT ?1, seq, ?1, ?2, ?2, 1 FROM agents WHERE name = 'ada'",
+                [
+                    (f"conversation-{place}x", to_iso(clock.advance(timedelta(seconds=1))))
+                    for place in range(150)
+                ],
             )
         connection.close()
         (conversation,) = await services.recall.conversations(ada, 101, "conversation-0x")
