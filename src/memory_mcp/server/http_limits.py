@@ -8,6 +8,7 @@ own protocol with one more clock, and a count.
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from typing import Any, Literal
 
@@ -121,6 +122,10 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in, if there is room."""
         super().connection_made(transport)
+        # asyncio does so only for sockets that say they are TCP's, and ours came from a listener
+        # that doesn't: each answer would wait 40 ms for its peer's delayed acknowledgement.
+        if (open_socket := transport.get_extra_info("socket")) is not None:
+            open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer = self.client[0] if self.client else ""
         self._admitted = self.guests.admit(self)
         if not self._admitted:
