@@ -16,6 +16,7 @@ from memory_mcp import projects, rendezvous
 from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.host_events import HOOKED_HOSTS
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.times import UTC_ZONE, Zone
 
 RESULT_TOKENS_DEFAULT = 1_500
@@ -62,14 +63,14 @@ _NAMES_OF_UTC = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HttpToken:
-    """A bearer token, and the agents it opens; `None` opens all."""
+    """A bearer token, and the agents it opens, by what their names have in common; `None`: all."""
 
     secret: bytes
     agents: frozenset[str] | None = None
 
     def opens(self, agent: str) -> bool:
-        """Whether its bearer may speak for that agent."""
-        return self.agents is None or agent in self.agents
+        """Whether its bearer may speak for the agent of that name."""
+        return self.agents is None or name_key(agent) in self.agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,7 @@ def _tokens(told: str | None) -> tuple[HttpToken, ...]:
             continue
         if len(secret) < 16:
             raise InvalidInput("MEMORY_MCP_HTTP_TOKENS: a token must have 16 characters or more.")
-        allowed = frozenset(name.strip() for name in agents.split("|") if name.strip())
+        allowed = frozenset(name_key(name) for name in agents.split("|") if name.strip())
         if agents and not allowed:
             raise InvalidInput("MEMORY_MCP_HTTP_TOKENS: a token's agents are left blank.")
         tokens.append(HttpToken(secret.encode(), allowed or None))

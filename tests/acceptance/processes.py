@@ -265,9 +265,18 @@ class HttpServer:
 
 @contextmanager
 def http_server(
-    database: Path, *arguments: object, more: Mapping[str, str] | None = None
+    database: Path,
+    *arguments: object,
+    more: Mapping[str, str] | None = None,
+    files: int | None = None,
 ) -> Iterator[HttpServer]:
-    """Serve HTTP on a free port of the loopback."""
+    """Serve HTTP on a free port of the loopback; `files`: how many the process may open."""
+
+    def limited() -> None:
+        import resource  # noqa: PLC0415 - not on Windows
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files or 0, files or 0))
+
     port = free_port()
     with open(database.with_name("http-stderr"), "w+b") as errors:
         process = subprocess.Popen(
@@ -277,6 +286,7 @@ def http_server(
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,
+            preexec_fn=limited if files else None,
         )
         try:
             _wait_until_it_listens(process, port)

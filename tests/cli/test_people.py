@@ -99,6 +99,33 @@ def test_the_log_of_one_agent_leaves_out_the_others(filled: Path, tmp_path: Path
     assert {tuple(each["agents"]) for each in every} == {("default",), ("one",), ("two",)}
 
 
+def test_the_log_follows_one_agent_through_any_number_of_others_changes(tmp_path: Path) -> None:
+    database = tmp_path / "memory.db"
+
+    def file(agent: str, notes: int, first: int = 0) -> None:
+        numbers = range(first, first + notes)
+        told = b"".join(b'{"content": "Note %d."}\n' % number for number in numbers)
+        options = ("--database", database, "--agent", agent)
+        assert run(*options, "import", "passages", "-", folder=tmp_path, stdin=told).returncode == 0
+
+    file("mine", 1)
+    following = subprocess.Popen(
+        command("--database", database, "--agent", "mine", "log", "--follow", "--json"),
+        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, preexec_fn=heed_interrupts,
+    )  # fmt: skip
+    assert following.stdout
+    try:
+        while json.loads(following.stdout.readline())["operation"] != "filed":
+            pass
+        file("other", 1_200)
+        file("mine", 1, first=1)
+        news = json.loads(following.stdout.readline())
+    finally:
+        following.kill()
+        following.communicate()
+    assert (news["agents"], news["what"], news["operation"]) == (["mine"], "passage", "filed")
+
+
 def test_the_log_follows_what_happens(tmp_path: Path) -> None:
     database = tmp_path / "memory.db"
     run("--database", database, "import", "passages", "-", folder=tmp_path)

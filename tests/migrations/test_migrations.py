@@ -279,3 +279,30 @@ def test_processes_that_start_at_once_migrate_a_store_once_and_keep_one_copy(pat
     with session_on(path.with_name("memory.db.before-schema-2")) as old:
         assert version(old) == 1
         assert old.value("SELECT count(*) FROM notes") == 2
+
+
+def test_of_agents_whose_names_mean_the_same_now_the_oldest_in_use_keeps_its_name(
+    session: Session, path: Path
+) -> None:
+    migrate(session, path, known_migrations()[:10])
+    row = "INSERT INTO agents (id, name, created_at, deleted_at) VALUES (?, ?, '', ?)"
+    for agent_id, name, deleted_at in (
+        ("agent-000001", "default", None),
+        ("agent-000002", "Stra\u00dfe", "2026-11-01T00:00:00.000Z"),
+        ("agent-000003", "STRASSE", None),
+        ("agent-000004", "\uff33trasse", None),
+        ("agent-000005", "Zo\u00eb", None),
+    ):
+        session.run(row, (agent_id, name, deleted_at))
+
+    migrate(session, path)
+
+    assert [name for (name,) in session.all("SELECT name FROM agents ORDER BY seq")] == [
+        "default",
+        "Stra\u00dfe-000002",
+        "STRASSE",
+        "\uff33trasse-000004",
+        "Zo\u00eb",
+    ]
+    with pytest.raises(sqlite_module().IntegrityError, match="name_key"):
+        session.run("UPDATE agents SET name_key = 'strasse' WHERE name = 'Zo\u00eb'")

@@ -1,11 +1,15 @@
 """Updates are announced in both eras, whichever connection or process made them."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import anyio.lowlevel
 import pytest
 from mcp import MCPDeprecationWarning
+from mcp.shared.exceptions import MCPError
+from mcp_types import SubscribeRequestParams
 from tests.acceptance.processes import run
 from tests.server.connecting import (
     LEGACY,
@@ -17,9 +21,12 @@ from tests.server.connecting import (
     told_of,
 )
 
+from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server import announcements
+from memory_mcp.server.connections import CURRENT, Connection
+from memory_mcp.testing import open_memory
 
 
 async def test_a_change_by_another_connection_is_announced(connect: Connect) -> None:
@@ -214,6 +221,9 @@ class HeldOutbox:
     async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
         return await self._outbox.latest(agent_id, limit)
 
+    async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:
+        return await self._outbox.of_agent_since(agent_id, seq)
+
     async def since(self, seq: int) -> list[Change]:
         await self._gate.through("since")
         return await self._outbox.since(seq)
@@ -289,3 +299,47 @@ async def test_a_subscription_that_comes_as_watching_ends_is_heard(
                 with anyio.move_on_after(3):
                     await second.until("memory://blocks/project")
     assert set(second.uris) == {"memory://blocks/project"}
+
+
+class Told:
+    """Stands for the SDK's session of one client: what it was told of."""
+
+    def __init__(self) -> None:
+        self.heard = anyio.Event()
+
+    async def send_resource_updated(self, _: str) -> None:
+        self.heard.set()
+
+
+async def test_a_subscription_is_ended_for_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "SUBSCRIPTIONS_MAX", 3)
+    async with open_memory(tmp_path / "memory.db") as services:
+        agent = await services.agents.choose(AgentChoice())
+        watched = announcements.Announcements(services.outbox)
+        sessions: list[Told] = []
+
+        async def subscribe(connection: Connection, uri: str) -> None:
+            CURRENT.set(connection)
+            connection.agent = agent
+            sessions.append(Told())
+            asked = SubscribeRequestParams(uri=uri)
+            await watched.on_subscribe(SimpleNamespace(session=sessions[-1]), asked)  # pyright: ignore[reportArgumentType]
+
+        connections = [Connection(AgentChoice(), owner=owner) for owner in "aaaab"]
+        for one in connections[:3]:
+            await subscribe(one, "memory://stats")
+        with pytest.raises(MCPError, match="3 resources are subscribed to already"):
+            await subscribe(connections[3], "memory://stats")
+        await subscribe(connections[4], "memory://stats")  # of another token
+
+        await watched.expect()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watched.watch)
+            await services.core_memory.append(agent.id, "project", "News.")
+            with anyio.fail_after(WAIT_SECONDS):
+                for place in (0, 1, 2, 4):
+                    await sessions[place].heard.wait()
+            tasks.cancel_scope.cancel()
+    assert not sessions[3].heard.is_set()

@@ -5,8 +5,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.config import load_settings
+from memory_mcp.domain.agents import AgentChoice, AgentSettings
+from memory_mcp.domain.errors import InvalidInput, Taken
 from memory_mcp.services import Services
 from memory_mcp.testing import ManualClock, open_memory
 
@@ -123,3 +124,51 @@ async def test_a_name_that_cannot_be_meant_makes_no_agent(services: Services, na
         await services.agents.choose(AgentChoice(name=name))
 
     assert await names(services) == []
+
+
+SPELLED = ["Stra\u00dfe", "STRASSE", "stra\u1e9ee", "\uff33trasse"]
+
+
+@pytest.mark.parametrize("first", SPELLED)
+async def test_names_that_mean_the_same_are_one_agent_however_it_is_asked_for(
+    services: Services, first: str
+) -> None:
+    made = await services.agents.choose(AgentChoice(name=first))
+    ada = await services.agents.create("ada", AgentSettings(tags=("Stra\u00dfe",)))
+    for name in SPELLED:
+        assert await services.agents.choose(AgentChoice(name=name)) == made
+        assert await services.agents.find(AgentChoice(name=name)) == made
+        assert await services.agents.named(name) == made
+        with pytest.raises(Taken):
+            await services.agents.create(name, AgentSettings())
+        sent = await services.mail.send(ada.id, "Hello.", to=name)
+        assert [one.letter.recipient for one in sent.sent] == [made.name]
+        tagged = await services.mail.send(made.id, "Hello, all.", tags=[name])
+        assert [one.letter.recipient for one in tagged.sent] == ["ada"]
+        told = {"MEMORY_MCP_HTTP_TOKENS": f"{'x' * 16}={name}"}
+        (token,) = load_settings(environment=told, folder=Path("/")).http_tokens
+        assert token.opens(first)
+    assert await names(services) == ["default", first, "ada"]
+
+
+async def test_a_group_is_one_however_its_tag_is_written(services: Services) -> None:
+    ada = await services.agents.create("ada", AgentSettings(tags=("Team",)))
+    bob = await services.agents.create("bob", AgentSettings(tags=("TEAM",)))
+    await services.core_memory.create(ada.id, "plan", "Sail.", group="team")
+    for agent in (ada, bob):
+        assert "plan" in [block.label for block in await services.core_memory.blocks(agent.id)]
+
+    await services.agents.set(ada.id, AgentSettings(tags=("tEAM",)))  # spelled otherwise: no change
+    assert "plan" in [block.label for block in await services.core_memory.blocks(ada.id)]
+    await services.agents.set(ada.id, AgentSettings(tags=()))
+    assert "plan" not in [block.label for block in await services.core_memory.blocks(ada.id)]
+
+
+async def test_a_folder_of_a_name_that_is_taken_in_another_spelling_gets_one_of_its_own(
+    services: Services,
+) -> None:
+    first = await services.agents.choose(AgentChoice(project="/a/Zo\u00eb"))
+    other = await services.agents.choose(AgentChoice(project="/b/ZOE\u0308"))
+
+    assert first.id != other.id
+    assert other.name.startswith("ZOE\u0308-")

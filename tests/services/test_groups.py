@@ -286,3 +286,32 @@ async def test_a_restored_agent_has_what_its_group_got_meanwhile_unless_the_labe
 
     there = await values(services, bob)
     assert (there["board"], there["plan"]) == ("Meet at ten.", "Bob's own.")
+
+
+async def test_leaving_a_group_leaves_a_block_of_ones_own_that_has_the_label_of_the_groups(
+    services: Services, ada: AgentId, bob: AgentId
+) -> None:
+    for agent_id in (ada, bob):
+        await services.agents.set(agent_id, AgentSettings(tags=("crew",)))
+    await services.core_memory.create(bob, "plan", "My own.")
+    await services.agents.delete(bob)
+    await services.core_memory.create(ada, "plan", "The group's.", group="crew")
+    await services.agents.restore("bob")
+
+    await services.agents.set(bob, AgentSettings(tags=()))
+    await services.agents.set(ada, AgentSettings(tags=()))
+
+    assert (await values(services, bob))["plan"] == "My own."
+    assert "plan" not in await values(services, ada)
+
+
+async def test_a_block_is_not_put_back_to_the_version_it_is_at(
+    services: Services, ada: AgentId
+) -> None:
+    await services.core_memory.append(ada, "project", "One.")
+
+    with pytest.raises(InvalidInput, match="no version 2 to go back to; it is at version 2"):
+        await services.core_memory.undo(ada, "project", 2)
+
+    versions = await services.core_memory.history(ada, "project")
+    assert [one.version for one in versions] == [2, 1]

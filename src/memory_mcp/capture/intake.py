@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -68,7 +67,8 @@ the rest."""
 LOOK_SECONDS = 60
 HOOK_SECONDS = 5
 """After that long a hook asks for no answer any more."""
-TAKEN_MAX = 200
+TAKEN_SECONDS = 60
+"""How long the answer to a call that was stored first is kept for its hook, by when it was made."""
 READ_AGAIN_SECONDS = (0.2, 0.6, 3.0)
 """So long after a turn's end its transcript may be whole: Copilot writes it as it leaves."""
 _FILE = re.compile(r"\d{20}-\d+\.json")
@@ -126,9 +126,9 @@ class Intake:
         self._database = database
         self._spool = Path(spool)
         self._lock = anyio.Lock()
-        self._taken: OrderedDict[str, Taken] = OrderedDict()
+        self._taken: dict[str, Taken] = {}
         """Calls that were stored before their hook asked: it still wants its answer."""
-        self._to_read: OrderedDict[tuple[AgentId, str], tuple[Taken, list[float]]] = OrderedDict()
+        self._to_read: dict[tuple[AgentId, str], tuple[Taken, list[float]]] = {}
         """Sessions whose transcript may not be whole yet, and at which times to look again."""
         self._told = anyio.Event()
 
@@ -166,7 +166,7 @@ class Intake:
         Raises:
             StoreError: the store cannot be written just now; it goes on waiting.
         """
-        young = f"{time.time_ns() - HOOK_SECONDS * 1_000_000_000:020d}"
+        young = _named_before(HOOK_SECONDS)
         waiting = await self._waiting()
         left = [name for name in waiting if name < young]
         for name in left:
@@ -196,9 +196,6 @@ class Intake:
         known = (taken.agent_id, taken.heard.session)
         now = anyio.current_time()
         self._to_read[known] = taken, [now + seconds for seconds in READ_AGAIN_SECONDS]
-        self._to_read.move_to_end(known)
-        if len(self._to_read) > TAKEN_MAX:
-            self._to_read.popitem(last=False)
         self._told.set()
 
     async def read_behind(self, *, all_of_them: bool = False) -> None:
@@ -244,8 +241,8 @@ class Intake:
                 return
             if taken is not None:
                 self._taken[name] = taken
-                if len(self._taken) > TAKEN_MAX:
-                    self._taken.popitem(last=False)
+                for old in [old for old in self._taken if old < _named_before(TAKEN_SECONDS)]:
+                    del self._taken[old]
 
     async def _take_in(self, name: str) -> Taken | None:
         path = self._spool / name
@@ -393,6 +390,11 @@ class Intake:
 
 def _environment_of(call: Payload) -> dict[str, str]:
     return {name: value for name, value in _texts(call.any("environment")).items() if value}
+
+
+def _named_before(seconds: int) -> str:
+    """What the names of calls sort before that were made longer ago: they begin with the time."""
+    return f"{time.time_ns() - seconds * 1_000_000_000:020d}"
 
 
 def _texts(told: Any) -> dict[str, str]:

@@ -206,8 +206,9 @@ async def _list(services: "Services", _: argparse.Namespace) -> Told:
 async def _agent(services: "Services", name: str, *, writes: bool) -> "Agent":
     """The one of that name; `default` is every store's, and made by the first who writes."""
     from memory_mcp.domain.agents import DEFAULT_AGENT, AgentChoice
+    from memory_mcp.domain.names import name_key
 
-    if name.strip().casefold() != DEFAULT_AGENT:
+    if name_key(name) != DEFAULT_AGENT:
         return await services.agents.named(name)
     look = services.agents.choose if writes else services.agents.find
     return await look(AgentChoice())
@@ -222,8 +223,9 @@ async def _show(services: "Services", arguments: argparse.Namespace) -> Told:
 
 async def _create(services: "Services", arguments: argparse.Namespace) -> Told:
     from memory_mcp.domain.mail import SHADOW
+    from memory_mcp.domain.names import name_key
 
-    if arguments.name.strip().casefold() == SHADOW:
+    if name_key(arguments.name) == SHADOW:
         raise InvalidInput("mail to 'shadow' goes to the shadow agent; choose another name.")
     agent = await services.agents.create(arguments.name, _settings(arguments))
     return [await _told(services, agent)]
@@ -260,16 +262,20 @@ async def _untag(services: "Services", arguments: argparse.Namespace) -> Told:
 async def _regroup(services: "Services", arguments: argparse.Namespace, *, joins: bool) -> Told:
     """Let it join the groups, or leave them; its memory stays with it."""
     from memory_mcp.domain.agents import AgentSettings
+    from memory_mcp.domain.names import name_key
     from memory_mcp.domain.texts import require_tags
 
     if not arguments.tags:
         raise InvalidInput(f"agents {arguments.what} wants a tag: see --help.")
     told = require_tags(arguments.tags)
     agent = await _agent(services, arguments.name, writes=True)
-    if not joins and (strange := [tag for tag in told if tag not in agent.tags]):
+    if not joins and (
+        strange := [tag for tag in told if name_key(tag) not in map(name_key, agent.tags)]
+    ):
         tags = ", ".join(agent.tags) or "none"
         raise InvalidInput(f"agent {agent.name!r} has no tag {strange[0]!r}. Its tags: {tags}.")
-    kept = tuple(tag for tag in agent.tags if tag not in told)
+    named = set(map(name_key, told))
+    kept = tuple(tag for tag in agent.tags if name_key(tag) not in named)
     tags = (*kept, *told) if joins else kept
     agent = await services.agents.set(agent.id, AgentSettings(tags=tags).require())
     services.eviction.noticed(agent.id)

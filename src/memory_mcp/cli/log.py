@@ -10,10 +10,11 @@ from memory_mcp.cli.asking import answer_to
 from memory_mcp.cli.printing import encodable_json, own_zone, print_json
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.times import from_iso
+from memory_mcp.domain.times import from_iso, to_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
+    from memory_mcp.ports import Change
     from memory_mcp.services import Services
 
 LIMIT_MOST = 1_000
@@ -40,50 +41,55 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidInput(f"--limit {arguments.limit} is out of range; it goes from 1 to 1,000.")
     told = answer_to("log", arguments)
     if not arguments.follow:
-        _show(told, arguments)
+        _show(told["changes"], arguments)
         return 0
     while is_read(sys.stdout):
-        for change in told:
+        for change in told["changes"]:
             print(_line(change) if not arguments.json else _json_line(change), flush=True)
-        if told:
-            arguments.after = told[-1]["seq"]
-        elif arguments.after is None:
-            arguments.after = 0
-        time.sleep(LOOK_SECONDS)
+        if arguments.after == told["looked_at"] or not told["changes"]:
+            time.sleep(LOOK_SECONDS)
+        arguments.after = told["looked_at"]
         told = answer_to("log", arguments)
     return 0
 
 
 async def ask(
     services: "Services", settings: "Settings", arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Find the changes: the latest, or those after the one last seen."""
+) -> dict[str, Any]:
+    """Find the changes: the latest, or those after the last one looked at; and which that is now.
+
+    Others' changes are looked at too, and never told: without them one would go through them again.
+    """
     agents: dict[str, str] = {agent.id: agent.name for agent in await services.agents.all()}
     agent_id = None
     if not arguments.all:
         agent_id = (await services.agents.find(settings.agent)).id
+    outbox = services.outbox
     if arguments.after is None:
-        found = await services.outbox.latest(agent_id, arguments.limit)
+        looked_at = await outbox.last_seq()  # first, or what comes meanwhile is passed over
+        found = await outbox.latest(agent_id, arguments.limit)
+    elif agent_id is None:
+        looked_at, found = arguments.after, await outbox.since(arguments.after)
     else:
-        found = await services.outbox.since(arguments.after)
-        found = [each for each in found if agent_id is None or agent_id in each.agent_ids]
-    from memory_mcp.domain.times import to_iso
+        found, looked_at = await outbox.of_agent_since(agent_id, arguments.after)
+    looked_at = max(looked_at, *(each.seq for each in found), 0)
+    return {"changes": [_told(each, agents) for each in found], "looked_at": looked_at}
 
-    return [
-        {
-            "seq": each.seq,
-            "at": to_iso(each.at),
-            "what": each.noun,
-            "id": each.noun_id,
-            "operation": each.operation,
-            "agents": [agents.get(agent, agent) for agent in each.agent_ids],
-            "details": {
-                name: agents.get(value, value) if isinstance(value, str) else value
-                for name, value in each.details.items()
-            },
-        }
-        for each in found
-    ]
+
+def _told(change: "Change", agents: dict[str, str]) -> dict[str, Any]:
+    """A change for scripts, with the names of agents in place of their ids."""
+    return {
+        "seq": change.seq,
+        "at": to_iso(change.at),
+        "what": change.noun,
+        "id": change.noun_id,
+        "operation": change.operation,
+        "agents": [agents.get(agent, agent) for agent in change.agent_ids],
+        "details": {
+            name: agents.get(value, value) if isinstance(value, str) else value
+            for name, value in change.details.items()
+        },
+    }
 
 
 def _show(told: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> None:

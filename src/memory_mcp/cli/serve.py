@@ -193,11 +193,12 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
                 _server(settings, services, announcements),
                 listening,
                 address,
+                services,
+                announcements,
                 default=default,
                 tokens=settings.http_tokens,
                 structured=settings.structured,
                 zone=settings.zone,
-                left=partial(end_visit, services),
                 **until,
             )
 

@@ -38,8 +38,6 @@ CONFLICTS_MAX = 2
 
 TRIES_MAX = 3
 """How often the same messages are reflected on when the model cannot do it."""
-RUNS_LOOKED_AT = 50
-"""Among how many runs of an agent earlier tries are looked for."""
 
 
 Turn = tuple[Run, Mapping[str, Any]]
@@ -171,10 +169,8 @@ class Shadow:
 
         The last of several tries passes the messages over: later ones would never be read else.
         """
-        last = await self._stores.runs.runs(run.agent_id, RUNS_LOOKED_AT)
-        # Requests and summaries may stand between them; the first message may have moved on.
-        again = [each for each in last if each.kind == run.kind and _overlap(each, run)]
-        if run.kind == "reflect" and len(again) >= TRIES_MAX:
+        # Other runs may stand between them, however many; the first message may have moved on.
+        if run.kind == "reflect" and await self._stores.runs.tries(run) >= TRIES_MAX:
             outcome = f"{outcome} These messages are passed over after {TRIES_MAX} tries."
             await self._end(run, "failed", outcome, reflected_seq=run.last_seq)
         else:
@@ -358,11 +354,6 @@ class Shadow:
         rewritten = Rewritten(summary_id=progress["summary"], before=progress["extract"], text=text)
         outcome = f"Wrote the summary of {counted(run.messages, 'message')}."
         await self._end(run, "done", outcome, rewritten=rewritten)
-
-
-def _overlap(one: Run, other: Run) -> bool:
-    """Whether both read some of the same messages; `one` came first, or they are the same run."""
-    return (one.last_seq or 0) >= (other.first_seq or 0)
 
 
 def rules_for(own: Sequence[ToolRule]) -> list[ToolRule]:

@@ -87,8 +87,12 @@ class MailStore(Protocol):
         """
         ...
 
-    async def inbox(self, agent_id: AgentId, limit: int) -> list[Letter]:
-        """The latest mails that came to the agent, newest first."""
+    async def inbox(self, agent_id: AgentId, limit: int, beginning: str = "") -> list[Letter]:
+        """The latest mails that came to the agent and whose ids begin so, newest first."""
+        ...
+
+    async def unread(self, agent_id: AgentId) -> int:
+        """How many mails wait to be told to the agent."""
         ...
 
     async def all(self, agent_id: AgentId | None, limit: int) -> tuple[list[Letter], int]:

@@ -95,8 +95,10 @@ class MessageStore(Protocol):
         """How many messages the filter admits."""
         ...
 
-    async def conversations(self, agent_id: AgentId, limit: int) -> list[Conversation]:
-        """The agent's conversations, latest first."""
+    async def conversations(
+        self, agent_id: AgentId, limit: int, beginning: str = ""
+    ) -> list[Conversation]:
+        """The agent's conversations whose ids begin so, latest first."""
         ...
 
     async def conversation(

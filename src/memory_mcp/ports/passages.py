@@ -82,7 +82,7 @@ class PassageStore(Protocol):
         ...
 
     async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
-        """The most used tags with their numbers of passages."""
+        """The most used tags with their numbers of passages; all of them for a limit of -1."""
         ...
 
 

@@ -17,6 +17,7 @@ from memory_mcp.domain.runs import (
     Lease,
     NewRun,
     Run,
+    RunKind,
     RunRecord,
     RunState,
     Spent,
@@ -155,6 +156,21 @@ class RunStore(Protocol):
         Raises:
             RunNotFound: there is none with that id.
         """
+        ...
+
+    async def undo_latest(self, agent_id: AgentId | None) -> Undone | None:
+        """The same for the latest run of which something can be put back; `None`: no run stands.
+
+        Where nothing can be put back of any, it says why for the latest.
+        """
+        ...
+
+    async def last_of_kind(self, agent_id: AgentId, kind: RunKind) -> RunId | None:
+        """The latest run of that kind; `None` for an agent that has had none."""
+        ...
+
+    async def tries(self, run: Run) -> int:
+        """How many runs of its kind, itself too, read some of what it read and did not do it."""
         ...
 
     async def count(self) -> int:

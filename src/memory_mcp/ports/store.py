@@ -45,6 +45,10 @@ class Outbox(Protocol):
         """Changes after `seq`, oldest first."""
         ...
 
+    async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:
+        """Changes of one agent's memory after `seq`, oldest first; and the last one looked at."""
+        ...
+
     async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
         """The newest changes, of one agent's memory or of all, oldest of them first."""
         ...

@@ -8,10 +8,10 @@ from memory_mcp.domain.ids import AgentId
 
 
 class VisitStore(Protocol):
-    """One memo for each agent and kind of client, for a short time."""
+    """One memo for each agent and kind of client, each for its time, however many there are."""
 
-    async def take(self, agent_id: AgentId, client: str, within: timedelta) -> str | None:
-        """The memo that a like client left, if not longer ago; nobody else gets it then."""
+    async def take(self, agent_id: AgentId, client: str) -> str | None:
+        """The memo that a like client left, if it is still kept; nobody else gets it then."""
         ...
 
     async def put(
@@ -19,8 +19,8 @@ class VisitStore(Protocol):
         agent_id: AgentId,
         client: str,
         memo: str,
-        within: timedelta,
+        kept: timedelta,
         joined: Callable[[str, str], str],
     ) -> None:
-        """Leave a memo for the next like client, joined with one that lies there already."""
+        """Leave a memo for the next like client, for so long; joined with one that lies there."""
         ...

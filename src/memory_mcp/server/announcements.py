@@ -7,7 +7,6 @@ says. The changes table says what.
 """
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -28,6 +27,7 @@ from memory_mcp.domain.agents import DEFAULT_AGENT
 from memory_mcp.domain.blocks import SHARED_TEMPLATES
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.ids import AgentId
+from memory_mcp.domain.names import name_key
 from memory_mcp.ports import Change, Outbox
 from memory_mcp.server.connections import CURRENT, Connection
 
@@ -39,6 +39,7 @@ GATHER_SECONDS = 0.01
 IDLE_POLLS = 40
 """Looks without a listener after which watching ends."""
 SUBSCRIPTIONS_MAX = 10_000
+"""Of all connections of one token, or of all if none is asked for."""
 SUBSCRIPTIONS_EACH_MAX = 200
 NOTIFY_SECONDS = 1
 SHARED = {template.label for template in SHARED_TEMPLATES}
@@ -55,7 +56,8 @@ class Announcements:
         self._last: int | None = None
         """The newest change announced; `None` while nobody listens."""
         self._listeners: dict[object, tuple[Connection, Listener]] = {}
-        self._subscribed: OrderedDict[tuple[Connection, str], Any] = OrderedDict()
+        self._subscribed: dict[Connection, dict[str, Any]] = {}
+        """By connection, the addresses it asked for, and the session each was asked for in."""
         self._wanted = anyio.Event()
         self._expected = False
 
@@ -79,26 +81,34 @@ class Announcements:
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
         """`resources/subscribe`."""
-        connection = CURRENT.get()
-        if sum(owner is connection for owner, _ in self._subscribed) >= SUBSCRIPTIONS_EACH_MAX:
+        connection, uri = CURRENT.get(), str(params.uri)
+        own = self._subscribed.get(connection, {})
+        if uri not in own and len(own) >= SUBSCRIPTIONS_EACH_MAX:
             text = f"a connection may subscribe to {SUBSCRIPTIONS_EACH_MAX} resources at once."
             raise MCPError(code=INVALID_PARAMS, message=text)
-        self._subscribed[connection, str(params.uri)] = ctx.session
-        if len(self._subscribed) > SUBSCRIPTIONS_MAX:  # of HTTP clients that left without a word
-            self._subscribed.popitem(last=False)
+        of_owner = sum(
+            len(uris) for other, uris in self._subscribed.items() if other.owner == connection.owner
+        )
+        if uri not in own and of_owner >= SUBSCRIPTIONS_MAX:  # nobody's is ended for it
+            text = f"{SUBSCRIPTIONS_MAX:,} resources are subscribed to already; end some sessions."
+            raise MCPError(code=INVALID_PARAMS, message=text)
+        self._subscribed.setdefault(connection, {})[uri] = ctx.session
         return EmptyResult()
 
     async def on_unsubscribe(
         self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
     ) -> EmptyResult:
         """`resources/unsubscribe`."""
-        self._subscribed.pop((CURRENT.get(), str(params.uri)), None)
+        connection = CURRENT.get()
+        own = self._subscribed.get(connection, {})
+        own.pop(str(params.uri), None)
+        if not own:
+            self.forget(connection)
         return EmptyResult()
 
     def forget(self, connection: Connection) -> None:
         """The connection has ended."""
-        for place in [place for place in self._subscribed if place[0] is connection]:
-            del self._subscribed[place]
+        self._subscribed.pop(connection, None)
 
     async def expect(self) -> None:
         """Somebody is about to listen: what changes from now on will be announced."""
@@ -145,12 +155,12 @@ class Announcements:
             for connection, listener in list(self._listeners.values()):
                 if _concerns(change, connection):
                     listener(event)
-            for (connection, wanted), session in list(self._subscribed.items()):
-                if wanted == uri and _concerns(change, connection):
-                    await self._notify(connection, uri, session)
+            for connection, wanted in list(self._subscribed.items()):
+                if uri in wanted and _concerns(change, connection):
+                    await self._notify(connection, uri, wanted[uri])
 
     def _all_listening(self) -> set[Connection]:
-        return {connection for connection, _ in (*self._listeners.values(), *self._subscribed)}
+        return {*self._subscribed} | {connection for connection, _ in self._listeners.values()}
 
     async def _notify(self, connection: Connection, uri: str, session: Any) -> None:
         try:
@@ -201,9 +211,9 @@ def _meet(change: Change, connection: Connection) -> None:
     if agent is None or agent.is_made:
         return
     name, project = change.details.get("name", ""), change.details.get("project")
-    wanted = (choice.name or DEFAULT_AGENT).casefold()
+    wanted = name_key(choice.name or DEFAULT_AGENT)
     by_project = choice.name is None and choice.project is not None
-    if project == choice.project if by_project else name.casefold() == wanted:
+    if project == choice.project if by_project else name_key(name) == wanted:
         connection.agent = replace(agent, id=AgentId(change.noun_id), name=name)
 
 

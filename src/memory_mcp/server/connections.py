@@ -23,7 +23,6 @@ from memory_mcp.domain.solver import Step
 from memory_mcp.domain.times import UTC_ZONE, Zone
 from memory_mcp.domain.tool_rules import ToolRule
 
-CONNECTIONS_MAX = 1_000
 ANSWERED_MAX = 1_000
 
 
@@ -41,6 +40,10 @@ class Connection:
     place: str | None = None
     """Where the peer is, as far as like peers are told apart by it; `None` where the transport
     never says that the connection has ended, so that no other can resume it."""
+    alike: str | None = None
+    """What like clients have in common where the protocol has no connections: they count as one."""
+    owner: str = ""
+    """Whose it is: of which token, if any is asked for. Nobody else may go on with it."""
     structured: bool = False
     """Whether its tool results say the same for scripts: a host may show a model that instead of
     the text, so only who asks gets it."""
@@ -131,6 +134,11 @@ class Connection:
         self._in_part.clear()
 
     @property
+    def has_seen_any(self) -> bool:
+        """Whether it was shown any block, or started from what there was."""
+        return self._seen is not None
+
+    @property
     def has_to_meet(self) -> bool:
         """Whether it was shown blocks of an agent that wasn't there yet."""
         return any(block_id.startswith(UNMADE) for block_id in self._seen or ())
@@ -189,26 +197,6 @@ class Connection:
         seen = self._seen.get(before.id)
         if seen is None or seen.version == before.version:
             self._seen[before.id] = after
-
-
-class Connections:
-    """The connections a process serves; the least recently used are let go past a bound."""
-
-    def __init__(self) -> None:
-        self._by_key: OrderedDict[str, Connection] = OrderedDict()
-
-    def get(self, key: str, new: Connection) -> Connection:
-        """The connection known under `key`; on first use this new one."""
-        connection = self._by_key.get(key, new)
-        self.put(key, connection)
-        return connection
-
-    def put(self, key: str, connection: Connection) -> None:
-        """Know a connection under `key` from now on."""
-        self._by_key[key] = connection
-        self._by_key.move_to_end(key)
-        if len(self._by_key) > CONNECTIONS_MAX:
-            self._by_key.popitem(last=False)
 
 
 CURRENT: ContextVar[Connection] = ContextVar("memory_mcp_connection")

@@ -48,28 +48,35 @@ def register_prompts(server: MCPServer[Any], surface: Surface) -> None:
     async def complete(
         ref: Any, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        values = await _values(surface, getattr(ref, "uri", None), argument.name)
         wanted = argument.value.casefold()
+        values = await _values(surface, getattr(ref, "uri", None), argument.name, wanted)
         fitting = [value for value in values if value.casefold().startswith(wanted)]
+        has_more = len(fitting) > COMPLETIONS_MAX
         return Completion(
             values=fitting[:COMPLETIONS_MAX],
-            total=len(fitting),
-            has_more=len(fitting) > COMPLETIONS_MAX,
+            total=None if has_more else len(fitting),
+            has_more=has_more,
         )
 
 
-async def _values(surface: Surface, uri: str | None, argument: str) -> list[str]:
-    """What an argument may be: block labels, conversations, or for a topic the tags there are."""
+async def _values(surface: Surface, uri: str | None, argument: str, beginning: str) -> list[str]:
+    """What an argument may be: block labels, conversations, or for a topic the tags there are.
+
+    Of what is without end one more than are told, of those that begin so.
+    """
     services = surface.services
     agent_id = await surface.agent_of(CURRENT.get())
+    most = COMPLETIONS_MAX + 1
     match argument:
         case "label":
             return [block.label for block in await services.core_memory.blocks(agent_id)]
         case "id" if uri and uri.startswith("memory://conversations"):
-            return [one.id for one in await services.recall.conversations(agent_id)]
+            return [
+                one.id for one in await services.recall.conversations(agent_id, most, beginning)
+            ]
         case "id" if uri and uri.startswith("memory://inbox"):
-            return [letter.id for letter in await services.mail.inbox(agent_id)]
+            return [one.id for one in await services.mail.inbox(agent_id, most, beginning)]
         case "topic":
-            return [tag.tag for tag in (await services.view.statistics(agent_id)).tags]
+            return await services.archival.tags(agent_id)
         case _:
             return []

@@ -94,8 +94,9 @@ def register_resources(server: MCPServer[Any], surface: Surface) -> None:
         mime_type=_JSON,
     )
     async def inbox() -> str:
-        letters = await _shown(services.mail.inbox(await agent_id()))
-        unread = sum(letter.state == "queued" for letter in letters)
+        own = await agent_id()
+        letters = await _shown(services.mail.inbox(own))
+        unread = await _shown(services.mail.unread(own))  # of all, not of those shown
         return as_json({"unread": unread, "mail": list(_within(letters))})
 
     @server.resource(

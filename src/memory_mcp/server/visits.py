@@ -14,6 +14,7 @@ from datetime import timedelta
 from mcp.server.session import ServerSession
 
 from memory_mcp.domain.errors import MemoryMCPError
+from memory_mcp.domain.host_events import digest
 from memory_mcp.domain.ids import BlockId
 from memory_mcp.domain.solver import Step
 from memory_mcp.server.connections import Connection
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 WITHIN = timedelta(minutes=10)
 """How long a memo waits: as long as the daemon stays after its last session."""
+WITHOUT_CONNECTIONS = timedelta(days=1)
+"""The same for clients of the protocol that has no connections: they never say that they left."""
 CLIENT_CHARS_MAX = 400
 
 
@@ -39,14 +42,15 @@ async def resume(services: Services, connection: Connection, memo: Memo) -> None
 
 async def resume_visit(services: Services, connection: Connection, session: ServerSession) -> None:
     """Before a connection's first call: resume the last one of a like client, if there is one."""
-    if connection.place is None or connection.visitor or connection.resumed:
+    never = connection.place is None and connection.alike is None
+    if never or connection.visitor or connection.resumed:
         return
     async with connection.view:
         if connection.visitor or connection.agent is None:  # another first call was quicker
             return
-        connection.visitor = _likeness(connection.place, session)
+        connection.visitor = connection.alike or _likeness(connection.place or "", session)
         agent_id = connection.agent.id
-        memo = memo_in(await services.visits.take(agent_id, connection.visitor, WITHIN))
+        memo = memo_in(await services.visits.take(agent_id, connection.visitor))
         if memo is not None:
             connection.resumes_visit = True
             await resume(services, connection, memo)
@@ -68,11 +72,25 @@ async def end_visit(services: Services, connection: Connection) -> None:
         logger.warning("the end of a connection could not be noted: %s", error)
 
 
+async def lay_by(services: Services, connection: Connection) -> None:
+    """Keep in the store what a client without connections has seen, until it calls again.
+
+    Raises:
+        StoreError: the store cannot be written just now.
+    """
+    agent, alike = connection.agent, connection.alike
+    if agent is None or not agent.is_made or alike is None or not connection.has_seen_any:
+        return  # it was told nothing that could change
+    await services.visits.put(agent.id, alike, connection.memo(), WITHOUT_CONNECTIONS, _joined)
+
+
 def _likeness(place: str, session: ServerSession) -> str:
     """What like clients have in common."""
     client = session.client_params.client_info if session.client_params else None
     name, version = (client.name, client.version) if client else ("", "")
-    return f"{name} {version} {place}"[:CLIENT_CHARS_MAX]
+    told = f"{name} {version} {place}"
+    # What differs may stand at the end.
+    return told if len(told) <= CLIENT_CHARS_MAX else digest(told)
 
 
 def _joined(before: str, later: str) -> str:

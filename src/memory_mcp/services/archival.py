@@ -24,6 +24,7 @@ from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
 
 TAGS_TOLD = 8
+NO_LIMIT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,10 @@ class Archival:
             total=await self._store.count(agent_id, only),
             tags=[tag for tag, _ in await self._store.top_tags(agent_id, TAGS_TOLD)],
         )
+
+    async def tags(self, agent_id: AgentId) -> list[str]:
+        """Every tag of the agent's passages, the most used first."""
+        return [tag for tag, _ in await self._store.top_tags(agent_id, NO_LIMIT)]
 
     async def count(self, agent_id: AgentId) -> int:
         """How many passages the agent has."""

@@ -103,10 +103,10 @@ class Ledger:
         Raises:
             RunNotFound: it has had none.
         """
-        for run in await self._runs.runs(agent_id, 1_000):
-            if run.kind == "resident":
-                return await self._runs.record(run.id)
-        raise RunNotFound("this agent has had no turn of its own yet.")
+        found = await self._runs.last_of_kind(agent_id, "resident")
+        if found is None:
+            raise RunNotFound("this agent has had no turn of its own yet.")
+        return await self._runs.record(found)
 
     async def undo(self, run_id: RunId | None, agent_id: AgentId | None = None) -> Undone:
         """Put back what a run changed, where nobody changed it since.
@@ -119,20 +119,14 @@ class Ledger:
             InvalidInput: there is nothing to undo.
         """
         if run_id is None:
-            changed = [
-                run
-                for run in await self._runs.runs(agent_id, 1_000)
-                if run.changes > run.undone and run.ended_at
-            ]
-            if not changed:
-                raise InvalidInput("there is no run left to undo: none changed anything.")
-            for run in changed:  # one of which nothing can be put back is in nobody's way
-                undone = await self._runs.undo(run.id)
-                if undone.put_back or run is changed[-1]:
-                    return replace(undone, run_id=run.id)
-        elif agent_id not in (None, (await self._runs.record(run_id)).run.agent_id):
+            # One of which nothing can be put back is in nobody's way.
+            if (undone := await self._runs.undo_latest(agent_id)) is None:
+                raise InvalidInput(
+                    "there is no run left to undo: none changed anything that could be put back."
+                )
+            return undone
+        if agent_id not in (None, (await self._runs.record(run_id)).run.agent_id):
             raise RunNotFound(f"there is no run {clip(run_id, 60)!r} of this agent.")
-        assert run_id is not None
         undone = await self._runs.undo(run_id)
         if not undone.put_back and not undone.left:
             raise InvalidInput(f"{run_id} has nothing to undo: it changed nothing, or was undone.")

@@ -17,6 +17,7 @@ from memory_mcp.domain.mail import (
     require_mail,
     require_wait,
 )
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip, require_tags
 from memory_mcp.ports import AgentStore, MailStore, Outbox, Outgoing, Posted
 
@@ -109,7 +110,7 @@ class Mail:
             )
         if in_reply_to is None and (to is None) == (not wanted):
             raise InvalidInput(await self._whom(sender_id, both=to is not None))
-        if to is not None and in_reply_to is None and to.strip().casefold() == SHADOW:
+        if to is not None and in_reply_to is None and name_key(to) == SHADOW:
             answer = await self._ask_shadow(sender_id, message, wait_seconds)
             return Sending((), from_shadow=answer)
         outgoing = Outgoing(
@@ -207,9 +208,18 @@ class Mail:
         """What the answer to the call of that key told."""
         return await self._store.told_to(agent_id, key)
 
-    async def inbox(self, agent_id: AgentId) -> list[Letter]:
-        """The latest mails that came to the agent, newest first; they don't count as told by it."""
-        return await self._store.inbox(agent_id, INBOX_MAX)
+    async def inbox(
+        self, agent_id: AgentId, limit: int = INBOX_MAX, beginning: str = ""
+    ) -> list[Letter]:
+        """The latest mails that came to the agent and whose ids begin so, newest first.
+
+        They don't count as told by it.
+        """
+        return await self._store.inbox(agent_id, limit, beginning)
+
+    async def unread(self, agent_id: AgentId) -> int:
+        """How many mails wait to be told to the agent, in the inbox or too many for it."""
+        return await self._store.unread(agent_id)
 
     async def one(self, agent_id: AgentId, mail_id: str) -> Letter:
         """A mail that came to the agent, or that it sent.

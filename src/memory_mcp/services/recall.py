@@ -187,9 +187,11 @@ class Recall:
             ranked=False,
         )
 
-    async def conversations(self, agent_id: AgentId, limit: int = 100) -> list[Conversation]:
-        """The agent's conversations, latest first."""
-        return await self._store.conversations(agent_id, limit)
+    async def conversations(
+        self, agent_id: AgentId, limit: int = 100, beginning: str = ""
+    ) -> list[Conversation]:
+        """The agent's conversations whose ids begin so, latest first."""
+        return await self._store.conversations(agent_id, limit, beginning)
 
     async def conversation(
         self, agent_id: AgentId, conversation_id: ConversationId

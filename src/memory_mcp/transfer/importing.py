@@ -22,6 +22,7 @@ from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.host_events import COPY, copied, digest
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.passages import Coming, NewPassage, coming
 from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
@@ -204,7 +205,7 @@ class _Import:
         return True
 
     def _is_left(self, name: str) -> bool:
-        return name.casefold() in self._not_taken
+        return name_key(name) in self._not_taken
 
     def _leave(self, item: Item, name: str, number: int = 1) -> None:
         what = f"{_noun(item.what)} lines of agent {name!r}, which did not come"
@@ -290,7 +291,7 @@ class _Import:
                 self._report.left_out[f"{item.place}: {put.note}" if alone else put.note] += 1
             if isinstance(copy, AgentCopy):
                 if not put.stored and not put.known:
-                    self._not_taken.add(copy.name.casefold())
+                    self._not_taken.add(name_key(copy.name))
                 elif not item.is_viewless:
                     self._copied.add(copy.id)
             if kind not in _PARTS:

@@ -21,6 +21,7 @@ from memory_mcp.domain.agents import (
 from memory_mcp.domain.blocks import OWN_TEMPLATES, PERSONA, SHARED_TEMPLATES
 from memory_mcp.domain.errors import AgentNotFound, BlockLimitExceeded, InvalidInput, Taken
 from memory_mcp.domain.ids import AgentId, new_id
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.tool_rules import ToolRule, rules_from_json, rules_to_json
@@ -41,12 +42,14 @@ from memory_mcp.storage.sqlite.session import Row, Session, as_key
 _COLUMNS = """id, name, description, project, created_at, context_limit, tool_rules, tags,
     system_prompt, model, deleted_at"""
 _BY_ID = f"SELECT {_COLUMNS} FROM agents WHERE id = ?"
-_BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name = ? OR id = ?"
+_BY_NAME = f"SELECT {_COLUMNS} FROM agents WHERE name_key = ?"
 _BY_PROJECT = f"SELECT {_COLUMNS} FROM agents WHERE project = ?"
 _ALL = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NULL ORDER BY seq"
 _PROJECTS = "SELECT project FROM agents WHERE project IS NOT NULL ORDER BY seq"
 _DELETED = f"SELECT {_COLUMNS} FROM agents WHERE deleted_at IS NOT NULL ORDER BY seq"
-_INSERT = "INSERT INTO agents (id, name, project, created_at) VALUES (?, ?, ?, ?) RETURNING seq"
+_INSERT = """
+INSERT INTO agents (id, name, name_key, project, created_at) VALUES (?, ?, ?, ?, ?) RETURNING seq
+"""
 _SET = {
     column: f"UPDATE agents SET {column} = ? WHERE id = ?"
     for column in (
@@ -89,7 +92,7 @@ FROM agents a WHERE id = ?
 # The user's shared blocks are those the default agent has: it is made with the store.
 _SHARED = """
 SELECT block_seq FROM agent_blocks JOIN agents ON agents.seq = agent_seq
-WHERE agents.name = ? AND label = ?
+WHERE agents.name_key = ? AND label = ?
 """
 
 
@@ -170,8 +173,7 @@ class SqliteAgents:
         wanted = require_agent_name(name)
 
         def create(session: Session) -> Agent:
-            if row := session.one(_BY_NAME, (wanted, wanted)):
-                agent = _from_row(row)
+            if agent := _called(session, wanted):
                 raise Taken(
                     _was_deleted(agent)
                     if agent.deleted_at
@@ -212,7 +214,7 @@ class SqliteAgents:
         def move(session: Session) -> Moved:
             seq_of(session, agent_id)
             agent = agent_of(session, agent_id)
-            if agent.name == DEFAULT_AGENT:
+            if name_key(agent.name) == DEFAULT_AGENT:
                 raise InvalidInput(
                     "the default agent is for what belongs to no project, so it gets none. Nothing "
                     "was changed."
@@ -267,7 +269,7 @@ class SqliteAgents:
         def delete(session: Session) -> Agent:
             agent = agent_of(session, agent_id)
             seq_of(session, agent_id)
-            if agent.name == DEFAULT_AGENT:
+            if name_key(agent.name) == DEFAULT_AGENT:
                 raise InvalidInput(
                     "the default agent cannot be deleted: whoever names no agent is it, and the "
                     "blocks that all agents share are its. Nothing was changed."
@@ -287,9 +289,7 @@ class SqliteAgents:
         """
 
         def restore(session: Session) -> Agent:
-            key = as_key(name)
-            row = session.one(_BY_NAME, (key, key))
-            agent = _from_row(row) if row else None
+            agent = _called(session, name)
             if agent is None or agent.deleted_at is None:
                 names = ", ".join(clip(row[1], 40) for row in session.all(_DELETED)[:20])
                 raise AgentNotFound(
@@ -346,12 +346,11 @@ class SqliteAgents:
                 session.run(_SET[column], (None if empty else value, agent.id))
         seq, now = seq_of(session, agent.id), to_iso(self._clock.now())
         if settings.tags is not None:
-            for tag in dict.fromkeys(agent.tags):
-                if tag not in settings.tags:
-                    leave_group(session, seq, tag, now)
-            for tag in settings.tags:
-                if tag not in agent.tags:
-                    join_group(session, seq, tag, now)
+            had, has = ({name_key(tag): tag for tag in of} for of in (agent.tags, settings.tags))
+            for key in [key for key in had if key not in has]:
+                leave_group(session, seq, had[key], now)
+            for key in [key for key in has if key not in had]:
+                join_group(session, seq, has[key], now)
         if settings.persona is not None:
             self._set_persona(session, seq, agent, settings.persona)
         self._record(session, agent, "changed")
@@ -389,14 +388,14 @@ class SqliteAgents:
             return found
         if session.value("SELECT count(*) FROM agents") == 0:
             default = self._make(session, DEFAULT_AGENT, None)
-            if _new_name(session, choice).casefold() == DEFAULT_AGENT:
+            if name_key(_new_name(session, choice)) == DEFAULT_AGENT:
                 return default
         return self._make(session, _new_name(session, choice), choice.project)
 
     def _make(self, session: Session, name: str, project: str | None) -> Agent:
         now = to_iso(self._clock.now())
         agent_id = new_id("agent")
-        agent_seq = session.value(_INSERT, (agent_id, name, project, now))
+        agent_seq = session.value(_INSERT, (agent_id, name, name_key(name), project, now))
         for template in SHARED_TEMPLATES:
             block_seq = session.value(_SHARED, (DEFAULT_AGENT, template.label))
             block_seq = block_seq or make_block(session, template, now)
@@ -432,13 +431,19 @@ def agent_named(session: Session, name: str) -> Agent:
     Raises:
         AgentNotFound: there is none; the text lists the agents there are.
     """
-    key = as_key(name)
-    agent = _from_row(row) if (row := session.one(_BY_NAME, (key, key))) else None
+    agent = _called(session, name)
     if agent is not None and agent.deleted_at is None:
         return agent
     names = ", ".join(clip(one.name, 40) for one in agents_in_use(session)[:20])
     reason = _was_deleted(agent) if agent else f"there is no agent {clip(name, 60)!r}."
     raise AgentNotFound(f"{reason} There are: {names}.")
+
+
+def _called(session: Session, name: str) -> Agent | None:
+    """The agent with that id, or else with that name; a deleted one too."""
+    key = as_key(name)
+    row = session.one(_BY_ID, (key,)) or session.one(_BY_NAME, (name_key(key),))
+    return _from_row(row) if row else None
 
 
 def _was_deleted(agent: Agent) -> str:
@@ -469,19 +474,16 @@ def _new_name(session: Session, choice: AgentChoice) -> str:
     if choice.name is not None or choice.project is None:
         return choice.name or DEFAULT_AGENT
     plain, distinct = project_agent_names(choice.project)
-    return distinct if session.value("SELECT 1 FROM agents WHERE name = ?", (plain,)) else plain
+    return distinct if session.one(_BY_NAME, (name_key(plain),)) else plain
 
 
 def _find(session: Session, choice: AgentChoice) -> Agent | None:
-    row = None
-    if choice.name is not None:
-        row = session.one(_BY_NAME, (choice.name, choice.name))
-    elif choice.project is not None:
+    if choice.name is None and choice.project is not None:
         found = (session.one(_BY_PROJECT, (each,)) for each in (*choice.formerly, choice.project))
         row = next((each for each in found if each), None)
+        agent = _from_row(row) if row else None
     else:
-        row = session.one(_BY_NAME, (DEFAULT_AGENT, DEFAULT_AGENT))
-    agent = _from_row(row) if row else None
+        agent = _called(session, choice.name or DEFAULT_AGENT)
     if agent is not None and agent.deleted_at is not None:
         raise AgentNotFound(_was_deleted(agent))
     return agent

@@ -3,6 +3,7 @@
 from memory_mcp.domain.blocks import BlockTemplate
 from memory_mcp.domain.errors import Taken
 from memory_mcp.domain.ids import new_id
+from memory_mcp.domain.names import name_key
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.session import Session
 
@@ -20,7 +21,9 @@ INSERT INTO agent_blocks (agent_seq, label, block_seq, position) SELECT ?1, ?2, 
     (SELECT max(position) + 1 FROM agent_blocks WHERE agent_seq = ?1), 0)
 """
 _DETACH = "DELETE FROM agent_blocks WHERE agent_seq = ? AND block_seq = ?"
-_OF_GROUP = "SELECT seq, id, label FROM blocks WHERE group_tag = ? ORDER BY seq"
+_OF_GROUPS = """
+SELECT seq, label, group_tag FROM blocks WHERE group_tag IS NOT NULL ORDER BY seq
+"""
 _HELD = "SELECT block_seq FROM agent_blocks WHERE agent_seq = ? AND label = ?"
 _AGENT = "SELECT id, name FROM agents WHERE seq = ?"
 
@@ -79,22 +82,29 @@ def join_group(session: Session, agent_seq: int, tag: str, now: str) -> None:
     Raises:
         Taken: it has another block of one's label.
     """
-    for block_seq, _, label in session.all(_OF_GROUP, (tag,)):
+    for block_seq, label in _of_group(session, tag):
         attach(session, agent_seq, block_seq, label, now)
 
 
 def catch_up(session: Session, agent_seq: int, tag: str, now: str) -> None:
     """Give an agent the blocks its group got while it was away; its own labels stay its own."""
-    for block_seq, _, label in session.all(_OF_GROUP, (tag,)):
+    for block_seq, label in _of_group(session, tag):
         if session.value(_HELD, (agent_seq, label)) is None:
             attach(session, agent_seq, block_seq, label, now)
 
 
 def leave_group(session: Session, agent_seq: int, tag: str, now: str) -> None:
     """Take the blocks of a group from an agent."""
-    for block_seq, _, label in session.all(_OF_GROUP, (tag,)):
+    for block_seq, label in _of_group(session, tag):
         if session.value(_HELD, (agent_seq, label)) == block_seq:
             detach(session, agent_seq, block_seq, label, now)
+
+
+def _of_group(session: Session, tag: str) -> list[tuple[int, str]]:
+    """The blocks of a group, in whatever case its tag was typed; all groups together have few."""
+    wanted = name_key(tag)
+    rows = session.all(_OF_GROUPS)
+    return [(block_seq, label) for block_seq, label, group in rows if name_key(group) == wanted]
 
 
 def _agent(session: Session, agent_seq: int) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from memory_mcp.domain.errors import (
     MemoryMCPError,
 )
 from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
@@ -180,7 +181,8 @@ class SqliteBlocks:
             owners = [agent_id]
             if group is not None:
                 agents = agents_in_use(session)
-                owners = [agent.id for agent in agents if group in agent.tags]
+                wanted = name_key(group)
+                owners = [agent.id for agent in agents if wanted in map(name_key, agent.tags)]
                 if not owners:
                     raise AgentNotFound(
                         f"no agent has the tag {group!r}, so nobody would see the block; nothing "

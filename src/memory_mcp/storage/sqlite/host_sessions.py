@@ -39,10 +39,11 @@ _LATEST = """
 SELECT id, seq, role, name, content, created_at, external_id FROM messages
 WHERE conversation_seq = ? ORDER BY seq DESC LIMIT ?
 """
+# The likely one, then another or two: whether there is only one is all that counts.
 _OPEN_ONES = """
 SELECT c.external_id FROM conversations c JOIN host_sessions s ON s.conversation_seq = c.seq
-WHERE c.agent_seq = ? AND c.host = ? AND c.last_at >= ? AND c.ended_at IS NULL
-ORDER BY c.last_at DESC LIMIT 100
+WHERE c.agent_seq = ?1 AND c.host = ?2 AND c.last_at >= ?3 AND c.ended_at IS NULL
+ORDER BY c.external_id IS ?4 DESC, c.last_at DESC LIMIT 2
 """
 OPEN_WITHIN = timedelta(days=1)
 """A session of which nothing was heard for longer counts as ended: not every host tells its end."""
@@ -140,7 +141,8 @@ class SqliteHostSessions:
         since = to_iso(self._clock.now() - OPEN_WITHIN)
 
         def find(session: Session) -> str | None:
-            rows = session.all(_OPEN_ONES, (seq_of(session, agent_id), host, since))
+            asked = (seq_of(session, agent_id), host, since, likely)
+            rows = session.all(_OPEN_ONES, asked)
             found = [conversation for (conversation,) in rows]
             if likely in found:
                 return likely

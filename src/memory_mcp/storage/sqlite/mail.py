@@ -8,6 +8,7 @@ from memory_mcp.domain.agents import Agent
 from memory_mcp.domain.errors import AgentNotFound, InvalidInput, MailboxFull, MailNotFound
 from memory_mcp.domain.ids import AgentId, MailId, new_id
 from memory_mcp.domain.mail import EXPIRY, LIVE, MAILBOX_MAX, Letter, News
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip, each
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock, Outgoing, Posted, Posting
@@ -25,7 +26,9 @@ FROM mail m JOIN agents s ON s.seq = m.sender_seq JOIN agents r ON r.seq = m.rec
 """
 _BY_ID = f"{_SELECT} WHERE m.id = ?"
 _BY_KEY = f"{_SELECT} WHERE m.key = ? ORDER BY m.seq"
-_INBOX = f"{_SELECT} WHERE m.recipient_seq = ? ORDER BY m.seq DESC LIMIT ?"
+_INBOX = f"""{_SELECT} WHERE m.recipient_seq = ?1 AND substr(m.id, 1, length(?3)) = ?3
+ORDER BY m.seq DESC LIMIT ?2
+"""
 _ALL = f"{_SELECT} ORDER BY m.seq DESC LIMIT ?"
 _OF_AGENT = f"{_SELECT} WHERE ?1 IN (m.sender_seq, m.recipient_seq) ORDER BY m.seq DESC LIMIT ?2"
 _COUNT_OF_AGENT = "SELECT count(*) FROM mail WHERE ? IN (sender_seq, recipient_seq)"
@@ -212,12 +215,21 @@ class SqliteMail:
 
         return await self._database.read(find)
 
-    async def inbox(self, agent_id: AgentId, limit: int) -> list[Letter]:
-        """The latest mails that came to the agent, newest first."""
-        rows = await self._database.read(
-            lambda session: session.all(_INBOX, (seq_of(session, agent_id), limit))
+    async def inbox(self, agent_id: AgentId, limit: int, beginning: str = "") -> list[Letter]:
+        """The latest mails that came to the agent and whose ids begin so, newest first."""
+
+        def find(session: Session) -> list[Row]:
+            asked = (seq_of(session, agent_id), limit, as_key(beginning))
+            return session.all(_INBOX, asked)
+
+        return [_from_row(row) for row in await self._database.read(find)]
+
+    async def unread(self, agent_id: AgentId) -> int:
+        """How many mails wait to be told to the agent."""
+        now = to_iso(self._clock.now())
+        return await self._database.read(
+            lambda session: session.value(_ROOM, (seq_of(session, agent_id), now))
         )
-        return [_from_row(row) for row in rows]
 
     async def all(self, agent_id: AgentId | None, limit: int) -> tuple[list[Letter], int]:
         """The latest mails, of one agent or of all, newest first; and how many there are."""
@@ -272,8 +284,8 @@ def _recipients(session: Session, outgoing: Outgoing, answered: Letter | None) -
             )
         return [agent]
     agents = [agent for agent in agents_in_use(session) if agent.id != outgoing.sender_id]
-    wanted = set(outgoing.tags)
-    if found := [agent for agent in agents if wanted.issubset(agent.tags)]:
+    wanted = set(map(name_key, outgoing.tags))
+    if found := [agent for agent in agents if wanted.issubset(map(name_key, agent.tags))]:
         return found
     tags = sorted({tag for agent in agents for tag in agent.tags})
     tagged = f"Tags there are: {', '.join(tags[:20])}." if tags else "No other agent has a tag."

@@ -106,7 +106,8 @@ INSERT INTO messages
 """
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at
-FROM conversations WHERE agent_seq = ? AND messages > 0 ORDER BY last_at DESC, seq DESC LIMIT ?
+FROM conversations WHERE agent_seq = ?1 AND messages > 0 AND substr(id, 1, length(?3)) = ?3
+ORDER BY last_at DESC, seq DESC LIMIT ?2
 """
 _CONVERSATION = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at, seq
@@ -302,11 +303,16 @@ class SqliteMessages:
 
         return await self._database.read(count)
 
-    async def conversations(self, agent_id: AgentId, limit: int) -> list[Conversation]:
-        """The agent's conversations, latest first."""
-        rows = await self._database.read(
-            lambda session: session.all(_CONVERSATIONS, (seq_of(session, agent_id), limit))
-        )
+    async def conversations(
+        self, agent_id: AgentId, limit: int, beginning: str = ""
+    ) -> list[Conversation]:
+        """The agent's conversations whose ids begin so, latest first."""
+
+        def find(session: Session) -> list[Row]:
+            asked = (seq_of(session, agent_id), limit, as_key(beginning))
+            return session.all(_CONVERSATIONS, asked)
+
+        rows = await self._database.read(find)
         return [_conversation_from_row(row) for row in rows]
 
     async def conversation(

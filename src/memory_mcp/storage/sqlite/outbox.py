@@ -10,11 +10,20 @@ from memory_mcp.ports import Change
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.session import Row, Session
 
+SINCE_MOST = 1_000
+"""How many changes are told at one go."""
+
 _INSERT = """
 INSERT INTO changes (at, noun, noun_id, operation, agent_ids, details) VALUES (?, ?, ?, ?, ?, ?)
 """
 _COLUMNS = "seq, at, noun, noun_id, operation, agent_ids, details"
-_SINCE = f"SELECT {_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT 1000"
+_SINCE = f"SELECT {_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT {SINCE_MOST}"
+_SINCE_OF_AGENT = f"""
+SELECT {_COLUMNS} FROM changes WHERE seq > ?1 AND seq <= ?2
+    AND EXISTS (SELECT 1 FROM json_each(agent_ids) WHERE value = ?3)
+ORDER BY seq LIMIT {SINCE_MOST}
+"""
+_LAST = "SELECT coalesce(max(seq), 0) FROM changes"
 _LATEST = f"""
 SELECT {_COLUMNS} FROM changes
 WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM json_each(agent_ids) WHERE value = ?1)
@@ -44,14 +53,26 @@ class SqliteOutbox:
 
     async def last_seq(self) -> int:
         """The newest change there is; 0 without one."""
-        return await self._database.read(
-            lambda session: session.value("SELECT coalesce(max(seq), 0) FROM changes")
-        )
+        return await self._database.read(lambda session: session.value(_LAST))
 
     async def since(self, seq: int) -> list[Change]:
         """Changes after `seq`, oldest first, at most a thousand."""
         rows = await self._database.read(lambda session: session.all(_SINCE, (seq,)))
         return [_from_row(row) for row in rows]
+
+    async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:
+        """Changes of one agent's memory after `seq`, oldest first, at most a thousand.
+
+        And the last change looked at, after which to go on: others' are gone through once.
+        """
+
+        def find(session: Session) -> tuple[list[Row], int]:
+            last: int = session.value(_LAST)
+            rows = session.all(_SINCE_OF_AGENT, (seq, last, agent_id))
+            return rows, last if len(rows) < SINCE_MOST else rows[-1][0]
+
+        rows, looked_at = await self._database.read(find)
+        return [_from_row(row) for row in rows], max(seq, looked_at)
 
     async def latest(self, agent_id: AgentId | None, limit: int) -> list[Change]:
         """The newest changes, of one agent's memory or of all, oldest of them first."""

@@ -1,7 +1,9 @@
 """The shadow agent's ledger in SQLite."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +21,7 @@ from memory_mcp.domain.runs import (
     Run,
     RunCall,
     RunChange,
+    RunKind,
     RunRecord,
     Spent,
     Undone,
@@ -93,9 +96,29 @@ SELECT a.seq, a.id, a.reflected_seq,
         WHERE m.agent_seq = a.seq AND m.seq > a.reflected_seq ORDER BY m.seq DESC LIMIT 1)
 FROM agents a WHERE a.deleted_at IS NULL
 """
-_LAST_REFLECTIONS = """
-SELECT state, started_at, ended_at FROM runs
-WHERE agent_seq = ? AND kind = 'reflect' AND ended_at IS NOT NULL ORDER BY seq DESC LIMIT 6
+_REFLECTION_DONE = """
+SELECT seq, started_at FROM runs WHERE agent_seq = ? AND kind = 'reflect' AND ended_at IS NOT NULL
+    AND state NOT IN ('failed', 'abandoned') ORDER BY seq DESC LIMIT 1
+"""
+# Of the newest of them, as SQLite has it for max().
+_REFLECTIONS_FAILED = """
+SELECT count(*), ended_at, max(seq) FROM runs
+WHERE agent_seq = ? AND kind = 'reflect' AND seq > ? AND ended_at IS NOT NULL
+"""
+_TRIES = """
+SELECT count(*) FROM runs WHERE agent_seq = ? AND kind = ? AND coalesce(last_seq, 0) >= ?
+    AND state <> 'done'
+"""
+_LAST_OF_KIND = """
+SELECT id FROM runs WHERE agent_seq = ? AND kind = ? ORDER BY seq DESC LIMIT 1
+"""
+# What was pruned can't be put back, and is passed over.
+_STANDING = """
+SELECT r.seq, r.id, a.id, r.ended_at FROM runs r JOIN agents a ON a.seq = r.agent_seq
+WHERE r.seq < ?1 {} AND r.ended_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM run_changes c WHERE c.run_seq = r.seq AND c.undone_at IS NULL
+        AND (c.before IS NOT NULL OR c.after IS NOT NULL))
+ORDER BY r.seq DESC LIMIT 1
 """
 _OVERFLOWED = """
 SELECT 1 FROM passages WHERE agent_seq = ? AND origin LIKE 'block:%' AND created_at > ? LIMIT 1
@@ -331,8 +354,11 @@ class SqliteRuns:
         """The latest runs, newest first."""
 
         def find(session: Session) -> list[Run]:
-            only = "WHERE a.id = ?1 OR ?1 IS NULL ORDER BY r.seq DESC LIMIT ?2"
-            return [_from_row(row) for row in session.all(f"{_RUN} {only}", (agent_id, limit))]
+            # By the index of the agent's own: others' may be many.
+            only = "" if agent_id is None else "WHERE r.agent_seq = ?2"
+            whose = () if agent_id is None else (seq_of(session, agent_id),)
+            sql = f"{_RUN} {only} ORDER BY r.seq DESC LIMIT ?1"
+            return [_from_row(row) for row in session.all(sql, (limit, *whose))]
 
         return await self._database.read(find)
 
@@ -370,6 +396,42 @@ class SqliteRuns:
             )
 
         return await self._database.write(undo)
+
+    async def undo_latest(self, agent_id: AgentId | None) -> Undone | None:
+        """The same for the latest run of which something can be put back; `None`: no run stands.
+
+        Where nothing can be put back of any, it says why for the latest.
+        """
+
+        def undo(session: Session) -> Undone | None:
+            first: Undone | None = None
+            for seq, run_id, owner, ended_at in _standing(session, agent_id):
+                changes = [_change(row) for row in session.all(_CHANGES, (seq,))]
+                ended = from_iso(ended_at)
+                now = self._now()
+                undone = undo_changes(session, self._indexes, seq, owner, changes, now, ended)
+                if undone.put_back:
+                    return replace(undone, run_id=run_id)
+                first = first or replace(undone, run_id=run_id)
+            return first
+
+        return await self._database.write(undo)
+
+    async def last_of_kind(self, agent_id: AgentId, kind: RunKind) -> RunId | None:
+        """The latest run of that kind; `None` for an agent that has had none."""
+        found = await self._database.read(
+            lambda session: session.value(_LAST_OF_KIND, (seq_of(session, agent_id), kind))
+        )
+        return RunId(found) if found else None
+
+    async def tries(self, run: Run) -> int:
+        """How many runs of its kind, itself too, read some of what it read and did not do it."""
+
+        def count(session: Session) -> int:
+            asked = (seq_of(session, run.agent_id), run.kind, run.first_seq or 0)
+            return session.value(_TRIES, asked)
+
+        return await self._database.read(count)
 
     async def count(self) -> int:
         """How many runs there are."""
@@ -489,13 +551,10 @@ def _spent(session: Session, condition: str, value: Any) -> Spent:
 
 def _unreflected(session: Session, row: Row) -> Unreflected:
     agent_seq, agent_id, after_seq, turns, last_at, ended = row
-    failures, failed_at, last_done = 0, None, ""
-    for state, started_at, ended_at in session.all(_LAST_REFLECTIONS, (agent_seq,)):
-        if state not in ("failed", "abandoned"):
-            last_done = started_at
-            break
-        failures += 1
-        failed_at = failed_at or from_iso(ended_at)
+    done_seq, last_done = session.one(_REFLECTION_DONE, (agent_seq,)) or (0, "")
+    failed = session.one(_REFLECTIONS_FAILED, (agent_seq, done_seq))
+    assert failed is not None
+    failures, failed_at, _ = failed
     return Unreflected(
         agent_id=AgentId(agent_id),
         after_seq=after_seq,
@@ -504,8 +563,18 @@ def _unreflected(session: Session, row: Row) -> Unreflected:
         ended=bool(ended),
         overflowed=bool(session.value(_OVERFLOWED, (agent_seq, last_done))),
         failures=failures,
-        failed_at=failed_at,
+        failed_at=from_iso(failed_at) if failed_at else None,
     )
+
+
+def _standing(session: Session, agent_id: AgentId | None) -> Iterator[Row]:
+    """Ended runs of which something was not put back yet, the latest first, found one by one."""
+    only = "" if agent_id is None else "AND r.agent_seq = ?2"
+    whose = () if agent_id is None else (seq_of(session, agent_id),)
+    before = sys.maxsize
+    while row := session.one(_STANDING.format(only), (before, *whose)):
+        before = row[0]
+        yield row
 
 
 def _from_row(row: Row) -> Run:

@@ -193,7 +193,13 @@ def _holders(session: Session, index: TextIndex, run: Run, rows: Filter) -> list
     # What is not ASCII may hold it in other signs, such as full-width ones.
     other_signs = "length(row.content) < length(CAST(row.content AS BLOB))"
     phrases = f"SELECT rowid AS seq FROM {index.fts} WHERE {index.fts} MATCH :phrases"
-    newest = f"SELECT seq FROM ({phrases} ORDER BY rowid DESC LIMIT :holders)"
+    # What the filter admits is what counts: other agents' rows and other days push out nothing.
+    newest = (
+        f"SELECT seq FROM ({phrases} ORDER BY rowid DESC LIMIT :holders)"
+        if rows.admits_all(session)
+        else f"SELECT found.seq FROM ({phrases}) found CROSS JOIN {index.table} row"
+        f" ON row.seq = found.seq WHERE {rows.sql} ORDER BY found.seq DESC LIMIT :holders"
+    )
     asked = {
         "phrases": f"text : ({' OR '.join(run.phrases)})",
         "needle": run.text if typed else run.needle,

@@ -12,7 +12,7 @@ _SHARED = """
 SELECT b.id, ab.label, b.value, b.description, b.limit_chars, b.read_only, b.on_overflow,
     b.version, b.updated_at, (SELECT count(*) FROM agent_blocks o WHERE o.block_seq = b.seq)
 FROM agents a JOIN agent_blocks ab ON ab.agent_seq = a.seq JOIN blocks b ON b.seq = ab.block_seq
-WHERE a.name = ?
+WHERE a.name_key = ?
 """
 
 

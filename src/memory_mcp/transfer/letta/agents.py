@@ -16,6 +16,7 @@ from memory_mcp.domain.copies import AgentCopy, Attachment, BlockCopy, BlockVers
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import PassageId, new_id
 from memory_mcp.domain.json_values import as_list, as_object, as_text, moment_of, name_of, objects
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.passages import Copied, NewPassage
 from memory_mcp.domain.solver import check_rules
 from memory_mcp.domain.texts import clip
@@ -83,7 +84,7 @@ class Told:
     def has_own_name(self) -> bool:
         """Whether it is called here as it was in the store of ours that a file is of."""
         own = as_text(_ours(self.fields).get("name")) or as_text(self.fields.get("name"))
-        return own.casefold() == self.name.casefold()
+        return name_key(own) == name_key(self.name)
 
 
 @dataclass(slots=True)
@@ -190,8 +191,8 @@ class Household:
             name = kept
         plain = "".join("-" if char in "/\\?#%" else char for char in rename or name)
         name = (name_of(plain) or f"agent-{number}")[:90].strip()
-        taken = {each.name.casefold() for each in self.agents}
-        if name.casefold() not in taken:
+        taken = {name_key(each.name) for each in self.agents}
+        if name_key(name) not in taken:
             return name
         # Ids of a server are its own for good; in a file agents are only numbered.
         own_id = as_text(fields.get("id")).removeprefix("agent-")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from memory_mcp.domain.copies import Copy, kind_of
 from memory_mcp.domain.errors import AgentNotFound
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
 from memory_mcp.ports import Clock, CopyKind, CopyReader, Page, Place, Put
@@ -150,10 +151,10 @@ def _chosen(session: Session, names: Sequence[str] | None) -> list[Row]:
     if names is None:
         return rows
     rows = [row for row in rows if row[3] is None]
-    wanted = {as_key(name).casefold() for name in names}
-    found = [row for row in rows if row[2].casefold() in wanted or row[1] in names]
+    wanted = {name_key(as_key(name)) for name in names}
+    found = [row for row in rows if name_key(row[2]) in wanted or row[1] in names]
     if len(found) < len(wanted):
         known = ", ".join(clip(row[2], 40) for row in rows[:20])
-        missing = wanted - {row[2].casefold() for row in found} - {row[1] for row in found}
+        missing = wanted - {name_key(row[2]) for row in found} - {row[1] for row in found}
         raise AgentNotFound(f"there is no agent {clip(min(missing), 60)!r}. There are: {known}.")
     return found

@@ -3,6 +3,7 @@
 import json
 
 from memory_mcp.domain.copies import AgentCopy, DeletedCopy, ReflectedCopy
+from memory_mcp.domain.names import name_key
 from memory_mcp.ports import Put
 from memory_mcp.storage.sqlite.copies.noun import (
     KNOWN,
@@ -34,12 +35,13 @@ WHERE seq > :a AND seq {OF_THESE} AND deleted_at IS NOT NULL ORDER BY seq LIMIT 
 """
 _SETTINGS = "description, tags, system_prompt, context_limit, model, tool_rules"
 _THERE = f"""
-SELECT id, name, deleted_at, {_SETTINGS} FROM agents WHERE id = ?1 OR name = ?2 ORDER BY id <> ?1
+SELECT id, name, deleted_at, {_SETTINGS} FROM agents
+WHERE id = ?1 OR name_key = ?2 ORDER BY id <> ?1
 """
 _OF_PROJECT = "SELECT name FROM agents WHERE project = ?"
 _PUT = f"""
-INSERT INTO agents (id, name, {_SETTINGS}, project, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO agents (id, name, name_key, {_SETTINGS}, project, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _REFLECT = "UPDATE agents SET reflected_seq = ?2 WHERE seq = ?1 AND reflected_seq < ?2"
 _DELETE = "UPDATE agents SET deleted_at = ? WHERE seq = ? AND deleted_at IS NULL"
@@ -85,9 +87,9 @@ def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
         copy.model,
         json.dumps(copy.tool_rules),
     )
-    if here := session.one(_THERE, (copy.id, copy.name)):
+    if here := session.one(_THERE, (copy.id, name_key(copy.name))):
         agent_id, name, deleted_at, *set_here = here
-        if name.casefold() != copy.name.casefold():
+        if name_key(name) != name_key(copy.name):
             return Put(note=f"agent {copy.name!r} is here as {name!r}")
         if agent_id == copy.id and deleted_at and not copy.deleted_at:
             return Put(note=_was_deleted(copy.name))
@@ -107,7 +109,9 @@ def _put_agent(session: Session, copy: AgentCopy, now: str) -> Put:
         )
     holder = session.value(_OF_PROJECT, (copy.project,)) if copy.project else None
     project = None if holder else copy.project
-    session.run(_PUT, (copy.id, copy.name, *settings, project, copy.created_at))
+    session.run(
+        _PUT, (copy.id, copy.name, name_key(copy.name), *settings, project, copy.created_at)
+    )
     if copy.deleted_at:
         session.run(_COMING, (coming(copy.id), copy.deleted_at))
     record_change(session, now, "agent", copy.id, "made", [copy.id], name=copy.name)

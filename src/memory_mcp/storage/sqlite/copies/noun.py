@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_mcp.domain.copies import Copy
+from memory_mcp.domain.names import name_key
 from memory_mcp.ports import Page, Place, Put
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 STORED = Put(stored=True)
 KNOWN = Put(known=True)
 
-_AGENT_SEQ = "SELECT seq FROM agents WHERE name = ?"
+_AGENT_SEQ = "SELECT seq FROM agents WHERE name_key = ?"
 _MESSAGE_SEQ = "SELECT seq FROM messages WHERE id = ?"
 
 OF_THESE = "IN (SELECT value FROM json_each(:agents))"
@@ -73,7 +74,7 @@ def paged(
 
 def agent_seq(session: Session, name: str) -> int | None:
     """The row of the agent of that name, a deleted one too."""
-    return session.value(_AGENT_SEQ, (as_key(name),))
+    return session.value(_AGENT_SEQ, (name_key(as_key(name)),))
 
 
 def message_seq(session: Session, message_id: str | None) -> int | None:

@@ -38,6 +38,7 @@ TABLES: Mapping[str, Carried | NotCarried] = {
         called={"context_limit": "context_tokens"},
         apart={
             **_PLACE,
+            "name_key": "made from the name",
             "reflected_seq": "`reflected`, by the id of a message",
             "compared_seq": "0: near-duplicates are looked for anew",
         },
