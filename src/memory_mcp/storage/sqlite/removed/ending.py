@@ -10,12 +10,14 @@ from memory_mcp.storage.sqlite.removed.lines import take_from_history
 from memory_mcp.storage.sqlite.removed.mail import put_mail
 from memory_mcp.storage.sqlite.removed.messages import put_message
 from memory_mcp.storage.sqlite.removed.passages import put_passage
-from memory_mcp.storage.sqlite.session import Session, as_key
+from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 _IS_KEPT = """
 SELECT r.noun, r.agent_seq, a.id, r.row FROM removed r JOIN agents a ON a.seq = r.agent_seq
 WHERE r.id = ?
 """
+_REMOVED = "SELECT id, noun, row FROM removed WHERE {}"
+_LET_GO = "DELETE FROM removed WHERE id IN (SELECT value FROM json_each(?))"
 _EMPTIED = """
 DELETE FROM conversations WHERE messages = 0 AND seq IN (SELECT value FROM json_each(?))
     AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.noun = 'message'
@@ -50,10 +52,18 @@ def purge(session: Session, before: str) -> int:
     a message or a passage was forgotten stays known, lest it comes again: by its id, by where it
     came from, a passage by a digest too.
     """
-    rows = session.all("SELECT noun, row FROM removed WHERE removed_at < ?", (before,))
-    session.run("DELETE FROM removed WHERE removed_at < ?", (before,))
+    return _let_go(session, session.all(_REMOVED.format("removed_at < ?"), (before,)))
+
+
+def purge_receipt(session: Session, receipt: str) -> int:
+    """The same for all that stands on a receipt, however short ago it went."""
+    return _let_go(session, session.all(_REMOVED.format("receipt = ?"), (receipt,)))
+
+
+def _let_go(session: Session, rows: Sequence[Row]) -> int:
+    session.run(_LET_GO, (json.dumps([row[0] for row in rows]),))
     emptied: set[int] = set()
-    for noun, row in rows:
+    for _, noun, row in rows:
         kept: Kept = json.loads(row)
         if noun == "block":
             take_from_history(session, kept)

@@ -7,6 +7,7 @@ from memory_mcp.domain.passages import (
     forgotten_digest,
     text_digest,
 )
+from memory_mcp.storage.sqlite.history import rewrite_values
 from memory_mcp.storage.sqlite.removed.kept import Kept
 from memory_mcp.storage.sqlite.session import Session
 
@@ -20,10 +21,6 @@ SELECT digest FROM forgotten WHERE noun = 'line' AND digest IS NOT NULL
     AND agent_seq = ? AND external_id = ?
 """
 _LINE_AGAIN = "DELETE FROM forgotten WHERE noun = 'line' AND source = ? AND digest = ?"
-_HISTORY = """
-SELECT h.block_seq, h.version, h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
-WHERE b.id = ? AND h.version < ?
-"""
 
 
 def forget_lines(
@@ -73,11 +70,10 @@ def _line_digest(line: str) -> str:
 
 
 def take_from_history(session: Session, kept: Kept) -> None:
+    """Take lines that were forgotten out of everything their block read before."""
     gone = {*kept["lines"], *kept.get("older", ())}
-    for block_seq, version, value in session.all(_HISTORY, (kept["block_id"], kept["version"])):
-        left = "\n".join(line for line in value.split("\n") if line not in gone)
-        if left != value:
-            session.run(
-                "UPDATE block_history SET value = ? WHERE block_seq = ? AND version = ?",
-                (left, block_seq, version),
-            )
+
+    def without(value: str) -> str:
+        return "\n".join(line for line in value.split("\n") if line not in gone)
+
+    rewrite_values(session, kept["block_id"], kept["version"], without)
