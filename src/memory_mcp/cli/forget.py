@@ -1,7 +1,9 @@
 """`memory-mcp forget`: what is to be gone goes, with a receipt; undone, ended, and proven."""
 
 import argparse
+import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,12 @@ from memory_mcp.domain.texts import counted
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
     from memory_mcp.domain.agents import Agent
-    from memory_mcp.domain.forgetting import Wanted
+    from memory_mcp.domain.forgetting import Match, Wanted
     from memory_mcp.services import Services
 
 LAST = "last"
 TEXT_BYTES_MAX = 1 << 20
+EXAMPLES = 5
 EPILOG = """\
 example: memory-mcp forget --text "my old address"     shows what would go, and asks
   memory-mcp forget --text "my old address" --yes        forgets it; --undo puts it back for 30 days
@@ -128,12 +131,11 @@ async def ask(
     agents = agents or [await services.agents.find(settings.agent)]
     if whole_agent and agents[0].name != "default":
         return await _whole_agent(services, agents[0], arguments)
-    said, found, receipts = list[str](), 0, list[str]()
+    said, found, receipts = list[str](), list["Match"](), list[str]()
     for agent in agents:
         preview = await forgetting.preview(agent.id, _wanted(arguments))
-        number = len(preview.found.matches)
-        found += number
-        if arguments.all_agents and not number:
+        found += preview.found.matches
+        if arguments.all_agents and not preview.found.matches:
             continue
         head = f"In the memory of {agent.name!r}:\n" if arguments.all_agents else ""
         if preview.code is None or not arguments.yes:
@@ -141,14 +143,19 @@ async def ask(
             continue
         forgotten = await forgetting.confirm(agent.id, preview.code, "command")
         receipts += [forgotten.receipt] if forgotten.receipt else []
-        said.append(head + (forgotten.gone if arguments.now else forgotten.answer))
+        undo = f"memory-mcp forget --undo {forgotten.receipt}"
+        said.append(head + (forgotten.gone if arguments.now else forgotten.told_to(undo)))
     if not arguments.all_agents:
         said += await _elsewhere(services, agents[0], arguments)
     for receipt in receipts:
         said += await _ended(services, receipt, arguments)
-    told = {"said": "\n".join(said) or "Nothing holds that.", "found": found, "done": receipts}
-    import json
-
+    told = {
+        "said": "\n".join(said) or "Nothing holds that.",
+        "found": len(found),
+        "counts": Counter(match.noun for match in found),
+        "examples": [asdict(match) for match in found[:EXAMPLES]],
+        "done": receipts,
+    }
     return json.loads(as_json(told))
 
 

@@ -272,11 +272,15 @@ class Forgotten:
 
     @property
     def answer(self) -> str:
-        """For whoever asked."""
+        """For whoever asked in writing."""
+        return self.told_to("undo")
+
+    def told_to(self, undo: str) -> str:
+        """For whoever asked, and can say `undo`."""
         parts: list[str] = []
         if self.anything:
             parts.append(
-                f"Forgotten: {self.told}. To undo it, within {KEPT_DAYS} days: undo. "
+                f"Forgotten: {self.told}. To undo it, within {KEPT_DAYS} days: {undo}. "
                 "After that it is gone for good."
             )
         else:

@@ -81,4 +81,4 @@ class Receipt:
             )
             for each in self.lines
         ]
-        return "\n".join([head, *lines, f"It is {self.state(zone)}."])
+        return "\n".join([head, *lines, f"State: {self.state(zone)}"])

@@ -153,10 +153,19 @@ def _in_blocks(
             line
             for value, changed_at in values_of(session, block.id)
             if wanted.window.holds(changed_at)
-            for line in _lines(without_forgotten(session, value, [block.id])[0], holder)
+            for line in _old_lines(session, block.id, value, holder)
         )
         lines += [Match("version", block.id, line) for line in past if line not in stands]
     return read_only, settings, lines
+
+
+def _old_lines(
+    session: Session, block_id: str, value: str, holder: re.Pattern[str] | None
+) -> Iterator[str]:
+    """Lines of an old value that are not forgotten yet; one in the midst of a text may be."""
+    if found := _lines(value, holder):
+        left = set(without_forgotten(session, value, [block_id])[0].split("\n"))
+        yield from (line for line in found if line in left)
 
 
 def _lines(value: str, holder: re.Pattern[str] | None) -> list[str]:

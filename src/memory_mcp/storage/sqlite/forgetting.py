@@ -409,7 +409,7 @@ class SqliteForgetting:
         def let_go(session: Session) -> int:
             session.run(_EXPIRED, (to_iso(now),))
             gone = purge(session, before)
-            note_gone(session, to_iso(now), before)
+            note_gone(session, to_iso(now))
             if gone:
                 let_erase(session, to_iso(now))
             return gone
@@ -425,7 +425,7 @@ class SqliteForgetting:
 
         def let_go(session: Session) -> int:
             gone = purge_receipt(session, as_key(receipt))
-            note_gone(session, to_iso(now), to_iso(now - timedelta(days=KEPT_DAYS)), receipt)
+            note_gone(session, to_iso(now))
             let_erase(session, to_iso(now))
             return gone
 

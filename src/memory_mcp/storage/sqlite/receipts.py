@@ -32,7 +32,7 @@ _UNDONE = "UPDATE receipts SET undone_at = ? WHERE id = ? AND undone_at IS NULL"
 # A deleted agent can be put back for as long as it is there.
 _GONE = """
 UPDATE receipts SET gone_at = ?1
-WHERE gone_at IS NULL AND undone_at IS NULL AND (asked_at < ?2 OR id = ?3)
+WHERE gone_at IS NULL AND undone_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM removed WHERE removed.receipt = receipts.id)
     AND NOT (asked = 'agent' AND EXISTS (SELECT 1 FROM agents
         WHERE agents.id = receipts.agent_id AND deleted_at IS NOT NULL))
@@ -68,9 +68,9 @@ def note_undone(session: Session, receipt: str, now: str) -> None:
     session.run(_UNDONE, (now, receipt))
 
 
-def note_gone(session: Session, now: str, before: str, receipt: str | None = None) -> None:
-    """Enter that nothing can be put back of what went before then, and of one receipt."""
-    session.run(_GONE, (now, before, receipt))
+def note_gone(session: Session, now: str) -> None:
+    """Enter on the receipts of which nothing can be put back any more that it is so."""
+    session.run(_GONE, (now,))
 
 
 def note_erased(session: Session, now: str) -> None:
