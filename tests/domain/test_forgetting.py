@@ -180,3 +180,18 @@ def test_what_is_told_of_a_passage_that_went() -> None:
     told = gone_text("passage-1", "passage-2", at, later)
     assert "superseded by passage-2 3d ago:" in told
     assert told.endswith("The old one can be put back for 26 more days.")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("tea\n", ["likes tea"]),
+        ("\nlikes rye", ["likes tea", "likes rye"]),
+        ("tea\nlikes", ["likes tea", "likes rye"]),
+        ("rye\n", ["likes rye"]),
+    ],
+)
+def test_a_text_that_begins_or_ends_with_a_line_break_takes_just_the_lines_it_touches(
+    text: str, lines: list[str]
+) -> None:
+    assert lines_holding("likes tea\nlikes rye\nruns", holder_of(text)) == lines
