@@ -1,17 +1,13 @@
 """Forgetting in SQLite: what was shown first goes, with a receipt; and is put back."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from memory_mcp.domain.blocks import Block
-from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.forgetting import (
     AT_ONCE_MAX,
-    CONFIRM_MINUTES,
     KEPT_DAYS,
     Forgotten,
     Found,
@@ -20,22 +16,28 @@ from memory_mcp.domain.forgetting import (
     Restored,
     Wanted,
     loose_holder_of,
-    without_lines,
 )
 from memory_mcp.domain.ids import AgentId, new_id
-from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.receipts import AskedBy, Receipt
-from memory_mcp.domain.texts import clip
-from memory_mcp.domain.times import Window, from_iso, to_iso
+from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.agents import seq_of
-from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.erasing import erase, let_erase
 from memory_mcp.storage.sqlite.finding import BY_USER, find, told_by
+from memory_mcp.storage.sqlite.forgotten_lines import put_lines, take_lines
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.payloads import forget_payloads, opening_of
+from memory_mcp.storage.sqlite.pending import (
+    due,
+    hold,
+    let_expired_go,
+    let_go,
+    mark,
+    pending_of,
+    wanted_in,
+)
 from memory_mcp.storage.sqlite.proof import places_of
 from memory_mcp.storage.sqlite.receipts import (
     add_line,
@@ -49,7 +51,6 @@ from memory_mcp.storage.sqlite.receipts import (
 from memory_mcp.storage.sqlite.removed import (
     drop_retold,
     edit_summaries,
-    forget_lines,
     keep,
     keep_again,
     purge,
@@ -59,18 +60,10 @@ from memory_mcp.storage.sqlite.removed import (
     remove_messages,
     remove_passages,
     restore,
-    told_again,
 )
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
 
 _LATEST_SUMMARY = "SELECT id FROM summaries WHERE agent_seq = ? ORDER BY seq DESC LIMIT 1"
-_PENDING = "SELECT value FROM settings WHERE name = ?"
-_SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-_UNSET = "DELETE FROM settings WHERE name = ?"
-_EXPIRED = """
-DELETE FROM settings
-WHERE CASE WHEN name LIKE 'forget:%' THEN json_extract(value, '$.expires_at') END < ?
-"""
 _DUE = """
 SELECT EXISTS (SELECT 1 FROM removed WHERE removed_at < ?1) OR EXISTS (SELECT 1 FROM settings
     WHERE CASE WHEN name LIKE 'forget:%' THEN json_extract(value, '$.expires_at') END < ?2)
@@ -97,6 +90,8 @@ WHERE agent_seq = ?1 AND removed_by = '{BY_USER}'
         WHERE agent_seq = ?1 AND removed_by = '{BY_USER}')
 """
 _TEXTS_OF = "SELECT row FROM removed WHERE receipt = ? LIMIT ?"
+STEPS_MOST = timedelta(hours=1)
+"""So long a forgetting of many steps may be gone on with by its code."""
 TEXTS_MAX = 500
 """So many texts are looked for in the logs."""
 _LET_GO = "DELETE FROM removed WHERE id IN (SELECT value FROM json_each(?))"
@@ -132,38 +127,22 @@ class SqliteForgetting:
 
     async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
         """Let what was found wait for its word, in place of what waited before."""
-        lines: dict[Holder, dict[str, list[str]]] = {"block": {}, "version": {}}
-        ids: dict[Holder, list[str]] = defaultdict(list)
-        for match in found.matches:
-            if match.noun in lines:
-                lines[match.noun].setdefault(match.id, []).append(match.text)
-            else:
-                ids[match.noun].append(match.id)
 
         def put(session: Session) -> None:
             if pending is None:
-                session.run(_UNSET, (_waits_for(agent_id),))
-                return
-            told = {
-                "wanted": asdict(pending.wanted),
-                "code": pending.code,
-                "expires_at": to_iso(pending.expires_at),
-                "told": pending.told,
-                "ids": ids,
-                "blocks": lines["block"],
-                "versions": lines["version"],
-            }
-            session.run(_SET, (_waits_for(agent_id), json.dumps(told)))
+                let_go(session, agent_id)
+            else:
+                hold(session, agent_id, found, pending)
 
         await self._database.write(put)
 
     async def pending(self, agent_id: AgentId) -> Pending | None:
         """What waits for its word, if anything does."""
-        told = await self._database.read(lambda session: _pending(session, agent_id))
+        told = await self._database.read(lambda session: pending_of(session, agent_id))
         if told is None or from_iso(told["expires_at"]) <= self._clock.now():
             return None
         return Pending(
-            wanted=_wanted(told),
+            wanted=wanted_in(told),
             code=told["code"],
             expires_at=from_iso(told["expires_at"]),
             told=told["told"],
@@ -183,16 +162,20 @@ class SqliteForgetting:
         """
 
         def begin(session: Session) -> dict[str, Any]:
-            told = self._due(session, agent_id, code)
+            told = due(session, agent_id, code, self._clock.now())
             if "receipt" not in told:
-                told |= {"receipt": new_id("receipt"), "at": to_iso(self._clock.now())}
+                now = self._clock.now()
+                told |= {
+                    "receipt": new_id("receipt"),
+                    "at": to_iso(now),
+                    "expires_at": to_iso(now + STEPS_MOST),
+                }
             return told
 
         told = await self._database.read(begin)
         parts = _parts(told["ids"])
         if parts[1:]:
-            mark = (_waits_for(agent_id), json.dumps(told))
-            await self._database.write(lambda session: session.run(_SET, mark))
+            await self._database.write(lambda session: mark(session, agent_id, told))
         done = [
             await self._database.write(
                 lambda session, part=part: self._take(session, agent_id, told, part, by)
@@ -201,31 +184,14 @@ class SqliteForgetting:
         ]
 
         def end(session: Session) -> Forgotten:
-            self._due(session, agent_id, code)  # somebody else may have confirmed it meanwhile
-            session.run(_UNSET, (_waits_for(agent_id),))
+            due(
+                session, agent_id, code, self._clock.now()
+            )  # somebody else may have confirmed it meanwhile
+            let_go(session, agent_id)
             last = self._take(session, agent_id, told, parts[-1], by)
             return self._take_rest(session, agent_id, told, last, hooks)
 
         return _together([*done, await self._database.write(end)])
-
-    def _due(self, session: Session, agent_id: AgentId, code: str) -> dict[str, Any]:
-        told = _pending(session, agent_id)
-        if told is None:
-            raise InvalidInput(
-                'nothing waits to be confirmed; nothing was forgotten. forget "text" shows '
-                "what would go, and the code that lets it."
-            )
-        if from_iso(told["expires_at"]) <= self._clock.now():
-            raise InvalidInput(
-                f"that waited for {CONFIRM_MINUTES} minutes and no longer; nothing was "
-                'forgotten. Ask again: forget "text".'
-            )
-        if told["code"] != code.strip().upper():
-            raise InvalidInput(
-                f"{clip(code, 20)!r} is not the code that was shown last; nothing was "
-                'forgotten. Look at the code again, or ask again: forget "text".'
-            )
-        return told
 
     def _take(
         self,
@@ -236,7 +202,7 @@ class SqliteForgetting:
         by: AskedBy,
     ) -> Forgotten:
         """Remove some of the passages and messages."""
-        wanted = _wanted(told)
+        wanted = wanted_in(told)
         add_receipt(session, told["receipt"], agent_id, wanted.asked, by, told["at"])
         texts = [wanted.text, " ".join(wanted.text.split())] if wanted.text else None
         return self._remove(session, agent_id, *part, told["at"], told["receipt"], texts)
@@ -252,11 +218,11 @@ class SqliteForgetting:
         """Take what else was found, and put all of it on the receipt."""
         agent_seq = seq_of(session, agent_id)
         now, receipt, ids = told["at"], told["receipt"], told["ids"]
-        wanted, fragments, older = _wanted(told), 0, len(ids.get("older", ()))
+        wanted, fragments, older = wanted_in(told), 0, len(ids.get("older", ()))
         if ids.get("summary") or older:
             fragments = self._from_summaries(session, agent_id, wanted, now)
-        lines, versions = self._remove_lines(
-            session, agent_id, told["blocks"], told["versions"], now
+        lines, versions = take_lines(
+            session, self._indexes, agent_id, told["blocks"], told["versions"], now
         )
         mails = remove_mail(session, agent_id, ids.get("mail", ()), BY_USER, now)
         _keep_calls(session, agent_seq, hooks, now)
@@ -371,7 +337,7 @@ class SqliteForgetting:
                 row[0] for row in rows if row[1] not in ("block", "hook") and row[0] not in replaced
             ]
             back = restore(session, self._indexes, wanted, now)
-            lines, versions, no_room = self._put_lines(session, agent_id, rows, now)
+            lines, versions, no_room = put_lines(session, self._indexes, agent_id, rows, now)
             asked = {as_key(receipt)} if receipt else set[str]()
             for one in {row[3] for row in rows if row[3] is not None} | asked:
                 if session.value(_STILL_KEPT, (one,)) is None:
@@ -406,30 +372,30 @@ class SqliteForgetting:
         now = self._clock.now()
         before = to_iso(now - timedelta(days=KEPT_DAYS))
 
-        def let_go(session: Session) -> int:
-            session.run(_EXPIRED, (to_iso(now),))
+        def purged(session: Session) -> int:
+            let_expired_go(session, to_iso(now))
             gone = purge(session, before)
             note_gone(session, to_iso(now))
             if gone:
                 let_erase(session, to_iso(now))
             return gone
 
-        due = (before, to_iso(now))
-        if not await self._database.read(lambda session: session.value(_DUE, due)):
+        asked = (before, to_iso(now))
+        if not await self._database.read(lambda session: session.value(_DUE, asked)):
             return 0
-        return await self._database.write_over(let_go)
+        return await self._database.write_over(purged)
 
     async def purge_receipt(self, receipt: str) -> int:
         """The same at once for all that stands on a receipt."""
         now = self._clock.now()
 
-        def let_go(session: Session) -> int:
+        def purged(session: Session) -> int:
             gone = purge_receipt(session, as_key(receipt))
             note_gone(session, to_iso(now))
             let_erase(session, to_iso(now))
             return gone
 
-        return await self._database.write_over(let_go)
+        return await self._database.write_over(purged)
 
     async def erase(self, *, at_once: bool) -> bool:
         """Overwrite what is left in the file of what is gone; whether no byte of it is.
@@ -500,99 +466,6 @@ class SqliteForgetting:
             return 0
         record_change(session, now, "summary", latest, "changed", [agent_id])
         return counts[-1]
-
-    def _remove_lines(
-        self,
-        session: Session,
-        agent_id: AgentId,
-        lines: dict[str, list[str]],
-        older: dict[str, list[str]],
-        now: str,
-    ) -> tuple[int, int]:
-        """Take lines out of blocks by an edit, which everybody sees, and hide them in its history.
-
-        How many went of what the blocks read, and how many of older versions only.
-        """
-        agent_seq = seq_of(session, agent_id)
-        went = hidden = 0
-        for block in blocks_of(session, agent_id):
-            gone = [line for line in block.value.split("\n") if line in lines.get(block.id, ())]
-            past = older.get(block.id, [])
-            if block.read_only or not (gone or past):
-                continue
-            after = block
-            if gone:
-                after = self._put(session, agent_id, block, without_lines(block.value, gone), now)
-            row_id = new_id("block")
-            kept: dict[str, Any] = {
-                "block_id": block.id,
-                "label": block.label,
-                "version": after.version,
-                "lines": gone,
-                "older": past,
-                "before": block.value,
-                "after": after.value,
-            }
-            keep(session, row_id, "block", agent_seq, kept, BY_USER, now)
-            forget_lines(session, agent_seq, row_id, block, [*gone, *past], now)
-            went += len(gone)
-            hidden += len(past)
-        return went, hidden
-
-    def _put_lines(
-        self, session: Session, agent_id: AgentId, rows: Sequence[Row], now: str
-    ) -> tuple[int, int, list[str]]:
-        """Put lines back into their blocks, and show those of older versions again.
-
-        How many of each, and the blocks that have no room for their lines.
-        """
-        back, shown, no_room = 0, 0, list[str]()
-        for row_id, noun, row, *_ in reversed(rows):
-            if noun != "block":
-                continue
-            kept = json.loads(row)
-            by_id: dict[str, Block] = {one.id: one for one in blocks_of(session, agent_id)}
-            block = by_id.get(kept["block_id"])
-            value = _with_lines(block.value, kept) if block and kept["lines"] else ""
-            if block is None or block.read_only or len(value) > block.limit_chars:
-                no_room.append(block.label if block else kept["label"])
-                continue
-            if kept["lines"]:
-                self._put(session, agent_id, block, value, now)
-            told_again(session, block.id, "\n".join([*kept["lines"], *kept.get("older", ())]))
-            session.run("DELETE FROM removed WHERE id = ?", (row_id,))
-            back += len(kept["lines"])
-            shown += len(kept.get("older", ()))
-        return back, shown, no_room
-
-    def _put(
-        self, session: Session, agent_id: AgentId, block: Block, value: str, now: str
-    ) -> Block:
-        after = replace(block, value=value, version=block.version + 1)
-        put_value(session, self._indexes, after, (), changed_by=agent_id, by=agent_id, now=now)
-        return after
-
-
-def _waits_for(agent_id: AgentId) -> str:
-    return f"forget:{agent_id}"
-
-
-def _pending(session: Session, agent_id: AgentId) -> dict[str, Any] | None:
-    told = session.value(_PENDING, (_waits_for(agent_id),))
-    return json.loads(told) if told else None
-
-
-def _with_lines(value: str, kept: dict[str, Any]) -> str:
-    """A block's text with its lines back where they stood; at its end, if that place is gone."""
-    merged = merge(kept["after"], kept["before"], value)
-    if isinstance(merged, MergeConflict):
-        return "\n".join([value, *kept["lines"]] if value else kept["lines"])
-    return merged.text
-
-
-def _wanted(told: dict[str, Any]) -> Wanted:
-    wanted = Wanted(**told["wanted"])
-    return replace(wanted, window=Window(**told["wanted"]["window"]))
 
 
 def _keep_calls(session: Session, agent_seq: int, hooks: Mapping[str, str], now: str) -> None:
