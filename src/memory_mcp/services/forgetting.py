@@ -30,8 +30,6 @@ TEXT_CHARS_MAX = 2_000
 CODE_CHARS = 4
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Those that are not taken for each other."""
-ERASES = 3
-"""So often the file is written anew where somebody waits and another process is reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +178,7 @@ class Forgetting:
         if told.asked == "agent":
             await self._agents.purge_now(told.agent_id)
         await self._store.purge_receipt(told.id)
-        for _ in range(ERASES):
-            if await self._store.erase(at_once=True):
-                return True
-        return False
+        return await self._store.erase(at_once=True)
 
     async def receipts(self, limit: int = 50) -> list[Receipt]:
         """The newest receipts of the store, the last one first."""

@@ -184,9 +184,8 @@ class SqliteForgetting:
         ]
 
         def end(session: Session) -> Forgotten:
-            due(
-                session, agent_id, code, self._clock.now()
-            )  # somebody else may have confirmed it meanwhile
+            # Somebody else may have confirmed it meanwhile.
+            due(session, agent_id, code, self._clock.now())
             let_go(session, agent_id)
             last = self._take(session, agent_id, told, parts[-1], by)
             return self._take_rest(session, agent_id, told, last, hooks)
