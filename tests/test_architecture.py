@@ -33,7 +33,8 @@ ARROWS: dict[str, set[str]] = {
     "transfer": INNER | {"config", "transcripts"},
     "hosts": INNER | {"capture", "config", "projects"},
     "server": INNER | {"config"},
-    "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
+    "beside": {"domain", "ports", "projects", "rendezvous"},
+    "app": INNER | ADAPTERS | {"beside", "config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
     | {"app", "capture", "config", "hosts", "loop", "rendezvous", "server", "snapshots"},

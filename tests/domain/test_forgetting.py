@@ -13,6 +13,7 @@ from memory_mcp.domain.forgetting import (
     Match,
     Preview,
     Restored,
+    Wanted,
     gone_text,
     holder_of,
     lines_holding,
@@ -134,7 +135,9 @@ def test_a_summary_that_loses_all_its_fragments_is_empty(told: list[tuple[str, s
 
 def test_a_preview_shows_the_first_few_and_how_it_goes_on() -> None:
     matches = [Match("passage", f"passage-{n}", f"tea {n}") for n in range(6)]
-    found = Found(text="tea", matches=[*matches, Match("block", "block-1", "likes tea")])
+    found = Found(
+        wanted=Wanted(text="tea"), matches=[*matches, Match("block", "block-1", "likes tea")]
+    )
     answer = Preview(found=found, code="K7MQ").answer
     assert answer.startswith("'tea' stands in 6 passages and 1 line of core memory:\n- tea 0 [")
     assert "… and 2 more" in answer
@@ -144,7 +147,7 @@ def test_a_preview_shows_the_first_few_and_how_it_goes_on() -> None:
 
 
 def test_a_preview_of_nothing_says_so_and_names_what_nobody_may_edit() -> None:
-    found = Found(text="tea", matches=[], read_only=["persona"])
+    found = Found(wanted=Wanted(text="tea"), matches=[], read_only=["persona"])
     assert Preview(found=found).answer == (
         "Nothing holds the text 'tea'; nothing was forgotten. It also stands in 'persona', which "
         "nobody may edit."
@@ -177,3 +180,18 @@ def test_what_is_told_of_a_passage_that_went() -> None:
     told = gone_text("passage-1", "passage-2", at, later)
     assert "superseded by passage-2 3d ago:" in told
     assert told.endswith("The old one can be put back for 26 more days.")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("tea\n", ["likes tea"]),
+        ("\nlikes rye", ["likes tea", "likes rye"]),
+        ("tea\nlikes", ["likes tea", "likes rye"]),
+        ("rye\n", ["likes rye"]),
+    ],
+)
+def test_a_text_that_begins_or_ends_with_a_line_break_takes_just_the_lines_it_touches(
+    text: str, lines: list[str]
+) -> None:
+    assert lines_holding("likes tea\nlikes rye\nruns", holder_of(text)) == lines

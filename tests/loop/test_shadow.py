@@ -94,6 +94,22 @@ async def test_a_passage_is_superseded_in_one_step_and_comes_back_by_undoing(
     assert found.hits[0].passage.id == old.passage.id
 
 
+async def test_undoing_a_run_leaves_a_passage_that_somebody_filed_again_since(
+    worker: Worker, agent: Agent, chat: Chat, clock: ManualClock
+) -> None:
+    await say(worker, agent, "I use Helix now.")
+    chat.add(calls("archival_insert", content="Ana uses Helix."), FINISH)
+    (run,) = await one_pass(worker)
+    clock.advance(timedelta(minutes=1))
+    await worker.services.archival.file(agent.id, [NewPassage(content="Ana uses Helix.")])
+
+    undone = await worker.services.ledger.undo(run.id)
+
+    assert any("filed the same text again since" in each for each in undone.left)
+    found = await worker.services.archival.search(agent.id, "Ana uses")
+    assert [hit.passage.content for hit in found.hits] == ["Ana uses Helix."]
+
+
 async def test_a_line_written_meanwhile_stays(worker: Worker, agent: Agent, chat: Chat) -> None:
     await worker.services.core_memory.append(agent.id, "human", "Name: Ana.")
     await say(worker, agent, "I live in Porto.")

@@ -74,6 +74,11 @@ FATES = {
     "host_sessions.last_sign": "tells a kind of event",
     "agents.tool_rules": "tells names of tools",
     "forgotten.digest": "is a digest",
+    "removed.receipt": "is an id",
+    "receipts.asked": "is a word of ours",
+    "receipts.asked_by": "is a word of ours",
+    "receipt_lines.place": "is a word of ours",
+    "receipt_lines.ids": "tells ids and names of files",
 }
 PLAIN = re.compile(
     r"""\w+\.(id|\w+_id|\w+_ids|\w+_at|\w+_until|at|dated|noun|operation|state|kind|trigger|host

@@ -47,6 +47,7 @@ HELD = {"message": MessageCopy, "passage": PassageCopy, "mail": MailCopy, "block
 OTHERS = {
     "agent", "block_version", "conversation", "forgotten", "forgotten_text", "superseded",
     "session", "summary", "reflected", "run", "run_call", "run_change", "setting", "deleted",
+    "receipt",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from memory_mcp.beside import FilesBeside
 from memory_mcp.config import Settings
 from memory_mcp.domain.runs import Caps
 from memory_mcp.embedding.processes import ProcessEmbedder
@@ -119,11 +120,12 @@ async def open_all(
         outbox = SqliteOutbox(database)
         limit = settings.context_tokens
         eviction = Eviction(agents, blocks, messages, summaries, tokens, limit, settings.zone)
-        forgetting = Forgetting(removed, indexing, eviction, clock)
+        beside = FilesBeside(settings.database)
+        forgetting = Forgetting(removed, beside, agents, indexing, eviction, clock)
         upkeep = Upkeep(agents, SqliteUpkeep(database, indexes, clock), removed)
         policy = _policy(settings)
         ledger = Ledger(runs, leases, summaries, mail, policy, clock, settings.zone)
-        requests = Requests(ledger, forgetting, upkeep, eviction)
+        requests = Requests(ledger, forgetting, upkeep, eviction, settings.zone)
         core_memory = CoreMemory(blocks, indexing, eviction)
         recall = Recall(messages, indexing, eviction)
         view = View(blocks, messages, summaries, statistics, eviction, indexing, tokens, clock)

@@ -27,6 +27,7 @@ COMMANDS = {
     "recall": ("recall", "print the latest messages, a search's, or a conversation"),
     "blocks": ("blocks", "list core memory blocks, show, change or share one"),
     "agents": ("agents", "list the agents, make, set, group or delete one"),
+    "forget": ("forget", "forget by text, id, conversation, time or agent; undo; prove it"),
     "mail": ("mail", "list what agents wrote to each other"),
     "log": ("log", "print what happened in the store"),
     "shadow": ("shadow", "see and steer the agent that keeps memory in order"),

@@ -24,6 +24,7 @@ QUESTIONS = (
     "agents",
     "blocks",
     "context",
+    "forget",
     "log",
     "mail",
     "recall",

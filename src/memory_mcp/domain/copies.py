@@ -301,6 +301,22 @@ class DeletedCopy:
     deleted_at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptCopy:
+    """A forgetting: what went from where, and how far it is gone; nothing of what it said."""
+
+    id: str
+    agent_id: str
+    asked: str
+    asked_by: str
+    asked_at: str
+    undone_at: str | None = None
+    gone_at: str | None = None
+    erased_at: str | None = None
+    lines: list[dict[str, Any]]
+    """Each with noun, place, number and ids."""
+
+
 Copy = (
     AgentCopy
     | BlockCopy
@@ -320,6 +336,7 @@ Copy = (
     | RunChangeCopy
     | SettingCopy
     | DeletedCopy
+    | ReceiptCopy
 )
 KINDS: dict[str, type[Copy]] = {
     "agent": AgentCopy,
@@ -340,6 +357,7 @@ KINDS: dict[str, type[Copy]] = {
     "run_change": RunChangeCopy,
     "setting": SettingCopy,
     "deleted": DeletedCopy,
+    "receipt": ReceiptCopy,
 }
 """What a copy is called in a line, in the order in which another store can take them in."""
 _KIND_OF = {copy: kind for kind, copy in KINDS.items()}
@@ -376,6 +394,8 @@ def owners_of(copy: Copy) -> tuple[str, ...]:
         case AgentCopy():
             return (copy.name,)
         case BlockCopy() | BlockVersionCopy() | RunCallCopy() | RunChangeCopy() | SettingCopy():
+            return ()
+        case ReceiptCopy():
             return ()
         case _:
             return (copy.agent,)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from memory_mcp.domain.texts import clip, counted, each
-from memory_mcp.domain.times import age, from_iso
+from memory_mcp.domain.times import OPEN, Window, age, from_iso
 
 KEPT_DAYS = 30
 """How long what was forgotten can be put back."""
@@ -19,7 +19,9 @@ AT_ONCE_MAX = 500
 SHOWN = 5
 SHOWN_CHARS = 160
 
-Holder = Literal["passage", "message", "block", "version", "summary", "older", "mail"]
+Holder = Literal[
+    "passage", "message", "block", "version", "summary", "older", "mail", "kept", "hook"
+]
 _NOUNS = {
     "passage": "passage",
     "message": "message",
@@ -28,12 +30,16 @@ _NOUNS = {
     "summary": "fragment of the summary in view",
     "older": "fragment of older summaries",
     "mail": "mail",
+    "kept": "thing that was replaced or forgotten before",
+    "hook": "call of a hook",
 }
 _PLURALS = {
     "block": "lines of core memory",
     "version": "lines of older versions of core memory",
     "summary": "fragments of the summary in view",
     "older": "fragments of older summaries",
+    "kept": "things that were replaced or forgotten before",
+    "hook": "calls of hooks",
 }
 
 
@@ -45,6 +51,11 @@ def kept_until(removed_at: datetime) -> datetime:
 def holder_of(text: str) -> re.Pattern[str]:
     """What finds exactly `text` in a longer one, whatever its capitals."""
     return re.compile(re.escape(text), re.IGNORECASE)
+
+
+def loose_holder_of(text: str) -> re.Pattern[str]:
+    """The same where the text may stand on one line, whatever space is between its words."""
+    return re.compile(r"\s+".join(map(re.escape, text.split())), re.IGNORECASE)
 
 
 def lines_holding(value: str, wanted: re.Pattern[str]) -> list[str]:
@@ -66,6 +77,53 @@ def without_lines(value: str, lines: Sequence[str]) -> str:
     return "\n".join(line for line in value.split("\n") if line not in gone)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be forgotten: whatever all of this holds for. Nothing told is everything."""
+
+    text: str | None = None
+    """Stands in it, letter by letter, whatever its capitals."""
+    ids: Sequence[str] = ()
+    """Its id is one of these."""
+    conversation: str | None = None
+    """Was said in it; its id, or its host's."""
+    window: Window = OPEN
+    """Is of that time: a message's, a mail's, a passage's own date where it has one."""
+    at_once: bool = False
+    """Nothing of it shall be left to be put back, what was forgotten before neither."""
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether something without a date and outside conversations can be meant."""
+        return self.conversation is None and self.window.is_open and not self.ids
+
+    @property
+    def asked(self) -> Literal["agent", "conversation", "id", "text", "time"]:
+        """By what it is asked for, in one word."""
+        if self.text is not None:
+            return "text"
+        if self.ids:
+            return "id"
+        if self.conversation is not None:
+            return "conversation"
+        return "agent" if self.window.is_open else "time"
+
+    @property
+    def told(self) -> str:
+        """It in words, as the beginning of a sentence that goes on with `stands in`."""
+        parts = [repr(clip(self.text, SHOWN_CHARS))] if self.text is not None else []
+        if self.ids:
+            parts.append(each(clip(one, 60) for one in self.ids[:SHOWN]) + _more(self.ids))
+        if self.conversation is not None:
+            parts.append(f"{'of ' if parts else ''}conversation {clip(self.conversation, 60)!r}")
+        if not self.window.is_open:
+            start, end = self.window.start, self.window.end
+            spans = [f"from {start[:16]}"] if start else []
+            spans += [f"before {end[:16]}"] if end else []
+            parts.append(f"what is {' and '.join(spans)} (UTC)")
+        return ", ".join(parts) or "everything"
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One thing in which a text stands."""
@@ -78,9 +136,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Everything of an agent's in which a text stands."""
+    """Everything of an agent's that is wanted gone."""
 
-    text: str
+    wanted: Wanted
     matches: Sequence[Match]
     read_only: Sequence[str] = ()
     """Labels of blocks that hold it, but that nobody may edit."""
@@ -103,12 +161,24 @@ class Preview:
 
     @property
     def answer(self) -> str:
-        """For whoever asked."""
+        """For whoever asked in writing."""
+        if self.code is None:
+            return self.shown
+        return (
+            f"{self.shown} To forget these: confirm {self.code} (within {CONFIRM_MINUTES} minutes)."
+        )
+
+    @property
+    def shown(self) -> str:
+        """What was found, for a person."""
         found = self.found
-        text = clip(found.text, SHOWN_CHARS)
         kept = _read_only(found.read_only) + _set_by_a_person(found.settings)
         if not found.matches:
-            return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
+            text = found.wanted.text
+            if text is not None and found.wanted.is_undated:
+                text = clip(text, SHOWN_CHARS)
+                return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
+            return f"There is nothing for {found.wanted.told}; nothing was forgotten.{kept}"
         lines = [
             f"- {clip(' '.join(match.text.split()), SHOWN_CHARS)} [{match.id}]"
             for match in found.matches[:SHOWN]
@@ -117,23 +187,31 @@ class Preview:
             lines.append(f"… and {len(found.matches) - SHOWN:,} more")
         return "\n".join(
             [
-                f"{text!r} stands in {found.told}:",
+                self._head,
                 *lines,
-                f"Nothing is forgotten yet. To forget these: confirm {self.code} (within "
-                f"{CONFIRM_MINUTES} minutes).{kept}",
+                f"Nothing is forgotten yet.{kept}",
             ]
         )
+
+    @property
+    def _head(self) -> str:
+        found = self.found
+        if found.wanted.text is not None:
+            return f"{found.wanted.told} stands in {found.told}:"
+        return f"{found.wanted.told}: {found.told}:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A forgetting that waits for its word."""
 
-    text: str
+    wanted: Wanted
     code: str
     expires_at: datetime
     told: str
     """How many of what."""
+    hooks: Sequence[str] = ()
+    """Names of the files of hooks' calls that are among it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +230,16 @@ class Forgotten:
     older: int = 0
     """Fragments of older summaries only."""
     mails: Sequence[str] = ()
+    kept: Sequence[str] = ()
+    """What had been replaced or forgotten before, and could still be put back."""
+    hooks: Sequence[str] = ()
+    """Names of the files of calls of hooks."""
     unknown: Sequence[str] = ()
     """Ids that were asked for, and are none of the agent's."""
-    retold: bool = False
-    """Whether a model wrote the summary in view: it may tell of a message in words of its own."""
+    retold: Sequence[str] = ()
+    """Summaries that a model had written, and that may have told of it in words of its own."""
+    receipt: str | None = None
+    """The id of its receipt; `None` where nothing went."""
 
     @property
     def anything(self) -> bool:
@@ -172,15 +256,31 @@ class Forgotten:
             "summary": self.fragments,
             "older": self.older,
             "mail": len(self.mails),
+            "kept": len(self.kept),
+            "hook": len(self.hooks),
         }
 
     @property
+    def told(self) -> str:
+        """How many of what."""
+        return _counted(self._numbers)
+
+    @property
+    def gone(self) -> str:
+        """For whoever asked that nothing can be put back."""
+        return f"Forgotten: {self.told}. Receipt: {self.receipt}."
+
+    @property
     def answer(self) -> str:
-        """For whoever asked."""
+        """For whoever asked in writing."""
+        return self.told_to("undo")
+
+    def told_to(self, undo: str) -> str:
+        """For whoever asked, and can say `undo`."""
         parts: list[str] = []
         if self.anything:
             parts.append(
-                f"Forgotten: {_counted(self._numbers)}. To undo it, within {KEPT_DAYS} days: undo. "
+                f"Forgotten: {self.told}. To undo it, within {KEPT_DAYS} days: {undo}. "
                 "After that it is gone for good."
             )
         else:
@@ -191,9 +291,11 @@ class Forgotten:
             parts.append("The summary's fragments are not put back; recall has what they tell.")
         if self.retold:
             parts.append(
-                "The summary in view was written by a model and may still tell of it in other "
-                'words: forget "those words" takes them out.'
+                "Summaries that a model wrote, and that may have told of it in other words, were "
+                "dropped; the one in view was made anew without a model."
             )
+        if self.receipt:
+            parts.append(f"Receipt: {self.receipt}.")
         return " ".join(parts)
 
 
@@ -206,6 +308,8 @@ class Restored:
     """Of core memory."""
     versions: int = 0
     """Lines that stand in older versions of blocks only."""
+    hooks: Sequence[str] = ()
+    """Names of the files of calls of hooks."""
     anew: Sequence[str] = ()
     """Passages whose text was filed again meanwhile: not doubled."""
     no_room: Sequence[str] = ()
@@ -216,7 +320,7 @@ class Restored:
     def answer(self) -> str:
         """For whoever asked."""
         parts: list[str] = []
-        if self.back or self.lines or self.versions:
+        if self.back or self.lines or self.versions or self.hooks:
             nouns = Counter(one.split("-", 1)[0] for one in self.back)
             numbers: dict[Holder, int] = {
                 "passage": nouns["passage"],
@@ -224,6 +328,7 @@ class Restored:
                 "block": self.lines,
                 "version": self.versions,
                 "mail": nouns["mail"],
+                "hook": len(self.hooks),
             }
             parts.append(f"Put back: {_counted(numbers)}. Words find them at once, meaning soon.")
         if self.anew:

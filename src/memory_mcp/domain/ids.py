@@ -18,7 +18,17 @@ RunId = NewType("RunId", str)
 SummaryId = NewType("SummaryId", str)
 
 Noun = Literal[
-    "agent", "block", "conversation", "mail", "message", "passage", "run", "session", "summary"
+    "agent",
+    "block",
+    "conversation",
+    "hook",
+    "mail",
+    "message",
+    "passage",
+    "receipt",
+    "run",
+    "session",
+    "summary",
 ]
 
 

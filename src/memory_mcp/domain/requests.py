@@ -25,6 +25,21 @@ class ForgetText:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetConversation:
+    """Show what was said in this conversation, and wait for the word that it may go."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTime:
+    """Show what is from then on, or before then, and wait for the word that it may go."""
+
+    after: str | None
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """The word that what was shown may go; the code in capitals."""
 
@@ -85,6 +100,8 @@ class NotUnderstood:
 Request = (
     ForgetIds
     | ForgetText
+    | ForgetConversation
+    | ForgetTime
     | Confirm
     | Undo
     | UndoRun
@@ -96,8 +113,10 @@ Request = (
 )
 
 _LISTED = """\
-- forget passage-… or message-… (one id or several)
+- forget passage-…, message-… or mail-… (one id or several)
 - forget "text": shows everything that holds the text, and forgets it after
+- forget conversation conversation-… (or its host's id): the same for all that was said in it
+- forget before 2026-01-01; forget after 2026-01-01; forget after 2025-01-01 before 2026-01-01
 - confirm CODE, with the code that was shown
 - undo: puts back what the last forgetting took; undo passage-… or message-…: just that
 - undo run-…: undoes what a run of the shadow agent changed
@@ -113,7 +132,15 @@ _QUOTES = (
 )
 _PLEASE = re.compile(r"^please\b[\s,:]*|[\s,]*\bplease$", re.IGNORECASE)
 _VERB = re.compile(r"(\w+)(?:\s+(.*))?", re.DOTALL)
-_MEMORY_ID = re.compile(r"(?:passage|message)-[0-9a-f]+", re.IGNORECASE)
+_MEMORY_ID = re.compile(r"(?:passage|message|mail)-[0-9a-f]+", re.IGNORECASE)
+_CONVERSATION = re.compile(
+    r"conversation\s+(.+)|(conversation-[0-9a-f]+)", re.IGNORECASE | re.DOTALL
+)
+_EDGE = r"(?P<{0}>\d{{4}}-\d\d-\d\d(?:[T ][\d:.+Zz-]+)?)"
+_AFTER, _BEFORE = rf"(?:after|since|from)\s+{_EDGE.format('a')}", rf"before\s+{_EDGE.format('b')}"
+_TIME = re.compile(
+    rf"{_AFTER}(?:\s+(?:and\s+)?{_BEFORE})?|{_BEFORE.replace('<b>', '<c>')}", re.IGNORECASE
+)
 _RUN_ID = re.compile(r"run-[0-9a-f]+", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9]{1,20}")
 _BETWEEN_IDS = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s+", re.IGNORECASE)
@@ -141,6 +168,11 @@ def parse_request(text: str) -> Request:
         case "forget":
             if (quoted := _unquoted(rest)) is not None:
                 return ForgetText(quoted) if quoted else said
+            if told := _CONVERSATION.fullmatch(rest):
+                named = (told[1] or told[2]).strip()
+                return ForgetConversation(_unquoted(named) or named)
+            if told := _TIME.fullmatch(rest):
+                return ForgetTime(after=told["a"], before=told["b"] or told["c"])
             return ForgetIds(ids) if (ids := _ids(rest)) else said
         case "confirm":
             code = _unquoted(rest) or rest

@@ -130,6 +130,10 @@ class Window:
         return (start is None or stored >= start) and (end is None or stored < end)
 
 
+OPEN = Window()
+"""All of time."""
+
+
 def parse_window(start_date: str | None, end_date: str | None, zone: Zone = UTC_ZONE) -> Window:
     """The window two dates span; a date without a time covers its whole day, at both ends.
 
@@ -153,6 +157,24 @@ def parse_window(start_date: str | None, end_date: str | None, zone: Zone = UTC_
         end=to_iso(_later(end.last, _INSTANT)) if end else None,
         first_day=to_iso(_as_day(start.day)) if start else None,
         end_day=to_iso(_later(_as_day(end.day), timedelta(days=1))) if end else None,
+    )
+
+
+def parse_span(after: str | None, before: str | None, zone: Zone = UTC_ZONE) -> Window:
+    """The window from one date on and up to another, which is outside it; a day begins with it.
+
+    Raises:
+        InvalidInput: one is not a date, or nothing lies between them.
+    """
+    start = _edge(after, "after", zone) if after else None
+    end = _edge(before, "before", zone) if before else None
+    if start and end and end.first <= start.first:
+        raise InvalidInput(f"nothing is from {after} on and before {before}. Swap them.")
+    return Window(
+        start=to_iso(start.first) if start else None,
+        end=to_iso(end.first) if end else None,
+        first_day=to_iso(_as_day(start.day)) if start else None,
+        end_day=to_iso(_as_day(end.day)) if end else None,
     )
 
 

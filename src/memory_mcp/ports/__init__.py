@@ -7,6 +7,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 from memory_mcp.ports.agents import AgentStore
 from memory_mcp.ports.blocks import BlockStore, Edited, Standing
 from memory_mcp.ports.copies import CopyKind, CopyReader, CopyStore, Page, Place, Put
+from memory_mcp.ports.forgetting import ForgettingStore, StoreFiles, Trace
 from memory_mcp.ports.mail import MailStore, Outgoing, Posted, Posting, PresenceStore
 from memory_mcp.ports.messages import (
     Appended,
@@ -17,7 +18,7 @@ from memory_mcp.ports.messages import (
     SummaryStore,
 )
 from memory_mcp.ports.models import BulkEmbedder, ChatModel, Clock, Embedder, TokenCounter, Vector
-from memory_mcp.ports.passages import Filed, ForgettingStore, PassageStore, TakenIn, UpkeepStore
+from memory_mcp.ports.passages import Filed, PassageStore, TakenIn, UpkeepStore
 from memory_mcp.ports.runs import LeaseStore, Rewritten, RunEnd, RunStore
 from memory_mcp.ports.searching import Candidate, MessageFilter, PassageFilter, Question
 from memory_mcp.ports.store import Change, IndexStore, Outbox, StatisticsStore, Unembedded
@@ -64,10 +65,12 @@ __all__ = [
     "SessionEdit",
     "Standing",
     "StatisticsStore",
+    "StoreFiles",
     "Stores",
     "SummaryStore",
     "TakenIn",
     "TokenCounter",
+    "Trace",
     "Unembedded",
     "UpkeepStore",
     "Vector",

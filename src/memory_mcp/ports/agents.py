@@ -94,6 +94,10 @@ class AgentStore(Protocol):
         """
         ...
 
+    async def purge_now(self, agent_id: AgentId) -> None:
+        """Remove a deleted agent for good, with all its rows; one in use is left alone."""
+        ...
+
     async def purge_deleted(self, before: datetime) -> list[str]:
         """Remove for good, with all their rows, agents deleted before then; their names."""
         ...

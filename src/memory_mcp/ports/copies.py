@@ -26,6 +26,7 @@ CopyKind = Literal[
     "run_change",
     "setting",
     "deleted",
+    "receipt",
 ]
 """The kinds of copies, each after those it refers to."""
 

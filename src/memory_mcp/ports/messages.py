@@ -179,6 +179,17 @@ class SummaryStore(Protocol):
         """
         ...
 
+    async def make_anew(self, agent_id: AgentId, summary: Summary, text: str, told: int) -> bool:
+        """Give a summary that was dropped another text, made of `told` messages that are there.
+
+        False, and nothing changed, when one of them was forgotten meanwhile, or it has a text.
+        """
+        ...
+
+    async def told(self, summary: Summary, agent_id: AgentId) -> int:
+        """How many messages are there up to the last that a summary tells of."""
+        ...
+
     async def unwritten(self) -> list[tuple[AgentId, Summary, Summary | None]]:
         """Summaries in view that were extracted, and that no model has been asked to write yet.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from memory_mcp.domain.forgetting import Forgotten, Found, NearDuplicate, Pending, Restored
+from memory_mcp.domain.forgetting import NearDuplicate
 from memory_mcp.domain.ids import (
     AgentId,
     PassageId,
@@ -83,42 +83,6 @@ class PassageStore(Protocol):
 
     async def top_tags(self, agent_id: AgentId, limit: int) -> list[tuple[str, int]]:
         """The most used tags with their numbers of passages; all of them for a limit of -1."""
-        ...
-
-
-class ForgettingStore(Protocol):
-    """What is taken out of memory, and kept for some days so that it can be put back."""
-
-    async def find(self, agent_id: AgentId, text: str) -> Found:
-        """Everything of the agent's that holds exactly this text, whatever its capitals."""
-        ...
-
-    async def hold(self, agent_id: AgentId, found: Found, pending: Pending | None) -> None:
-        """Let what was found wait for its word, in place of what waited before."""
-        ...
-
-    async def pending(self, agent_id: AgentId) -> Pending | None:
-        """What waits for its word, if anything does."""
-        ...
-
-    async def confirm(self, agent_id: AgentId, code: str) -> Forgotten:
-        """Forget what waits for this word: exactly that, in one transaction.
-
-        Raises:
-            InvalidInput: nothing waits, it waited too long, or for another word.
-        """
-        ...
-
-    async def forget(self, agent_id: AgentId, ids: Sequence[str]) -> Forgotten:
-        """Forget the agent's passages and messages with these ids, in one transaction."""
-        ...
-
-    async def restore(self, agent_id: AgentId, ids: Sequence[str] | None) -> Restored:
-        """Put these of the agent's back; without ids what its user forgot last."""
-        ...
-
-    async def purge(self) -> int:
-        """Let go for good what was kept long enough, of every agent; how much it was."""
         ...
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import get_args
+from typing import Any, cast, get_args
 
 from memory_mcp.domain.agents import require_agent_name
 from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT
@@ -13,6 +13,7 @@ from memory_mcp.domain.copies import (
     BlockCopy,
     Copy,
     MailCopy,
+    ReceiptCopy,
     RunCallCopy,
     RunChangeCopy,
     RunCopy,
@@ -20,6 +21,7 @@ from memory_mcp.domain.copies import (
     kind_of,
 )
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.receipts import Asked, AskedBy
 from memory_mcp.domain.runs import RunKind, RunState
 from memory_mcp.domain.texts import PASSAGE_CHARS_MAX, check_text, require_name, require_text
 from memory_mcp.domain.tool_rules import rules_from_json
@@ -130,12 +132,24 @@ def checked_copy(copy: Copy) -> Copy:
             _check_json(copy.request, "request")
             _check_json(copy.response, "response")
             return replace(copy, cost_usd=None if copy.cost_usd is None else float(copy.cost_usd))
+        case ReceiptCopy():
+            if copy.asked not in get_args(Asked) or copy.asked_by not in get_args(AskedBy):
+                raise InvalidInput("a receipt of a kind that is unknown here.")
+            for line in copy.lines:
+                if not _is_line(line):
+                    raise InvalidInput("a line of a receipt has noun, place, number and ids.")
         case RunChangeCopy():
             _check_json(copy.before, "before")
             _check_json(copy.after, "after")
         case _:
             pass
     return copy
+
+
+def _is_line(line: dict[str, Any]) -> bool:
+    texts, number, ids = [line.get("noun"), line.get("place")], line.get("number"), line.get("ids")
+    told = isinstance(number, int) and isinstance(ids, list)
+    return told and all(isinstance(each, str) for each in [*texts, *cast("list[Any]", ids)])
 
 
 def _check_json(text: str | None, field: str) -> None:

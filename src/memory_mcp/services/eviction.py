@@ -6,7 +6,8 @@ from message to message as they arrived, so the same messages always give the sa
 
 import logging
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import anyio
@@ -45,6 +46,8 @@ BACKLOG_KEPT = 200
 _IN_RECALL = (
     "came with an import or before it and are not summarised; conversation_search has them."
 )
+ANEW_MAX = 1_000
+"""Of so many messages, the last, a summary that was dropped is made anew at the most."""
 FRAME_TOKENS = 50
 """What the frame around a summary takes."""
 
@@ -121,6 +124,41 @@ class Eviction:
             made_by=MADE_BY_IMPORT,
         )
         return backlog.messages if await self._summaries.evict(agent_id, summary, latest) else 0
+
+    async def make_anew(self, agent_id: AgentId) -> bool:
+        """Write the summary in view anew, without a model, if its text was dropped; whether it was.
+
+        It is made of the last one before it that has a text, and of the messages since.
+        """
+        chain = await self._summaries.chain(agent_id)
+        if not chain or chain[-1].text:
+            return False
+        latest = chain[-1]
+        before = next((each for each in reversed(chain[:-1]) if each.text), None)
+        told = await self._summaries.told(latest, agent_id)
+        said: deque[Message] = deque(maxlen=ANEW_MAX)
+        after = before.last_seq if before else 0
+        while batch := await self._messages.arrived(agent_id, after, ROWS):
+            said += [message for message in batch if message.seq <= latest.last_seq]
+            after = batch[-1].seq
+            if after >= latest.last_seq:
+                break
+        budget = (await self._bare_window(agent_id)).summary_tokens_max
+        text = await to_thread.run_sync(self._extracted, before, said, budget)
+        return await self._summaries.make_anew(agent_id, latest, text, told)
+
+    async def _bare_window(self, agent_id: AgentId) -> ContextWindow:
+        """The agent's window with nothing but what always stands in it."""
+        standing = await self._blocks.standing(agent_id)
+        fixed = (
+            f"{compile_blocks(standing.blocks)}{compile_rules(standing.tool_rules, 'connection')}"
+        )
+        return ContextWindow(
+            limit_tokens=await self.limit_of(agent_id),
+            fixed_tokens=await self._count(fixed) + METADATA_TOKENS,
+            summary_tokens=0,
+            messages=(),
+        )
 
     async def keep_up(self) -> None:
         """Evict whenever something was said, for as long as the process serves."""
@@ -243,21 +281,23 @@ class Eviction:
     ) -> NewSummary:
         """What takes the place of the last summary and of the messages that leave."""
         leaving = arrived[: len(plan.evicted)]
-        text = extract(
-            latest.text if latest else None,
-            [
-                Said(seq=each.seq, speaker=each.speaker, at=each.created_at, text=each.content)
-                for each in leaving
-            ],
-            budget_tokens=max(0, plan.summary_tokens_max - FRAME_TOKENS),
-            count=self._tokens.count,
-            zone=self._zone,
-        )
         return NewSummary(
-            text=text,
+            text=self._extracted(latest, leaving, plan.summary_tokens_max),
             first_seq=leaving[0].seq,
             last_seq=leaving[-1].seq,
             messages=len(leaving),
             last_at=leaving[-1].created_at,
             made_by=MADE_BY_EXTRACT,
+        )
+
+    def _extracted(self, before: Summary | None, said: Iterable[Message], tokens_max: int) -> str:
+        return extract(
+            before.text if before else None,
+            [
+                Said(seq=each.seq, speaker=each.speaker, at=each.created_at, text=each.content)
+                for each in said
+            ],
+            budget_tokens=max(0, tokens_max - FRAME_TOKENS),
+            count=self._tokens.count,
+            zone=self._zone,
         )

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import anyio
 
-from memory_mcp.domain.forgetting import CONFIRM_MINUTES
+from memory_mcp.domain.forgetting import CONFIRM_MINUTES, Wanted
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.requests import (
     Compact,
     Confirm,
+    ForgetConversation,
     ForgetIds,
     ForgetText,
+    ForgetTime,
     Help,
     ListOffers,
     NotUnderstood,
@@ -24,6 +26,7 @@ from memory_mcp.domain.requests import (
 )
 from memory_mcp.domain.runs import Run, Undone
 from memory_mcp.domain.texts import clip, counted
+from memory_mcp.domain.times import UTC_ZONE, Zone, parse_span
 from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.forgetting import Forgetting
 from memory_mcp.services.ledger import Ledger
@@ -46,12 +49,19 @@ class Requests:
     """What is written to the shadow agent, and its answers."""
 
     def __init__(
-        self, ledger: Ledger, forgetting: Forgetting, upkeep: Upkeep, eviction: Eviction
+        self,
+        ledger: Ledger,
+        forgetting: Forgetting,
+        upkeep: Upkeep,
+        eviction: Eviction,
+        zone: Zone = UTC_ZONE,
     ) -> None:
+        """`zone` is where days begin that a request names."""
         self._ledger = ledger
         self._forgetting = forgetting
         self._upkeep = upkeep
         self._eviction = eviction
+        self._zone = zone
 
     async def ask(self, agent_id: AgentId, text: str) -> Answer:
         """Do what the text asks for, or have the model do it.
@@ -71,6 +81,12 @@ class Requests:
                 said = (await self._forgetting.forget(agent_id, ids)).answer
             case ForgetText(text=wanted):
                 said = (await self._forgetting.preview(agent_id, wanted)).answer
+            case ForgetConversation(conversation=conversation):
+                asked = Wanted(conversation=conversation)
+                said = (await self._forgetting.preview(agent_id, asked)).answer
+            case ForgetTime(after=after, before=before):
+                asked = Wanted(window=parse_span(after, before, self._zone))
+                said = (await self._forgetting.preview(agent_id, asked)).answer
             case Confirm(code=code):
                 said = (await self._forgetting.confirm(agent_id, code)).answer
             case Undo(ids=ids):
@@ -128,7 +144,7 @@ class Requests:
         if pending := await self._forgetting.pending(agent_id):
             parts.append(
                 f"Waits to be confirmed, {CONFIRM_MINUTES} minutes from when it was shown: forget "
-                f"{clip(pending.text, 60)!r} ({pending.told}). confirm {pending.code}"
+                f"{pending.wanted.told} ({pending.told}). confirm {pending.code}"
             )
         if pairs := await self._upkeep.near_duplicates(agent_id, LISTED):
             parts.append("Say nearly the same (forget the one that can go):")

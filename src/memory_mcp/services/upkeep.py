@@ -63,6 +63,7 @@ class Upkeep:
                 await anyio.sleep(PAUSE * (time.monotonic() - began) if rested else 0)
         if gone := await self._forgetting.purge():
             logger.info("%d things that were forgotten are gone for good", gone)
+        await self._forgetting.erase(at_once=False)
         for problem in await self._store.check() or ():
             logger.warning("the store is not sound: %s", problem)
 

@@ -35,6 +35,7 @@ from memory_mcp.storage.sqlite.attachments import (
     make_block,
 )
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.erasing import let_erase
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.purge import purge_agent
 from memory_mcp.storage.sqlite.session import Row, Session, as_key
@@ -315,11 +316,25 @@ class SqliteAgents:
         def purge(session: Session) -> list[str]:
             agents = due(session)
             for agent in agents:
-                purge_agent(session, agent.id)
-                self._record(session, agent, "purged")
+                self._purge(session, agent)
             return [agent.name for agent in agents]
 
-        return await self._database.write(purge) if await self._database.read(due) else []
+        return await self._database.write_over(purge) if await self._database.read(due) else []
+
+    async def purge_now(self, agent_id: AgentId) -> None:
+        """Remove a deleted agent for good, with all its rows; one in use is left alone."""
+
+        def purge(session: Session) -> None:
+            for agent in [_from_row(row) for row in session.all(_DELETED)]:
+                if agent.id == agent_id:
+                    self._purge(session, agent)
+
+        await self._database.write_over(purge)
+
+    def _purge(self, session: Session, agent: Agent) -> None:
+        purge_agent(session, agent.id)
+        self._record(session, agent, "purged")
+        let_erase(session, to_iso(self._clock.now()))
 
     async def set_context_tokens(self, agent_id: AgentId, tokens: int | None) -> Agent:
         """Give the agent a context limit of its own, or take it away."""

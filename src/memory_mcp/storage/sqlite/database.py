@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 15_000
 READERS_MAX = 4
+IN_MEMORY_BYTES_MAX = 64 << 20
+"""So large a file is written anew by way of memory; a larger one by way of the temporary folder."""
 
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -140,6 +142,20 @@ class Database:
             self._committed = None
         return result
 
+    async def write_over(self, job: Job[Result]) -> Result:
+        """As `write`; what the job deletes is overwritten with zeros where it stood.
+
+        Raises:
+            StoreBusy: other processes kept the lock; nothing was changed.
+            StoreFull: no room on the disk; nothing was changed.
+        """
+        await self._writer.run(lambda session: session.run("PRAGMA secure_delete=ON"))
+        try:
+            return await self.write(job)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._writer.run(lambda session: session.run("PRAGMA secure_delete=OFF"))
+
     async def read(self, job: Job[Result]) -> Result:
         """Run a job that only reads; it sees what is committed, by whichever process."""
         async with self._reader_slots:
@@ -202,6 +218,33 @@ class Database:
 
         with translated_errors(self.path):
             await self._writer.run(fold)
+
+    async def rewrite_file(self) -> bool:
+        """Write the file anew from what it holds, and cut the log off; whether both were done.
+
+        They are not, where somebody is still reading what stood there before. Who writes waits
+        meanwhile.
+
+        Raises:
+            StoreFull: no room on the disk for the file to be written anew.
+        """
+
+        def rewrite(session: Session) -> bool:
+            # It is put together in memory, as everything temporary, if it is not too large.
+            large = self.path.stat().st_size > IN_MEMORY_BYTES_MAX
+            session.run("PRAGMA secure_delete=ON")
+            try:
+                if large:
+                    session.run("PRAGMA temp_store=FILE")
+                session.run("VACUUM")
+            finally:
+                session.run("PRAGMA secure_delete=OFF")
+                session.run("PRAGMA temp_store=MEMORY")
+            busy, *_ = session.all("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+            return not busy
+
+        with translated_errors(self.path):
+            return await self._writer.run(rewrite)
 
     async def _open_reader(self) -> _Connection:
         # Shielded: a connection that nobody holds yet would not be closed.

@@ -22,7 +22,8 @@ JOIN runs r ON r.seq = c.run_seq WHERE r.agent_seq = ? AND r.ended_at IS NOT NUL
 """
 _ALL_CALLS = """
 UPDATE run_calls SET request = NULL, response = NULL
-WHERE run_seq IN (SELECT seq FROM runs WHERE agent_seq = ? AND ended_at IS NOT NULL)
+WHERE (request IS NOT NULL OR response IS NOT NULL)
+    AND run_seq IN (SELECT seq FROM runs WHERE agent_seq = ? AND ended_at IS NOT NULL)
 """
 _CHANGES = """
 SELECT g.run_seq, g.number, g.before, g.after FROM run_changes g
@@ -50,13 +51,15 @@ def opening_of(content: str) -> str:
     return " ".join(content.split())[:OPENING_CHARS]
 
 
-def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> None:
+def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> int:
     """Throw away what an agent's models were told, said and changed, where these texts stand in it.
 
-    Such a change can no longer be undone. Of many texts at once every payload goes.
+    Such a change can no longer be undone. Of many texts at once every payload goes. How many rows
+    of the ledger lost something.
     """
     if not texts:
-        return
+        return 0
+    before = session.changes()
     wanted = [(plain_part(text), holder_of(text)) for text in texts]
     if len(wanted) > FEW:
         session.run(_ALL_CALLS, (agent_seq,))
@@ -68,6 +71,7 @@ def forget_payloads(session: Session, agent_seq: int, texts: Sequence[str]) -> N
     for seq, outcome in session.all(_OUTCOMES, (agent_seq,)):
         if any(pattern.search(outcome) for _, pattern in wanted):
             session.run(_FORGET_OUTCOME, (_FORGOTTEN, seq))
+    return session.changes() - before
 
 
 def _telling(rows: Sequence[Row], wanted: Sequence[_Wanted]) -> list[tuple[int, int]]:

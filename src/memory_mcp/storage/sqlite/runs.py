@@ -36,6 +36,7 @@ from memory_mcp.ports import Clock, RunEnd
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.drafts import Conflicting, do_draft, do_rewrite, undo_changes
+from memory_mcp.storage.sqlite.erasing import let_erase
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.leases import require_lease
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -132,9 +133,14 @@ FROM runs r WHERE r.ended_at IS NOT NULL AND r.pruned_at IS NULL ORDER BY r.seq 
 # What a run has read may be forgotten before it ends: it must not come back by its edits.
 _FORGOTTEN_SINCE = """
 SELECT 1 FROM removed f JOIN runs r ON r.agent_seq = f.agent_seq
-WHERE r.seq = ? AND f.removed_at > r.started_at AND f.superseded_by IS NULL
-    AND f.removed_by <> 'undo' LIMIT 1
+WHERE r.seq = ?1 AND f.removed_at > r.started_at AND f.superseded_by IS NULL
+    AND f.removed_by <> 'undo'
+UNION ALL SELECT 1 FROM runs r JOIN agents a ON a.seq = r.agent_seq
+JOIN receipts c ON c.agent_id = a.id WHERE r.seq = ?1 AND c.asked_at > r.started_at LIMIT 1
 """
+# Nor may what it read and wrote stay in the ledger: forgetting itself leaves a run alone that has
+# not ended, as its worker goes on with it.
+_FORGET_PAYLOADS = "UPDATE run_calls SET request = NULL, response = NULL WHERE run_seq = ?"
 PRUNED_AT_ONCE = 50
 _PAUSED, _CAPPED = "shadow_paused", "shadow_capped"
 
@@ -326,6 +332,9 @@ class SqliteRuns:
     def _end(self, session: Session, run_id: RunId, end: RunEnd) -> None:
         now = self._now()
         run_seq, agent_id = _run_seq(session, run_id), _run(session, run_id).agent_id
+        if session.one(_FORGOTTEN_SINCE, (run_seq,)):
+            session.run(_FORGET_PAYLOADS, (run_seq,))
+            let_erase(session, now)
         if end.draft is not None or end.rewritten is not None:
             _refuse_forgotten(session, run_seq)
         if end.draft is not None:

@@ -61,6 +61,10 @@ class Session:
             self._connection.execute(sql, list(chain.from_iterable(part)))
             start += len(part)
 
+    def changes(self) -> int:
+        """How many rows this connection has changed so far."""
+        return self._connection.total_changes
+
     def define(self, name: str, arguments: int, function: Callable[..., Any]) -> None:
         """Let statements on this connection call a function: the same told gives the same."""
         self._connection.create_function(name, arguments, function, deterministic=True)

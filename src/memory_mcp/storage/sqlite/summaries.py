@@ -18,6 +18,7 @@ INSERT INTO summaries (id, agent_seq, text, first_seq, last_seq, messages, cover
     made_by, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_MAKE_ANEW = "UPDATE summaries SET text = ? WHERE id = ? AND text = '' RETURNING id"
 
 # The newest of each agent, if it was extracted and no run about it has ended; and the one before.
 _UNWRITTEN = f"""
@@ -107,6 +108,29 @@ class SqliteSummaries:
             return True
 
         return await self._database.write(put)
+
+    async def make_anew(self, agent_id: AgentId, summary: Summary, text: str, told: int) -> bool:
+        """Give a summary that was dropped another text, made of `told` messages that are there.
+
+        False, and nothing changed, when one of them was forgotten meanwhile, or it has a text.
+        """
+
+        def put(session: Session) -> bool:
+            agent_seq = seq_of(session, agent_id)
+            now = to_iso(self._clock.now())
+            there = session.value(_TOLD, (agent_seq, 0, summary.last_seq))
+            if there != told or session.value(_MAKE_ANEW, (text, summary.id)) is None:
+                return False
+            record_change(session, now, "summary", summary.id, "changed", [agent_id])
+            return True
+
+        return await self._database.write(put)
+
+    async def told(self, summary: Summary, agent_id: AgentId) -> int:
+        """How many messages are there up to the last that a summary tells of."""
+        return await self._database.read(
+            lambda session: session.value(_TOLD, (seq_of(session, agent_id), 0, summary.last_seq))
+        )
 
 
 def _latest(session: Session, agent_id: AgentId) -> Summary | None:

@@ -26,6 +26,7 @@ from memory_mcp.storage.sqlite.copies.passages import (
     SUPERSEDED,
     SUPERSEDED_IDS,
 )
+from memory_mcp.storage.sqlite.copies.receipts import RECEIPT
 from memory_mcp.storage.sqlite.copies.runs import RUN, RUN_CALL, RUN_CHANGE
 from memory_mcp.storage.sqlite.copies.settings import SETTING
 from memory_mcp.storage.sqlite.database import Database, Snapshot
@@ -50,6 +51,7 @@ NOUNS: dict[str, Noun] = {
     "run_change": RUN_CHANGE,
     "setting": SETTING,
     "deleted": DELETED,
+    "receipt": RECEIPT,
 }
 ALL_AT_ONCE = -1
 """As a limit: no limit."""

@@ -35,7 +35,8 @@ ORDER BY f.id LIMIT :limit
 # Of a passage that was forgotten what it took the place of is not carried either.
 SUPERSEDED_IDS = """
 WITH RECURSIVE chain (id, successor) AS (
-    SELECT id, superseded_by FROM removed WHERE noun = 'passage' AND superseded_by IS NOT NULL
+    SELECT id, superseded_by FROM removed
+        WHERE noun = 'passage' AND superseded_by IS NOT NULL AND receipt IS NULL
     UNION SELECT chain.id, r.superseded_by FROM chain JOIN removed r ON r.id = chain.successor
         WHERE r.superseded_by IS NOT NULL)
 SELECT chain.id FROM chain JOIN passages p ON p.id = chain.successor

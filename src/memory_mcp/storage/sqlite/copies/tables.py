@@ -30,6 +30,9 @@ class NotCarried:
 
 
 _PLACE = {"seq": "each store's own place, given anew in the same order"}
+_LINES: Mapping[str, str] = dict.fromkeys(
+    ["noun", "place", "number", "ids"], "in a receipt's `lines`"
+)
 _AGENT = {"agent_seq": "agent"}
 
 TABLES: Mapping[str, Carried | NotCarried] = {
@@ -80,7 +83,7 @@ TABLES: Mapping[str, Carried | NotCarried] = {
     "removed": Carried(
         ("superseded",),
         called={"id": "passage", "agent_seq": "passage", "row": "passage"},
-        apart={"noun": "passage"},
+        apart={"noun": "passage", "receipt": "stays behind: what has one was forgotten"},
     ),
     "summaries": Carried(
         ("summary",),
@@ -103,6 +106,9 @@ TABLES: Mapping[str, Carried | NotCarried] = {
     ),
     "run_calls": Carried(("run_call",), called={"run_seq": "run"}),
     "run_changes": Carried(("run_change",), called={"run_seq": "run"}),
+    # What a receipt tells of can be put back in its own store only.
+    "receipts": Carried(("receipt",)),
+    "receipt_lines": Carried(("receipt",), called={"receipt_id": "id"}, apart=_LINES),
     # Of these only what is said of the shadow agent; the rest is about this file.
     "settings": Carried(("setting",)),
     "near_duplicates": NotCarried("made anew", "compared by meaning, when vectors are there"),
