@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "bridge": {"projects", "rendezvous", "snapshots"},
     "domain": set(),
     "config": {"domain", "projects", "rendezvous"},
+    "logs": {"domain"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
@@ -36,10 +37,10 @@ ARROWS: dict[str, set[str]] = {
     "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
-    | {"app", "capture", "config", "hosts", "loop", "rendezvous", "server", "snapshots"},
+    | {"app", "capture", "config", "hosts", "logs", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
-    | {"server", "transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "logs", "loop", "projects"}
+    | {"rendezvous", "server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 

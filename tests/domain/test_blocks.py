@@ -130,8 +130,11 @@ def test_text_that_is_not_there_is_refused_with_what_the_block_holds(block: Make
         replace_text("likes Tea", "likes rye")(block("name: Ada\nlikes tea"))
 
     assert str(refused.value) == snapshot(
-        "old_content was not found in block 'human': 'likes Tea'. It must match exactly, line "
-        "breaks and spaces included. The block reads:\nname: Ada\nlikes tea"
+        """\
+old_content was not found in block 'human': 'likes Tea'. It must match exactly, line breaks and spaces included. The block reads:
+ name: Ada
+ likes tea\
+"""
     )
 
 
@@ -219,9 +222,7 @@ def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
             '(U+0061). Send it as the block has it, in JSON: "p\\u0430ypal key"; or give',
         ),
         ("\u039fld", "Old", "a greek capital letter omicron (U+039F)"),
-        ("a\u2028b", "a\nb", "a line separator (U+2028) where old_content has a line break"),
         ("a\u2028b", "a b", "a line separator (U+2028) where old_content has a space"),
-        ("a\x85b", "a\nb", "a next line (U+0085) where old_content has a line break"),
         ("a\x0bb", "ab", "a vertical tab (U+000B) where old_content has nothing"),
         ("a\x07b", "ab", "a bell (U+0007) where old_content has nothing. Send it as the block has"),
         (
@@ -232,7 +233,6 @@ def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
         ),
         ("a\u3164b", "ab", "a hangul filler (U+3164) where old_content has nothing"),
         ("a\u2800b", "a b", "a braille pattern blank (U+2800)"),
-        ("x\U000e0041y", "xy", "a tag latin capital letter a (U+E0041)"),
         ("1\u20442", "1/2", "a fraction slash (U+2044)"),
         ("\u2043 tea", "- tea", "a hyphen bullet (U+2043) where old_content has a hyphen"),
         ("likes tea", "likes\u2028tea", "a space (U+0020) where old_content has a line separator"),
@@ -473,7 +473,7 @@ def test_a_rewrite_of_what_others_changed_since_is_refused_with_both_texts(
         "block 'human' was changed elsewhere since you last saw it (version 5 now, 3 then), where "
         "your rewrite changes it too, so it was not rewritten:\n"
         "- it was 'likes tea'; now it is 'likes green tea'; you sent 'likes coffee'\n"
-        "Take in both, then send the whole block again. It reads:\nname: Ada\nlikes green tea"
+        "Take in both, then send the whole block again. It reads:\n name: Ada\n likes green tea"
     )
 
 

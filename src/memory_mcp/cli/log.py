@@ -10,6 +10,7 @@ from memory_mcp.cli.asking import answer_to
 from memory_mcp.cli.printing import encodable_json, own_zone, print_json
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.quoting import listed, one_line
 from memory_mcp.domain.times import from_iso
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _show(told: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> None
 
 def _line(change: dict[str, Any]) -> str:
     what = f"{change['what']} {change['operation']}"
-    agents = ", ".join(change["agents"])
+    agents = ", ".join(map(listed, change["agents"]))
     return "  ".join(
         part for part in (_at(change), agents, what, _details(change), change["id"]) if part
     )
@@ -113,4 +114,4 @@ def _at(change: dict[str, Any]) -> str:
 
 
 def _details(change: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in change["details"].items())
+    return ", ".join(f"{name}: {one_line(str(value))}" for name, value in change["details"].items())

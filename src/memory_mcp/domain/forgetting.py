@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from memory_mcp.domain.quoting import one_line
 from memory_mcp.domain.texts import clip, counted, each
 from memory_mcp.domain.times import age, from_iso
 
@@ -110,7 +111,7 @@ class Preview:
         if not found.matches:
             return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
         lines = [
-            f"- {clip(' '.join(match.text.split()), SHOWN_CHARS)} [{match.id}]"
+            f"- {clip(one_line(match.text), SHOWN_CHARS)} [{match.id}]"
             for match in found.matches[:SHOWN]
         ]
         if len(found.matches) > SHOWN:
