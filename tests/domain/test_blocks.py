@@ -110,7 +110,12 @@ def test_replacing_back_restores_the_value(
     assert replace_text(new, old)(replaced).value == value
 
 
-@given(value=texts, old=told_texts, new=told_texts)
+@given(
+    value=texts,
+    # What looks like a copy of several lines of an answer is read as one.
+    old=told_texts.filter(lambda text: "\n " not in text),
+    new=told_texts,
+)
 def test_replace_applies_exactly_when_the_old_text_stands_once(
     block: MakeBlock, value: str, old: str, new: str
 ) -> None:
@@ -130,11 +135,8 @@ def test_text_that_is_not_there_is_refused_with_what_the_block_holds(block: Make
         replace_text("likes Tea", "likes rye")(block("name: Ada\nlikes tea"))
 
     assert str(refused.value) == snapshot(
-        """\
-old_content was not found in block 'human': 'likes Tea'. It must match exactly, line breaks and spaces included. The block reads:
- name: Ada
- likes tea\
-"""
+        "old_content was not found in block 'human': 'likes Tea'. It must match exactly, line "
+        "breaks and spaces included. The block reads:\n name: Ada\n likes tea"
     )
 
 

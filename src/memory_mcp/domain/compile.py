@@ -153,8 +153,9 @@ def compile_messages(lines: Sequence[str]) -> str:
 
 def message_line(message: Message, zone: Zone, tags: Set[str] = USUAL_LABELS) -> str:
     """A message as it stands in view; lines of its own after the first begin with a space."""
+    who = within_tags(message.speaker, tags)
     said = indented(within_tags(message.content, tags))
-    return f"[{for_reading(message.created_at, zone)}] {message.speaker}: {said}"
+    return f"[{for_reading(message.created_at, zone)}] {who}: {said}"
 
 
 def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str:
@@ -184,7 +185,7 @@ def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str
 def _block(block: Block, tags: Set[str], whole_chars: int | None = None) -> str:
     tag = tag_name(block.label)
     chars = len(block.value) if whole_chars is None else whole_chars
-    metadata = [] if tag == block.label else [f"- label={json.dumps(one_line(block.label))}"]
+    metadata = [] if tag == block.label else [f"- label={json.dumps(_name(block.label))}"]
     metadata += ["- read_only=true"] if block.read_only else []
     metadata += [f"- chars_current={chars}", f"- chars_limit={block.limit_chars}"]
     lines = [f"<{tag}>", "<description>", within_tags(block.description, tags), "</description>"]
@@ -219,8 +220,8 @@ def _metadata(context: Context) -> str:
     filed = _span(statistics.first_passage_at, statistics.last_passage_at, zone)
     lines = [
         "<memory_metadata>",
-        f"- AGENT_ID: {context.agent_id}",
-        f"- Agent name: {one_line(statistics.agent)}",
+        f"- AGENT_ID: {_name(context.agent_id)}",
+        f"- Agent name: {_name(statistics.agent)}",
         f"- Compiled at: {zone.told(context.now)}",
         f"- {counted(statistics.messages, 'previous message')} in recall memory{said}: "
         "conversation_search",
@@ -241,13 +242,17 @@ def _metadata(context: Context) -> str:
 def unread_text(statistics: Statistics) -> str:
     """How much mail waits, and of whom: `2 unread mails, from 'ada'`."""
     mails = sum(one.mails for one in statistics.unread)
-    senders = clip(each(repr(one.sender) for one in statistics.unread), UNREAD_CHARS)
+    senders = clip(each(repr(_name(one.sender)) for one in statistics.unread), UNREAD_CHARS)
     return f"{counted(mails, 'unread mail')}, from {senders}"
 
 
 def tag_list(statistics: Statistics) -> str:
     """The most used tags as they stand in answers."""
-    return ", ".join(listed(tag.tag) for tag in statistics.tags)
+    return ", ".join(listed(within_tags(tag.tag)) for tag in statistics.tags)
+
+
+def _name(name: str) -> str:
+    return within_tags(one_line(name))
 
 
 def _out_of_view(statistics: Statistics) -> str:

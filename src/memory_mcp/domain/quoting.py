@@ -58,7 +58,7 @@ LATIN = str.maketrans(
 _LINE_START = re.compile(r"\n(?=[^\n])")
 _INDENTED = re.compile(r"^ ", re.M)
 
-_NOTHING = f"[\\s{_ZERO_WIDTH}{_JOINERS}]*"
+_NOTHING = f"[\\s{_ZERO_WIDTH}{_JOINERS}]{{0,8}}"
 _TAG = re.compile(
     rf"([<\uff1c\ufe64])(\\*)(?={_NOTHING}[/\u2044\u2215\uff0f]?{_NOTHING}"
     rf"([^\W\d][\w.\-{_ZERO_WIDTH}{_JOINERS}]*))"
@@ -136,9 +136,10 @@ def without_escapes(text: str, of: str | None = None) -> str:
 def copied_forms(text: str) -> Iterator[str]:
     """What may be meant by a text that was copied from something we said, the likeliest first."""
     plain = without_escapes(text)
-    yield from (
-        each for each in dict.fromkeys([plain, unindented(text), unindented(plain)]) if each != text
-    )
+    told = [plain]
+    if "\n" in text and all(line.startswith(" ") for line in text.split("\n")[1:] if line):
+        told += [unindented(text), unindented(plain)]
+    yield from (each for each in dict.fromkeys(told) if each != text)
 
 
 def tag_name(label: str) -> str:

@@ -105,7 +105,9 @@ _COMMENT = re.compile(r"<!--|-->|%%")
 _BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
 _MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
 """What plugins keep in a note: how it begins and ends."""
-_STRUCTURE = re.compile(r"```|~~~|^[ \t]*(?:[#<>|%]|\*\*|__|\+\+\+|[-=*_ \t]+$|\[[^\]]*\]:)", re.M)
+_STRUCTURE = re.compile(
+    r"```|~~~|^[ \t]{0,20}(?:[#<>|%]|\*\*|__|\+\+\+|[-=*_ \t]+$|\[[^\]]*\]:)", re.M
+)
 """What pages of ours are made of, or what would hide what comes after it."""
 _BETWEEN_WORDS = re.compile(r"[\s_\-\u2013\u2014/.,:;!?()\[\]\"'\u2019]+")
 
