@@ -14,6 +14,7 @@ from memory_mcp.domain.blocks import (
     Edit,
     append,
     append_news,
+    insert,
     replace_text,
     rethink,
     without_overflow,
@@ -494,3 +495,13 @@ def test_the_blocks_an_agent_starts_with_say_what_belongs_in_them() -> None:
 
 def _places(value: str, wanted: str) -> list[int]:
     return [place for place in range(len(value)) if value.startswith(wanted, place)]
+
+
+def test_lines_can_be_added_after_each_line_and_the_last(block: MakeBlock) -> None:
+    before = block("a\nb")
+
+    assert insert("x", 0)(before).value == "x\na\nb"
+    assert insert("x", 1)(before).value == "a\nx\nb"
+    assert insert("x", 2)(before).value == insert("x")(before).value == "a\nb\nx"
+    with pytest.raises(InvalidInput, match="insert_line 3 is out of range"):
+        insert("x", 3)(before)

@@ -38,7 +38,7 @@ def _block(block: Block, tags: Set[str]) -> str:
     shown = (indented(within_tags(line, tags)) for line in lines)
     numbered = "\n".join(f"{number}→ {line}" for number, line in enumerate(shown, 1))
     label = json.dumps(one_line(block.label), ensure_ascii=False)
-    description = within_tags(block.description, tags)
+    description = indented(within_tags(block.description, tags))
     locked = " read_only" if block.read_only else ""
     return (
         f'<block label={label} chars="{len(block.value)}" limit="{block.limit_chars}" '
