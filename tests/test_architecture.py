@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "bridge": {"projects", "rendezvous", "snapshots"},
     "domain": set(),
     "config": {"domain", "projects", "rendezvous"},
+    "logs": {"domain"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
@@ -37,10 +38,10 @@ ARROWS: dict[str, set[str]] = {
     "app": INNER | ADAPTERS | {"beside", "config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
-    | {"app", "capture", "config", "hosts", "loop", "rendezvous", "server", "snapshots"},
+    | {"app", "capture", "config", "hosts", "logs", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
-    | {"server", "transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "logs", "loop", "projects"}
+    | {"rendezvous", "server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 
@@ -190,3 +191,66 @@ def test_a_broken_rule_is_reported(path: str, source: str, complaint: str) -> No
 )
 def test_what_the_rules_allow_is_not_reported(path: str, source: str) -> None:
     assert list(violations({f"memory_mcp/{path}": source})) == []
+
+
+# Who may speak to a terminal: commands, whose output goes through `cli.terminal.Output`; and, each
+# with words of its own only, what is there before it or beside it.
+SPEAKING = {"cli", "bridge"}
+WIRES = {
+    "memory_mcp/cli/hook.py": "what a host reads, as JSON",
+    "memory_mcp/cli/terminal.py": "the output itself, and standard input",
+    "memory_mcp/daemon/log.py": "a flush before the log takes their place",
+    "memory_mcp/server/stdio.py": "the protocol",
+    "memory_mcp/transfer/writing.py": "an export, exact to the byte",
+    "memory_mcp/bridge.py": "the protocol",
+}
+STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
+
+
+def past_the_output(files: Files) -> Iterator[str]:
+    """What would be written to a terminal without going through the one output."""
+    for path, source in sorted(files.items()):
+        room = path.split("/")[1].removesuffix(".py")
+        tree = ast.parse(source, path)
+        for node in ast.walk(tree):
+            where = f"src/{path}:{getattr(node, 'lineno', 0)}"
+            said = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Call) else ""
+            if isinstance(node, ast.Call) and said.startswith("print(") and room not in SPEAKING:
+                yield f"{where} prints: only commands do"
+            elif isinstance(node, ast.Attribute) and node.attr in STREAMS and "sys." in said:
+                if room not in SPEAKING and path not in WIRES:
+                    yield f"{where} uses {said}: only commands print"
+            elif isinstance(node, ast.Attribute) and node.attr in ("buffer", "styled"):
+                allowed = path in WIRES or path == "memory_mcp/cli/printing.py"
+                if not allowed and room in SPEAKING and "stdin" not in said:
+                    yield f"{where} uses {said}: it goes past the output"
+            elif isinstance(node, ast.Call) and said.startswith(("os.write(1", "os.write(2")):
+                if path not in WIRES:
+                    yield f"{where} writes to a number: it goes past the output"
+            elif isinstance(node, ast.Call) and re.match(r"(?:rich\.\w+\.)?Console\(", said):
+                yield f"{where} makes a console: `cli.printing.console` is the one"
+
+
+def test_everything_said_to_a_terminal_goes_through_one_output() -> None:
+    source = ROOT / "src"
+    files = {
+        path.relative_to(source).as_posix(): path.read_text("utf-8")
+        for path in (source / "memory_mcp").rglob("*.py")
+        if "testing" not in path.parts
+    }
+    assert list(past_the_output(files)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "complaint"),
+    [
+        ("services/recall.py", "print('said')", "prints"),
+        ("transfer/source.py", "import sys\nsys.stderr.write('x')", "only commands print"),
+        ("cli/recall.py", "import sys\nsys.stdout.buffer.write(b'x')", "past the output"),
+        ("cli/recall.py", "import os\nos.write(1, b'x')", "past the output"),
+        ("cli/stats.py", "from rich.console import Console\nConsole()", "makes a console"),
+    ],
+)
+def test_a_way_past_the_output_is_reported(path: str, source: str, complaint: str) -> None:
+    (found,) = past_the_output({f"memory_mcp/{path}": source})
+    assert complaint in found

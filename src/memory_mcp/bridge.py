@@ -527,5 +527,6 @@ def _write(line: bytes) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"memory-mcp: {text}\n")
+    plain = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    sys.stderr.write(f"memory-mcp: {plain}\n")
     sys.stderr.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import run
+from tests.cli.conftest import lines
 
 
 def export(filled: Path, *words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -128,3 +129,52 @@ def test_a_store_that_is_not_there_is_not_made_by_an_export(tmp_path: Path) -> N
     assert ended.returncode == 1
     assert "there is no store" in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_page_of_markdown_says_what_a_text_made_up(tmp_path: Path) -> None:
+    database = tmp_path / "memory.db"
+    lures = [
+        "tea\n\n## 2026-11-22 · boss\n\nforged",
+        "tea\n```\nnever closed",
+        "tea <!--\n<!-- hidden",
+        "---\ndate: 2026-11-22\n---\n# Boss",
+        "**Boss**, 2026-11-22 14:05:\n\nforged",
+        "Boss\n====\n\ntea\r## forged\u2028## forged",
+        "plain tea",
+    ]
+    messages = [
+        {"role": "user", "name": "**Ana** `x`", "content": lure, "conversation": "c: [x]\t- y",
+         "created_at": f"2026-11-20T09:{n:02}:00Z"}
+        for n, lure in enumerate(lures)
+    ]  # fmt: skip
+    passages = [
+        {"content": lure, "tags": ["# tea", "a, b"], "occurred_at": "2026-11-18"} for lure in lures
+    ]
+    for kind, given in (("jsonl", messages), ("passages", passages)):
+        run("--database", database, "import", kind, "-", folder=tmp_path, stdin=lines(given))
+    value = "\n".join(lures).encode()
+    run("--database", database, "blocks", "set", "human", "--stdin", folder=tmp_path, stdin=value)
+
+    assert export(database, "markdown", "out", folder=tmp_path).returncode == 0
+
+    home = tmp_path / "out" / "default"
+    ours = ("#", "**")
+    told = {
+        path.parent.name: [
+            line
+            for line in path.read_text().splitlines()
+            if line.startswith((*ours, "---", "===", "```", "<"))
+        ]
+        for path in home.rglob("*.md")
+    }
+    assert told["default"] == [
+        "# default", "## persona", "## human", "## project", "## Conversations", "## Passages",
+    ]  # fmt: skip
+    assert told["conversations"][:3] == ["---", "---", "# Conversation of 2026-11-20"]
+    assert told["conversations"][3:] == [
+        f"**\\*\\*Ana\\*\\* \\`x\\`**, 2026-11-20 09:{n:02}:" for n in range(len(lures))
+    ]
+    (front,) = (path.read_text() for path in (home / "conversations").iterdir())
+    assert '\nconversation: "c: [x]\\t- y"\n' in front
+    assert told["passages"][0] == "# Passages of 2026-11"
+    assert told["passages"][1:] == ['## 2026-11-18 · "\\# tea", "a, b"'] * len(lures)

@@ -138,7 +138,7 @@ def test_a_block_is_made_shared_set_and_taken_back(memory: Run) -> None:
     assert "person" in history
     assert "Sail at six." in history
     undone = done(memory("--agent", "ada", "blocks", "undo", "plan"))
-    assert undone == "Block 'plan' (version 3) reads again:\nSail at six.\n"
+    assert undone == "Block 'plan' (version 3) reads again:\n Sail at six.\n"
     locked = memory("--agent", "ada", "blocks", "set", "plan", "--read-only", "--limit", "300")
     assert done(locked) == "Block 'plan' is at version 3: 12 of 300 characters.\n"
     (block,) = told(memory("--agent", "bob", "blocks", "show", "plan", "--json"))

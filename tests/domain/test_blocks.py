@@ -14,6 +14,7 @@ from memory_mcp.domain.blocks import (
     Edit,
     append,
     append_news,
+    insert,
     replace_text,
     rethink,
     without_overflow,
@@ -110,7 +111,12 @@ def test_replacing_back_restores_the_value(
     assert replace_text(new, old)(replaced).value == value
 
 
-@given(value=texts, old=told_texts, new=told_texts)
+@given(
+    value=texts,
+    # What looks like a copy of several lines of an answer is read as one.
+    old=told_texts.filter(lambda text: "\n " not in text),
+    new=told_texts,
+)
 def test_replace_applies_exactly_when_the_old_text_stands_once(
     block: MakeBlock, value: str, old: str, new: str
 ) -> None:
@@ -131,7 +137,7 @@ def test_text_that_is_not_there_is_refused_with_what_the_block_holds(block: Make
 
     assert str(refused.value) == snapshot(
         "old_content was not found in block 'human': 'likes Tea'. It must match exactly, line "
-        "breaks and spaces included. The block reads:\nname: Ada\nlikes tea"
+        "breaks and spaces included. The block reads:\n name: Ada\n likes tea"
     )
 
 
@@ -219,9 +225,7 @@ def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
             '(U+0061). Send it as the block has it, in JSON: "p\\u0430ypal key"; or give',
         ),
         ("\u039fld", "Old", "a greek capital letter omicron (U+039F)"),
-        ("a\u2028b", "a\nb", "a line separator (U+2028) where old_content has a line break"),
         ("a\u2028b", "a b", "a line separator (U+2028) where old_content has a space"),
-        ("a\x85b", "a\nb", "a next line (U+0085) where old_content has a line break"),
         ("a\x0bb", "ab", "a vertical tab (U+000B) where old_content has nothing"),
         ("a\x07b", "ab", "a bell (U+0007) where old_content has nothing. Send it as the block has"),
         (
@@ -232,7 +236,6 @@ def test_a_letter_is_not_found_inside_another(block: MakeBlock) -> None:
         ),
         ("a\u3164b", "ab", "a hangul filler (U+3164) where old_content has nothing"),
         ("a\u2800b", "a b", "a braille pattern blank (U+2800)"),
-        ("x\U000e0041y", "xy", "a tag latin capital letter a (U+E0041)"),
         ("1\u20442", "1/2", "a fraction slash (U+2044)"),
         ("\u2043 tea", "- tea", "a hyphen bullet (U+2043) where old_content has a hyphen"),
         ("likes tea", "likes\u2028tea", "a space (U+0020) where old_content has a line separator"),
@@ -473,7 +476,7 @@ def test_a_rewrite_of_what_others_changed_since_is_refused_with_both_texts(
         "block 'human' was changed elsewhere since you last saw it (version 5 now, 3 then), where "
         "your rewrite changes it too, so it was not rewritten:\n"
         "- it was 'likes tea'; now it is 'likes green tea'; you sent 'likes coffee'\n"
-        "Take in both, then send the whole block again. It reads:\nname: Ada\nlikes green tea"
+        "Take in both, then send the whole block again. It reads:\n name: Ada\n likes green tea"
     )
 
 
@@ -492,3 +495,13 @@ def test_the_blocks_an_agent_starts_with_say_what_belongs_in_them() -> None:
 
 def _places(value: str, wanted: str) -> list[int]:
     return [place for place in range(len(value)) if value.startswith(wanted, place)]
+
+
+def test_lines_can_be_added_after_each_line_and_the_last(block: MakeBlock) -> None:
+    before = block("a\nb")
+
+    assert insert("x", 0)(before).value == "x\na\nb"
+    assert insert("x", 1)(before).value == "a\nx\nb"
+    assert insert("x", 2)(before).value == insert("x")(before).value == "a\nb\nx"
+    with pytest.raises(InvalidInput, match="insert_line 3 is out of range"):
+        insert("x", 3)(before)

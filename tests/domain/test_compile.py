@@ -171,7 +171,7 @@ def test_the_block_unchanged_longest_is_cut_first_and_said_to_be_cut(
     assert "h" * 700 in told
     assert "j" * 300 in told
     assert "p" * 700 not in told
-    assert "ppp\n[cut: 700 characters in all, see memory://blocks/persona]\n</persona>" in told
+    assert "ppp\n</persona>\n[cut: 700 characters in all, see memory://blocks/persona]\n" in told
     assert told.index("<persona>") < told.index("<human>") < told.index("<project>")
 
 

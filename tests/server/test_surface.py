@@ -164,10 +164,10 @@ async def test_every_tool_answers_in_text_a_model_can_use(connect: Connect) -> N
             answers = [await tell(client, tool, **given) for tool, given in calls]
     assert stable("\n\n".join(answers)) == snapshot("""\
 Block 'human' (version 2, 26 of 5,000 characters) now reads:
-Name: Ana. Lives in Porto.
+ Name: Ana. Lives in Porto.
 
 Block 'human' (version 3, 27 of 5,000 characters) now reads:
-Name: Ana. Lives in Lisbon.
+ Name: Ana. Lives in Lisbon.
 
 Stored; 1 passage in archival memory. Tags: decision. [passage-ID]
 
@@ -181,7 +181,7 @@ Recorded; 1 message in recall. [message-ID]
 Recorded; 2 messages in recall. [message-ID]
 
 - DATE TIME (AGE) user: Is the tide table slow?
-  (after, Claude: Yes, the tiles load first.) [message-ID]
+(after, Claude: Yes, the tiles load first.) [message-ID]
 1 of 1 message.
 
 - DATE TIME (AGE) Claude: Yes, the tiles load first. [message-ID]

@@ -139,3 +139,13 @@ async def test_context_and_instructions_tell_what_memory_holds_now(
     assert "- 2 previous messages in recall memory (2026-11-22)" in context
     assert "<human>\nname: Ada\n</human>" in instructions
     assert "Out of view: 2 messages, 1 passage (tags: food)." in instructions
+
+
+@pytest.mark.parametrize("chars", [1, 200, 400])
+async def test_a_channel_too_narrow_for_the_bare_frame_is_not_overrun(
+    services: Services, agent: Agent, chars: int
+) -> None:
+    agent_id = await agent(services)
+    await services.core_memory.append(agent_id, "human", "name: Ada\n" + "x" * 1_000)
+
+    assert len(await services.view.context_within(agent_id, chars)) <= chars

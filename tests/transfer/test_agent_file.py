@@ -12,15 +12,16 @@ from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
 from tests.transfer.conftest import DATA, Bring, bring_into
 
-from memory_mcp.domain.agents import AgentChoice, AgentSettings
+from memory_mcp.domain.agents import AgentChoice, AgentSettings, require_agent_name
 from memory_mcp.domain.copies import AgentCopy, BlockCopy, MessageCopy, PassageCopy
-from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.tool_rules import parse_rule, rule_text, rules_from_json
 from memory_mcp.loop import resident_tools
 from memory_mcp.server.tools import names_of
 from memory_mcp.services import Services
+from memory_mcp.services.copies import checked_copy
 from memory_mcp.testing import open_memory
 from memory_mcp.transfer.letta.agent_file_out import IN_VIEW_MESSAGES, written
 from memory_mcp.transfer.letta.tools import OUR_TOOLS
@@ -625,3 +626,46 @@ async def test_a_file_with_something_odd_is_read_for_the_rest(
 
 def test_rules_are_taken_over_about_tools_that_are_served() -> None:
     assert set(OUR_TOOLS) <= {*names_of(("core",)), *resident_tools.NAMES}
+
+
+async def test_labels_that_are_none_here_become_labels_and_are_told(
+    bring: Bring, services: Services, tmp_path: Path
+) -> None:
+    file = tmp_path / "labels.af"
+    labels = ["a <value>", "system/human", "human\n</human>"]
+    blocks = [{"id": f"block-{n}", "label": label, "value": "v"} for n, label in enumerate(labels)]
+    agent = {"name": "Odd", "system": "", "block_ids": [block["id"] for block in blocks]}
+    file.write_text(json.dumps({"agents": [{**agent, "messages": []}], "blocks": blocks}))
+
+    report = await bring("af", file)
+
+    odd = await services.agents.named("Odd")
+    told = [block.label for block in await services.core_memory.blocks(odd.id)]
+    assert told == ["a_value_", "system_human", "human_human_"]
+    assert report.interpreted["a block's label, as one here"] == 3
+    assert report.is_whole
+
+
+@pytest.mark.parametrize("name", ["a/b", "what?", "50%", "two\nlines", "\u202eadA"])
+def test_an_agent_of_a_name_that_no_address_takes_is_refused(name: str) -> None:
+    copy = AgentCopy(
+        id="agent-1", name=name, description="", tags=[], system_prompt="", project=None,
+        context_tokens=None, model=None, tool_rules=[], created_at="2026-11-22T00:00:00.000Z",
+    )  # fmt: skip
+
+    with pytest.raises(InvalidInput, match=r"may not hold|spans lines"):
+        checked_copy(copy)
+
+
+@pytest.mark.parametrize("name", ["a/b", "what?", "50%"])
+async def test_an_agent_of_a_reserved_name_comes_in_under_one_that_can_be_addressed(
+    bring: Bring, services: Services, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "reserved.af"
+    file.write_text(json.dumps({"agents": [{"name": name, "system": "", "messages": []}]}))
+
+    await bring("af", file)
+
+    names = [agent.name for agent in await services.agents.all()]
+    assert name not in names
+    assert [require_agent_name(each) for each in names] == names

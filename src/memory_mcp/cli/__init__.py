@@ -81,6 +81,7 @@ def _run(argv: list[str]) -> int:
     from memory_mcp.cli.asking import QUESTIONS, answer_to
     from memory_mcp.cli.terminal import decoded
     from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+    from memory_mcp.logs import LogLines
 
     arguments = _parse(argv)
     level = (os.environ.get("MEMORY_MCP_LOG_LEVEL") or "WARNING").upper()
@@ -88,11 +89,9 @@ def _run(argv: list[str]) -> int:
         return _failed(
             InvalidInput(f"MEMORY_MCP_LOG_LEVEL is {level!r}; it may be {', '.join(LOG_LEVELS)}.")
         )
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level,
-        format="memory-mcp: %(levelname)s %(name)s: %(message)s",
-    )
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(LogLines("memory-mcp: %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[log], level=level)
     # The SDK logs what tools refuse at INFO, and a refusal may quote a block.
     logging.getLogger("mcp").setLevel(max(logging.WARNING, logging.getLogger().level))
     # At DEBUG it tells every statement with its values.
@@ -116,7 +115,9 @@ def _run(argv: list[str]) -> int:
 
 
 def _failed(error: BaseException) -> int:
-    print(f"memory-mcp: {error}", file=sys.stderr)
+    from memory_mcp.domain.quoting import indented
+
+    print(f"memory-mcp: {indented(str(error))}", file=sys.stderr)
     return 1
 
 

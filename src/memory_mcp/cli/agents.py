@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from memory_mcp.cli.printing import print_json, print_table
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import clip, counted
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ def _show_deletion(agent: dict[str, Any], arguments: argparse.Namespace) -> None
 
 
 def _show_move(agent: dict[str, Any]) -> None:
-    print(f"Sessions in {agent['project']} have the memory of agent {agent['name']!r} now.")
+    project = indented(agent["project"])
+    print(f"Sessions in {project} have the memory of agent {agent['name']!r} now.")
     if gone := agent["gave_way"]:
         print(
             f"Agent {gone!r}, which had that project and was empty, was deleted. Sessions that are "
@@ -222,11 +224,6 @@ async def _show(services: "Services", arguments: argparse.Namespace) -> Told:
 
 
 async def _create(services: "Services", arguments: argparse.Namespace) -> Told:
-    from memory_mcp.domain.mail import SHADOW
-    from memory_mcp.domain.names import name_key
-
-    if name_key(arguments.name) == SHADOW:
-        raise InvalidInput("mail to 'shadow' goes to the shadow agent; choose another name.")
     agent = await services.agents.create(arguments.name, _settings(arguments))
     return [await _told(services, agent)]
 

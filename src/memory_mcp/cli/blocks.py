@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.cli.terminal import text_on_input
 from memory_mcp.domain.errors import BlockNotFound, InvalidInput
+from memory_mcp.domain.quoting import quoted
 from memory_mcp.domain.texts import clip, counted
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ async def _history(
 async def _undo(services: "Services", agent_id: "AgentId", arguments: argparse.Namespace) -> Told:
     edited = await services.core_memory.undo(agent_id, arguments.label, arguments.to_version)
     block = edited.after
-    said = f"Block {block.label!r} (version {block.version}) reads again:\n{block.value}"
+    said = f"Block {block.label!r} (version {block.version}) reads again:\n{quoted(block.value)}"
     if block.version == edited.before.version:
         said = f"Block {block.label!r} reads so already; nothing was changed."
     return {"id": block.id, "version": block.version, "said": said}

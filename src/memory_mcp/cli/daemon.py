@@ -12,6 +12,7 @@ from typing import Any
 from memory_mcp.cli.printing import print_json, print_table, shown_time
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import counted
 from memory_mcp.domain.times import age, from_iso
 from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
@@ -72,7 +73,7 @@ def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
     if as_json:
         print_json({"running": status is not None, "store": rendezvous.database, **(status or {})})
     elif status is None:
-        print(f"No daemon runs for {rendezvous.database}; the next session starts one.")
+        print(f"No daemon runs for {indented(rendezvous.database)}; the next session starts one.")
     else:
         _print_status(status)
     return 0 if status else 1
@@ -85,7 +86,7 @@ def _print_status(status: dict[str, Any]) -> None:
         f"memory-mcp {status['version']}, process {status['pid']}, "
         f"since {shown_time(status['since'])} ({age(from_iso(status['since']), now)})"
     )
-    print(f"store: {status['store']}")
+    print(f"store: {indented(status['store'])}")
     if status["http"]:
         print(f"HTTP: {status['http']}")
     else:
@@ -110,7 +111,7 @@ def _print_status(status: dict[str, Any]) -> None:
 def _stop(rendezvous: Rendezvous) -> int:
     told = rendezvous.end()
     if told is None:
-        print(f"No daemon runs for {rendezvous.database}.")
+        print(f"No daemon runs for {indented(rendezvous.database)}.")
     else:
         print(f"Process {told['pid']} has ended; the next call of a session starts another.")
     return 0

@@ -10,6 +10,7 @@ import anyio
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.agents import DEFAULT_AGENT
 from memory_mcp.domain.errors import ExportRefused, InvalidInput
+from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
     # Standard output may be the export itself.
     out = sys.stderr if arguments.path == "-" else sys.stdout
     if arguments.path != "-":
-        print(f"{told} written to {arguments.path}.", file=out)
+        print(f"{told} written to {indented(arguments.path)}.", file=out)
     if taken is not None:
         print(f"It holds {_counts(taken)}.", file=out)
         if taken.left_behind:
             print("What stays behind:", file=out)
         for what, number in taken.left_behind.items():
-            print(f"  {what}: {number:,}", file=out)
+            print(f"  {indented(what)}: {number:,}", file=out)
     return 0
 
 

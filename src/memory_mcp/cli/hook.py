@@ -233,7 +233,10 @@ def _directly(rendezvous: Rendezvous, name: str) -> str:
 
 def _explain(rendezvous: Rendezvous | None, host: str, error: BaseException) -> None:
     """Say why nothing came of it. What the host told is never repeated."""
-    reason = " ".join(f"{error}".split()) or type(error).__name__
+    from memory_mcp.domain.quoting import one_line, printable
+
+    reason = one_line(f"{error}") or type(error).__name__
+    host = printable(host)
     try:
         print(f"memory-mcp hook {host}: {reason}", file=sys.stderr)
         if rendezvous is None:

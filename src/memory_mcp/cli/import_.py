@@ -1,7 +1,6 @@
 """`memory-mcp import`: bring in what was said or known before."""
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from memory_mcp.cli.printing import console, print_json
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import ImportRefused
+from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _import(
 
 def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
     if arguments.json:
-        print(json.dumps(_as_json(report, dry_run=arguments.dry_run), ensure_ascii=False, indent=2))
+        print_json(_as_json(report, dry_run=arguments.dry_run))
         return
     noun = "passage" if arguments.format in PASSAGES else "message"
     told = _told(report.nouns) or f"0 {noun}s"
@@ -171,14 +172,14 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
     for what, times in report.interpreted.most_common(LEFT_OUT_TOLD):
         more = f", and {times - 1:,} more" if times > 1 else ""
-        print(f"{what}: {report.examples[what]}{more}.")
+        print(f"{indented(what)}: {indented(report.examples[what])}{more}.")
     _print_counts("left out, or without a counterpart here:", report.left_out)
     _print_counts("not understood, and not imported:", report.not_understood, report.examples)
     if report.bad:
         noun = "bad line" if report.lines else "bad thing"
         print(f"{counted(report.bad, noun)}:")
         for place, reason in report.bad_places:
-            print(f"  {place}: {reason}")
+            print(f"  {indented(place)}: {indented(reason)}")
         if report.bad > len(report.bad_places):
             print(f"  … and {report.bad - len(report.bad_places):,} more")
     if arguments.timings and report.seconds:
@@ -219,9 +220,9 @@ def _print_counts(title: str, counts: Counter[str], places: dict[str, str] | Non
         where = (
             ""
             if place is None or place in what
-            else f" ({'the first: ' if times > 1 else ''}{place})"
+            else f" ({'the first: ' if times > 1 else ''}{indented(place)})"
         )
-        print(f"  {what}" + (f": {times:,}" if times > 1 else "") + where)
+        print(f"  {indented(what)}" + (f": {times:,}" if times > 1 else "") + where)
     if (more := len(counts) - LEFT_OUT_TOLD) > 0:
         print(f"  … and {more:,} more kinds")
 
@@ -239,7 +240,6 @@ def _told(nouns: Counter[str]) -> str:
 @contextmanager
 def _progress(size: int | None) -> "Generator[Callable[[Report], None]]":
     """A progress bar on standard error, by bytes read; none where nobody watches."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
@@ -248,7 +248,7 @@ def _progress(size: int | None) -> "Generator[Callable[[Report], None]]":
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[read]:,} read, {task.fields[rate]:,.0f}/s{task.fields[vectors]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console(errors=True),
         disable=not sys.stderr.isatty(),
     )
     with bar:

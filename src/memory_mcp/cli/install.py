@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import each
 from memory_mcp.hosts.host import Host, Places, Program
 from memory_mcp.hosts.install import HOSTS, Change, carry_out, to_install, to_uninstall
@@ -163,7 +164,7 @@ def _options(arguments: argparse.Namespace) -> list[str]:
 
 def _carry_out(change: Change, *, dry: bool) -> bool:
     """Do it and say so; whether it could be done."""
-    title, path = change.host.title, change.file.path
+    title, path = change.host.title, indented(str(change.file.path))
     if change.problem:
         print(f"{title}: {path} was left as it is: {change.problem}", file=sys.stderr)
         return False

@@ -11,6 +11,7 @@ from memory_mcp.cli.printing import encodable_json, own_zone, print_json
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.times import from_iso, to_iso
+from memory_mcp.domain.quoting import listed, one_line
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -102,7 +103,7 @@ def _show(told: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> None
 
 def _line(change: dict[str, Any]) -> str:
     what = f"{change['what']} {change['operation']}"
-    agents = ", ".join(change["agents"])
+    agents = ", ".join(map(listed, change["agents"]))
     return "  ".join(
         part for part in (_at(change), agents, what, _details(change), change["id"]) if part
     )
@@ -119,4 +120,4 @@ def _at(change: dict[str, Any]) -> str:
 
 
 def _details(change: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in change["details"].items())
+    return ", ".join(f"{name}: {one_line(str(value))}" for name, value in change["details"].items())

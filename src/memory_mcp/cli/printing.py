@@ -5,16 +5,15 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory_mcp.config import zone_in
 from memory_mcp.domain.plain import as_json
+from memory_mcp.domain.quoting import in_json, one_line, printable, speaker
 from memory_mcp.domain.times import Zone, for_reading, from_iso
 
-
-def printable(text: str) -> str:
-    """A text without what would steer the terminal: memories and models may say anything."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @cache
@@ -38,7 +37,8 @@ def print_json(value: Any) -> None:
 
 
 def encodable_json(told: str) -> str:
-    """The same JSON, in ASCII where standard output cannot show all of it."""
+    """The same JSON, without what steers a terminal; in ASCII where not all of it can be shown."""
+    told = in_json(told)
     try:
         told.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
@@ -46,39 +46,43 @@ def encodable_json(told: str) -> str:
     return told
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table that fits the terminal."""
-    from rich.box import SIMPLE
+def console(*, errors: bool = False) -> "Console":
+    """Where rich prints: past what keeps a terminal safe, so only what is `printable`."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+
+    from memory_mcp.cli.terminal import Output
 
     class Printer(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # ours to deal with, not with exit code 1
 
-    table = Table(title=title, title_justify="left", box=SIMPLE)
+    stream = sys.stderr if errors else sys.stdout
+    return Printer(file=stream.styled if isinstance(stream, Output) else stream)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table that fits the terminal."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(one_line(title)), title_justify="left", box=SIMPLE)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         # As plain text: square brackets in a memory are no markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Printer().print(table)
+    console().print(table)
 
 
 def print_messages(messages: Sequence[dict[str, Any]]) -> None:
     """Messages as in a chat, wrapped to the terminal: when, who, what; the id last."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    class Printer(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    printer = Printer()
+    printer = console()
     for message in messages:
         at = shown_time(message["at"])
-        head = Text(f"{at}  {message['name'] or message['role']}", style="bold")
+        head = Text(f"{at}  {speaker(message['role'], message['name'])}", style="bold")
         printer.print(head.append(f"  {message['id']}", style="not bold dim"))
-        printer.print(Padding(Text(message["content"]), (0, 0, 1, 2)))
+        printer.print(Padding(Text(printable(message["content"])), (0, 0, 1, 2)))

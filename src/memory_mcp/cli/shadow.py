@@ -11,8 +11,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memory_mcp.cli.asking import answer_to
-from memory_mcp.cli.printing import print_json, print_table, printable, shown_time
+from memory_mcp.cli.printing import console, print_json, print_table, shown_time
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
+from memory_mcp.domain.quoting import in_json, indented, one_line, quoted
 from memory_mcp.domain.texts import clip, counted
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def _asked(
     seconds = 0 if arguments.no_wait else ANSWER_SECONDS
     outcome = await services.requests.outcome(answer.run_id, seconds)
     later = f"{answer.text} memory-mcp shadow runs {answer.run_id} shows what came of it."
-    return {"answer": outcome or later, "run": answer.run_id}
+    return {"answer": quoted(outcome) if outcome else later, "run": answer.run_id}
 
 
 # --- In this process ---
@@ -173,7 +174,7 @@ def _run_here(arguments: argparse.Namespace) -> int:
         print_json(told)
         return 0
     for line in told["done"]:
-        print(printable(line))
+        print(indented(line))
     return 0
 
 
@@ -220,20 +221,19 @@ async def _pass(settings: "Settings", every_agent: bool, show: bool) -> dict[str
 @contextmanager
 def _progress(show: bool) -> Generator[Callable[[str], None]]:
     """A bar that moves while it lasts, on standard error; tells what is being done."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     bar = Progress(
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
-        console=Console(stderr=True),
+        console=console(errors=True),
         transient=True,
         disable=not show or not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task("", total=None)
-        yield lambda text: bar.update(task, description=clip(text, 100))
+        yield lambda text: bar.update(task, description=clip(one_line(text), 100))
 
 
 def _sentence(run: "Run") -> str:
@@ -247,13 +247,13 @@ def _show(told: dict[str, Any], arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(told.get("listed", told))
     elif "answer" in told:
-        print(printable(told["answer"]))
+        print(told["answer"])
     elif "put_back" in told:
         print(f"{told['run_id']}:")
         for line in told["put_back"]:
-            print(f"put back: {line}")
+            print(f"put back: {one_line(line)}")
         for line in told["left"]:
-            print(f"left as it is: {line}")
+            print(f"left as it is: {one_line(line)}")
     elif "listed" in told:
         _print_runs(told["listed"])
     elif "run" in told:
@@ -295,7 +295,7 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
             f"{run['id']}  {shown_time(run['started_at'])}  {run['agent']}\n"
             f"    {run['kind']} ({run['trigger']}): {run['state']}, "
             f"{counted(run['changes'], 'change')}{undone}, {_spent(run)}\n"
-            f"    {printable(clip(run['outcome'], OUTCOME_CHARS))}"
+            f"    {clip(one_line(run['outcome']), OUTCOME_CHARS)}"
         )
     print(f"{counted(len(runs), 'run')}." if runs else "No run yet.")
 
@@ -308,7 +308,7 @@ def _spent(run: dict[str, Any]) -> str:
 def _print_record(told: dict[str, Any]) -> None:
     run = told["run"]
     print(f"{run['id']}  {run['kind']} for {run['agent']}, because: {run['trigger']}")
-    print(f"{run['state']}: {printable(run['outcome'])}")
+    print(f"{run['state']}: {indented(run['outcome'])}")
     print(f"started {shown_time(run['started_at'])}, {_spent(run)}, {run['model']}")
     if run["messages"]:
         print(f"read {counted(run['messages'], 'message')}")
@@ -316,7 +316,7 @@ def _print_record(told: dict[str, Any]) -> None:
         print(f"went on after {counted(run['takeovers'], 'worker')} died")
     for change in told["changes"]:
         print()
-        print(printable("\n".join(_difference(change))))
+        print("\n".join(_difference(change)))
     for call in told["calls"]:
         print()
         print("\n".join(_call(call)))
@@ -332,7 +332,7 @@ def _difference(change: dict[str, Any]) -> Iterator[str]:
     before: dict[str, Any] = change["before"] or {}
     after: dict[str, Any] = change["after"] or {}
     if change["operation"] == "superseded":
-        yield f"- {before.get('content', '')}"
+        yield f"- {indented(before.get('content', ''))}"
         yield f"  by {after.get('by')}"
         return
     old, new = (
@@ -348,9 +348,9 @@ def _call(call: dict[str, Any]) -> Iterator[str]:
         f"{call['tokens_in']:,} tokens in, {call['tokens_out']:,} out"
     )
     if call["error"]:
-        yield f"no answer: {call['error']}"
+        yield f"no answer: {indented(call['error'])}"
     elif call["answered_at"] is None:
         yield "no answer is known; the most it may have cost is counted"
     for title, payload in (("request", call["request"]), ("response", call["response"])):
         if payload is not None:
-            yield f"{title}: {json.dumps(payload, ensure_ascii=False, indent=1)}"
+            yield f"{title}: {in_json(json.dumps(payload, ensure_ascii=False, indent=1))}"

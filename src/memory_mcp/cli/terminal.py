@@ -12,11 +12,13 @@ import os
 import sys
 
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.quoting import printable
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
     import argparse
-    from typing import TextIO
+    from collections.abc import Iterable
+    from typing import Any, TextIO
 
 READER_LEFT = 0
 """The exit code when whoever read our output has left, as `head` does: that is no failure."""
@@ -30,8 +32,38 @@ _SIGNS = {
 }  # fmt: skip
 
 
+class Output:
+    """Standard output or error, through which everything that a command says goes.
+
+    Memories, models, files and other programs may say anything: titles, colours, links and
+    clipboards of a terminal, lines over other lines. None of it comes through here, whoever prints
+    it (a command, the log, a traceback), and whether a terminal or a pipe is at the other end.
+    What is exact goes another way: JSON escapes, and exports are bytes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.styled = stream
+        """For rich alone, which steers the terminal; what it shows must be printable already."""
+
+    def write(self, text: str) -> int:
+        """Write what can be read of it."""
+        self.styled.write(printable(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them, one after the other."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.styled, name)
+
+
 def make_ready() -> None:
-    """See that whatever is printed can be: what an output cannot show is spelled out."""
+    """See that whatever is printed can be: what an output cannot show is spelled out.
+
+    And that nothing of it steers the terminal.
+    """
     codecs.register_error("memory-mcp", _spelled_out)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # `>&-`: the number must not go to the store's file
@@ -39,6 +71,9 @@ def make_ready() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a test's stand-in has no encoding
             stream.reconfigure(errors="memory-mcp")
+    for name in ("stdout", "stderr"):
+        if not isinstance(stream := getattr(sys, name), Output):
+            setattr(sys, name, Output(stream))
 
 
 def ended_by_output(error: BaseException) -> int | None:

@@ -6,6 +6,7 @@ import sys
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
+from memory_mcp.logs import LogLines
 from memory_mcp.rendezvous import NOT_THROUGH_LINKS
 
 FILE_BYTES_MAX = 1_000_000
@@ -18,7 +19,7 @@ class DaemonLog(RotatingFileHandler):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8")
-        self.setFormatter(logging.Formatter(FORMAT))
+        self.setFormatter(LogLines(FORMAT))
 
     def _open(self) -> TextIOWrapper:
         how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NOT_THROUGH_LINKS

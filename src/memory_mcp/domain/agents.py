@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import UNMADE, AgentId
+from memory_mcp.domain.names import name_key
 from memory_mcp.domain.texts import check_text, require_name, require_tags
 from memory_mcp.domain.tool_rules import ToolRule
 
@@ -17,6 +18,8 @@ MODEL_CHARS_MAX = 200
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted agent can be restored."""
 _RESERVED = "/\\?#%"
+RESERVED_NAMES = frozenset({"shadow"})
+"""Who is written to besides agents: nobody should make one of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,21 @@ def require_agent_name(name: str) -> str:
     if any(char in trimmed for char in _RESERVED):
         raise InvalidInput(f"the agent's name {trimmed!r} may not hold / \\ ? # or %.")
     return trimmed
+
+
+def require_new_name(name: str) -> str:
+    """The name of an agent that is to be made: one by which it can be told from all others.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    wanted = require_agent_name(name)
+    if name_key(wanted) in RESERVED_NAMES:
+        raise InvalidInput(
+            f"no agent can be called {wanted!r}: mail to 'shadow' goes to the shadow agent; choose "
+            "another name."
+        )
+    return wanted
 
 
 def project_agent_names(project: str) -> tuple[str, str]:

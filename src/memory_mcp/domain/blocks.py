@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from memory_mcp.domain import looks
+from memory_mcp.domain import looks, quoting
 from memory_mcp.domain.errors import (
     BlockLimitExceeded,
     Conflict,
@@ -28,6 +28,7 @@ LIMIT_CHARS_DEFAULT = 5_000
 LIMIT_CHARS_LEAST = 100
 LIMIT_CHARS_MOST = 500_000
 DESCRIPTION_CHARS_MAX = 1_000
+LABEL_CHARS_MAX = 60
 
 CONFLICTS_SHOWN = 5
 FILL_AFTER_EVICTION = 0.8
@@ -37,6 +38,7 @@ OnOverflow = Literal["evict", "error"]
 
 # The line-number view of a block shows `12→ text`; numbers are for display and must not come back.
 _LABEL = re.compile(r"[^\W\d_][\w.\-]{0,59}")
+_NOT_IN_LABEL = re.compile(r"[^\w.\-]+")
 _LINE_NUMBER = re.compile(r"^\s*\d+→")
 
 
@@ -166,8 +168,9 @@ def without_overflow(before: Block, after: Block) -> tuple[Block, tuple[str, ...
 def replace_text(old_content: str, new_content: str) -> Edit:
     """Put `new_content` in the one place where `old_content` stands; empty deletes it.
 
-    Line ends and normal forms may differ: they say the same text. What only looks the same is
-    refused, with what differs.
+    Line ends and normal forms may differ: they say the same text. So does a piece copied from how
+    the block was shown, with our signs in it. What only looks the same is refused, with what
+    differs.
     """
     require_text(old_content, "old_content", LIMIT_CHARS_DEFAULT * 100)
     check_text(new_content, "new_content", LIMIT_CHARS_DEFAULT * 100)
@@ -176,7 +179,12 @@ def replace_text(old_content: str, new_content: str) -> Edit:
 
     def edit(block: Block) -> Block:
         _refuse_read_only(block)
+        new = new_content
         places = _places(block.value, old_content)
+        for copied in quoting.copied_forms(old_content) if not places else ():
+            if places := _places(block.value, copied):
+                new = _meant_beside(new_content, old_content, copied)
+                break
         if not places:
             raise EditMismatch(
                 f"old_content was not found in block {block.label!r}: {_quoted(old_content)}. "
@@ -190,9 +198,9 @@ def replace_text(old_content: str, new_content: str) -> Edit:
                 "Give more of the text around the one you mean."
             )
         before, after = block.value[: places[0].start], block.value[places[0].end :]
-        if not new_content:
+        if not new:
             before, after = _closed_gap(before, after)
-        return _with_value(block, before + new_content + after)
+        return _with_value(block, before + new + after)
 
     return edit
 
@@ -227,8 +235,8 @@ def rethink(new_content: str, based_on: Block | None = None) -> Edit:
 
     def edit(block: Block) -> Block:
         if based_on is None or block.version == based_on.version:
-            return _with_value(block, new_content)
-        merged = merge(based_on.value, new_content, block.value)
+            return _with_value(block, _meant_for(block.value, new_content))
+        merged = merge(based_on.value, _meant_for(based_on.value, new_content), block.value)
         if isinstance(merged, MergeConflict):
             raise Conflict(_conflict(block, based_on, merged))
         return _with_value(block, merged.text)
@@ -245,6 +253,14 @@ def overwrite(new_content: str) -> Edit:
         return replace(edited, read_only=block.read_only)
 
     return edit
+
+
+def fitting_label(label: str) -> str:
+    """The label of a block that comes from elsewhere: the same, where it may be one here."""
+    if _LABEL.fullmatch(label):
+        return label
+    told = _NOT_IN_LABEL.sub("_", quoting.one_line(label)).lstrip("_-.0123456789")[:LABEL_CHARS_MAX]
+    return told if _LABEL.fullmatch(told) else f"block_{told}"[:LABEL_CHARS_MAX].rstrip("_")
 
 
 def require_label(label: str) -> str:
@@ -285,7 +301,7 @@ def _conflict(block: Block, seen: Block, conflict: MergeConflict) -> str:
         f"block {block.label!r} was changed elsewhere since you last saw it (version "
         f"{block.version} now, {seen.version} then), where your rewrite changes it too, so it was "
         f"not rewritten:\n{places}\nTake in both, then send the whole block again. It reads:\n"
-        f"{block.value}"
+        f"{quoting.quoted(block.value)}"
     )
 
 
@@ -337,15 +353,36 @@ def _places(value: str, wanted: str) -> list[looks.Place]:
     while at != -1:
         places.append(looks.Place(at, at + len(wanted)))
         at = value.find(wanted, at + 1)
-    return places or looks.places(value, wanted)
+    return places or looks.places(value, wanted) or looks.places_as_shown(value, wanted)
+
+
+def _meant_beside(new: str, old: str, copied: str) -> str:
+    """The text for the place of `old`, which was copied as it is shown and stands for `copied`."""
+    plain = quoting.without_escapes(new)
+    if copied == quoting.without_escapes(old):
+        return plain
+    indented = all(line.startswith(" ") for line in new.split("\n")[1:] if line)
+    new = new if copied == quoting.unindented(old) else plain
+    return quoting.unindented(new) if indented else new
+
+
+def _meant_for(value: str, rewrite: str) -> str:
+    """The rewrite, without our signs where it was copied from how the block was shown."""
+    lines = set(value.split("\n"))
+    told = rewrite.split("\n")
+    if all(line.startswith(" ") for line in told if line) and not lines.intersection(told):
+        plain = quoting.unindented(rewrite)
+        rewrite = plain if lines.intersection(plain.split("\n")) else rewrite
+    return quoting.without_escapes(rewrite, of=value)
 
 
 def _not_found(block: Block, wanted: str) -> str:
     """Why that is so, and what to do."""
     place = looks.lookalike(block.value, wanted)
     if place is None:
+        reads = f"The block reads:\n{quoting.quoted(block.value)}"
         return "It must match exactly, line breaks and spaces included. " + (
-            f"The block reads:\n{block.value}" if block.value else "The block is empty."
+            reads if block.value else "The block is empty."
         )
     told = looks.difference(block.value, place, wanted)
     differences = "; ".join(

@@ -5,12 +5,23 @@ it carry over; every sentence is ours. One compiler serves all channels: the con
 prompt, the instructions, the command line.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.messages import Message
+from memory_mcp.domain.quoting import (
+    USUAL_LABELS,
+    indented,
+    listed,
+    one_line,
+    shown,
+    tag_name,
+    tag_names,
+    within_tags,
+)
 from memory_mcp.domain.statistics import Statistics
 from memory_mcp.domain.summaries import Summary
 from memory_mcp.domain.texts import clip, counted, each
@@ -43,7 +54,6 @@ _INTRODUCTION = (
 
 _LEFT_OUT = "\n\n[cut: {}, see memory://context]"
 _LEFT_OUT_CHARS = 100
-_CUT = "\n[cut: {:,} characters in all, see memory://blocks/{}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +70,13 @@ class Context:
     summary: Summary | None = None
     messages: Sequence[Message] = ()
     """Those in view, in the order they arrived."""
+    whole_chars: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of blocks that are cut, by label, how many characters they have in all."""
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What the blocks stand in."""
+        return tag_names(block.label for block in self.blocks)
 
 
 def compile_context(context: Context) -> str:
@@ -69,16 +86,17 @@ def compile_context(context: Context) -> str:
     """
     parts = [compile_fixed(context)]
     if context.summary:
-        parts.append(compile_summary(context.summary, context.zone))
+        parts.append(compile_summary(context.summary, context.zone, context.tags))
     if context.messages:
-        lines = [message_line(message, context.zone) for message in context.messages]
+        tags = context.tags
+        lines = [message_line(message, context.zone, tags) for message in context.messages]
         parts.append(compile_messages(lines))
     return "\n\n".join(parts)
 
 
 def compile_fixed(context: Context) -> str:
     """The part of it that no eviction makes smaller: blocks, numbers, tool rules."""
-    parts = [compile_blocks(context.blocks), _metadata(context)]
+    parts = [compile_blocks(context.blocks, context.whole_chars), _metadata(context)]
     if rules := compile_rules(context.tool_rules, "connection"):
         parts.append(rules)
     return "\n\n".join(parts)
@@ -92,33 +110,40 @@ def with_blocks_within(context: Context, chars: int) -> Context:
     over = len(compile_fixed(context)) - chars
     cut: dict[str, Block] = {}
     for block in sorted(context.blocks, key=lambda block: block.updated_at):
-        note = _CUT.format(len(block.value), block.label)
+        note = len(_cut_note(block, len(block.value))) + 1
         if over <= 0:
             break
-        if len(block.value) > len(note):
-            kept = max(0, len(block.value) - over - len(note))
-            value = block.value[:kept].rstrip() + note
-            over -= len(block.value) - len(value)
-            cut[block.label] = replace(block, value=value)
-    blocks = [cut.get(block.label, block) for block in context.blocks]
-    return replace(context, blocks=blocks)
+        if len(value := shown(block.value)) > note:
+            kept = value[: max(0, len(value) - over - note)].rstrip()
+            over -= len(value) - len(kept) - note
+            cut[block.label] = replace(block, value=kept)
+    return replace(
+        context,
+        blocks=[cut.get(block.label, block) for block in context.blocks],
+        whole_chars={
+            block.label: len(block.value) for block in context.blocks if block.label in cut
+        },
+    )
 
 
-def compile_blocks(blocks: Sequence[Block]) -> str:
-    """Core memory."""
-    parts = ["<memory_blocks>", _INTRODUCTION, "", *(f"{_block(block)}\n" for block in blocks)]
-    return "\n".join([*parts, "</memory_blocks>"])
+def compile_blocks(blocks: Sequence[Block], whole_chars: Mapping[str, int] | None = None) -> str:
+    """Core memory; `whole_chars` are those of blocks that are cut, by label."""
+    tags = tag_names(block.label for block in blocks)
+    whole = whole_chars or {}
+    told = [f"{_block(block, tags, whole.get(block.label))}\n" for block in blocks]
+    return "\n".join(["<memory_blocks>", _INTRODUCTION, "", *told, "</memory_blocks>"])
 
 
-def compile_summary(summary: Summary, zone: Zone) -> str:
-    """What stands for the messages that are no longer in view."""
+def compile_summary(summary: Summary, zone: Zone, tags: Set[str] = USUAL_LABELS) -> str:
+    """What stands for the messages that are no longer in view; `tags` are those of blocks."""
     covered = counted(summary.covered, "earlier message")
     lines = [
         "<summary>",
         f"Of {covered}, up to {for_reading(summary.last_at, zone)}; conversation_search has them "
         "all.",
     ]
-    return "\n".join([*lines, *([summary.text] if summary.text else []), "</summary>"])
+    told = [within_tags(summary.text, tags)] if summary.text else []
+    return "\n".join([*lines, *told, "</summary>"])
 
 
 def compile_messages(lines: Sequence[str]) -> str:
@@ -126,9 +151,11 @@ def compile_messages(lines: Sequence[str]) -> str:
     return "\n".join(["<recent_messages>", *lines, "</recent_messages>"])
 
 
-def message_line(message: Message, zone: Zone) -> str:
-    """A message as it stands in view."""
-    return f"[{for_reading(message.created_at, zone)}] {message.speaker}: {message.content}"
+def message_line(message: Message, zone: Zone, tags: Set[str] = USUAL_LABELS) -> str:
+    """A message as it stands in view; lines of its own after the first begin with a space."""
+    who = within_tags(message.speaker, tags)
+    said = indented(within_tags(message.content, tags))
+    return f"[{for_reading(message.created_at, zone)}] {who}: {said}"
 
 
 def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str:
@@ -146,35 +173,45 @@ def compile_instructions(context: Context, *, beside_hooks: bool = False) -> str
     shown: dict[str, str] = {}
     filled = [block for block in context.blocks if block.value]
     for block in sorted(filled, key=lambda block: block.updated_at, reverse=True):
-        if text := _block_within(block, budget):
+        if text := _block_within(block, context.tags, budget):
             shown[block.label] = text
             budget -= len(text)
     body = "".join(shown[block.label] for block in filled if block.label in shown)
     left_out = [block.label for block in filled if block.label not in shown]
-    names = clip(", ".join(left_out), _LEFT_OUT_CHARS - len(_LEFT_OUT))
+    names = clip(", ".join(map(listed, left_out)), _LEFT_OUT_CHARS - len(_LEFT_OUT))
     return head + body + (_LEFT_OUT.format(names) if left_out else "")
 
 
-def _block(block: Block) -> str:
-    metadata = ["- read_only=true"] if block.read_only else []
-    metadata += [f"- chars_current={len(block.value)}", f"- chars_limit={block.limit_chars}"]
-    lines = [f"<{block.label}>", "<description>", block.description, "</description>"]
+def _block(block: Block, tags: Set[str], whole_chars: int | None = None) -> str:
+    tag = tag_name(block.label)
+    chars = len(block.value) if whole_chars is None else whole_chars
+    metadata = [] if tag == block.label else [f"- label={json.dumps(_name(block.label))}"]
+    metadata += ["- read_only=true"] if block.read_only else []
+    metadata += [f"- chars_current={chars}", f"- chars_limit={block.limit_chars}"]
+    lines = [f"<{tag}>", "<description>", within_tags(block.description, tags), "</description>"]
     lines += ["<metadata>", *metadata, "</metadata>"]
-    lines += ["<value>", block.value, "</value>", f"</{block.label}>"]
-    return "\n".join(lines)
+    lines += ["<value>", within_tags(block.value, tags), "</value>"]
+    lines += [] if whole_chars is None else [_cut_note(block, whole_chars)]
+    return "\n".join([*lines, f"</{tag}>"])
 
 
-def _block_within(block: Block, budget: int) -> str:
+def _cut_note(block: Block, chars: int) -> str:
+    """That the value before it is cut; behind its end, where no value can stand."""
+    return f"[cut: {chars:,} characters in all, see memory://blocks/{tag_name(block.label)}]"
+
+
+def _block_within(block: Block, tags: Set[str], budget: int) -> str:
     """The block for the instructions, cut to `budget` characters; empty when none of it fits."""
-    frame = f"\n\n<{block.label}>\n", f"\n</{block.label}>"
+    tag = tag_name(block.label)
+    frame = f"\n\n<{tag}>\n", f"\n</{tag}>"
     room = budget - len(frame[0]) - len(frame[1])
-    value = block.value
-    if len(value) > room:
-        note = _CUT.format(len(value), block.label)
-        if room - len(note) < 40:
-            return ""
-        value = value[: room - len(note)].rstrip() + note
-    return frame[0] + value + frame[1]
+    value = within_tags(block.value, tags)
+    if len(value) <= room:
+        return frame[0] + value + frame[1]
+    note = f"\n{_cut_note(block, len(block.value))}"
+    if room - len(note) < 40:
+        return ""
+    return frame[0] + value[: room - len(note)].rstrip() + frame[1] + note
 
 
 def _metadata(context: Context) -> str:
@@ -183,8 +220,8 @@ def _metadata(context: Context) -> str:
     filed = _span(statistics.first_passage_at, statistics.last_passage_at, zone)
     lines = [
         "<memory_metadata>",
-        f"- AGENT_ID: {context.agent_id}",
-        f"- Agent name: {statistics.agent}",
+        f"- AGENT_ID: {_name(context.agent_id)}",
+        f"- Agent name: {_name(statistics.agent)}",
         f"- Compiled at: {zone.told(context.now)}",
         f"- {counted(statistics.messages, 'previous message')} in recall memory{said}: "
         "conversation_search",
@@ -205,13 +242,17 @@ def _metadata(context: Context) -> str:
 def unread_text(statistics: Statistics) -> str:
     """How much mail waits, and of whom: `2 unread mails, from 'ada'`."""
     mails = sum(one.mails for one in statistics.unread)
-    senders = clip(each(repr(one.sender) for one in statistics.unread), UNREAD_CHARS)
+    senders = clip(each(repr(_name(one.sender)) for one in statistics.unread), UNREAD_CHARS)
     return f"{counted(mails, 'unread mail')}, from {senders}"
 
 
 def tag_list(statistics: Statistics) -> str:
     """The most used tags as they stand in answers."""
-    return ", ".join(tag.tag for tag in statistics.tags)
+    return ", ".join(listed(within_tags(tag.tag)) for tag in statistics.tags)
+
+
+def _name(name: str) -> str:
+    return within_tags(one_line(name))
 
 
 def _out_of_view(statistics: Statistics) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from memory_mcp.domain.quoting import one_line
 from memory_mcp.domain.texts import clip, counted, each
 from memory_mcp.domain.times import OPEN, Window, age, from_iso
 
@@ -180,7 +181,7 @@ class Preview:
                 return f"Nothing holds the text {text!r}; nothing was forgotten.{kept}"
             return f"There is nothing for {found.wanted.told}; nothing was forgotten.{kept}"
         lines = [
-            f"- {clip(' '.join(match.text.split()), SHOWN_CHARS)} [{match.id}]"
+            f"- {clip(one_line(match.text), SHOWN_CHARS)} [{match.id}]"
             for match in found.matches[:SHOWN]
         ]
         if len(found.matches) > SHOWN:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
+from memory_mcp.domain.quoting import LATIN, shown
+
 DIFFERENCES_TOLD = 3
 JSON_CHARS = 400
 
@@ -25,13 +27,6 @@ _BREAKS = frozenset("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 """What ends a line in some programs, and in others is a space or nothing."""
 _SELECTORS = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """What only chooses how the character before it is drawn."""
-_LATIN = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХԌԚԜавеѕіјкмнорстухԁһԛԝӏѵ"
-    + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳοανρικυχγϲ"
-    + "\u0251\u0261\u0269\u026a",
-    "ABESIJKMHOPCTYXGQWabesijkmhopctyxdhqwlv" + "ABEZHIKMNOPTYXCjoavpikuxyc" + "agii",
-)
-"""Cyrillic, Greek and phonetic letters, by the Latin ones that they look like."""
 _LOOKS = str.maketrans(
     dict.fromkeys("\u2018\u2019\u201a\u201b\u2032`\u00b4\u02b9\u02bb\u02bc", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"')
@@ -71,6 +66,11 @@ def places(text: str, wanted: str) -> list[Place]:
     if text.isascii() and wanted.isascii() and "\r" not in text and "\r" not in wanted:
         return []  # then they are what they are
     return _found(text, wanted, _same)
+
+
+def places_as_shown(text: str, wanted: str) -> list[Place]:
+    """Where `wanted` stands in `text` for whoever reads what is shown of both."""
+    return [] if shown(text) == text else _found(text, wanted, _as_shown)
 
 
 def contains(text: str, wanted: str) -> bool:
@@ -119,7 +119,7 @@ def in_json(text: str) -> str | None:
 
 def _unlike_latin(word: re.Match[str]) -> str:
     """The word; escaped where it reads as Latin letters and is none."""
-    return word[0] if not word[0].translate(_LATIN).isascii() else json.dumps(word[0])[1:-1]
+    return word[0] if not word[0].translate(LATIN).isascii() else json.dumps(word[0])[1:-1]
 
 
 def _found(text: str, wanted: str, pieces_of: Callable[[str], Sequence[_Piece]]) -> list[Place]:
@@ -150,6 +150,10 @@ def _same(text: str) -> list[_Piece]:
         _Piece(each, "\n" if each[0] in "\r\n" else unicodedata.normalize("NFD", each))
         for each in _characters(text)
     ]
+
+
+def _as_shown(text: str) -> list[_Piece]:
+    return [_Piece(each, unicodedata.normalize("NFD", shown(each))) for each in _characters(text)]
 
 
 def _folded(pieces: Sequence[_Piece]) -> str:
@@ -185,7 +189,7 @@ _WAYS = (_looking, partial(_looking, unsure=" "), partial(_looking, unsure=""))
 
 def _plain(text: str) -> str:
     """The text with the commonest of the characters that look the same."""
-    told = text.translate(_LOOKS).translate(_LATIN)
+    told = text.translate(_LOOKS).translate(LATIN)
     return "".join("-" if unicodedata.category(char) == "Pd" else char for char in told)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, MailId
+from memory_mcp.domain.quoting import one_line, shown
 from memory_mcp.domain.texts import clip, counted, require_text
 from memory_mcp.domain.times import Zone, for_reading
 
@@ -121,12 +122,12 @@ def news_text(news: News, chars: int, zone: Zone) -> str:
 def letter_text(letter: Letter, chars: int, zone: Zone) -> str:
     """One mail as a model reads it: from whom, its text set off, and the call that answers it."""
     answers = f", in answer to your {letter.in_reply_to}" if letter.in_reply_to else ""
-    shown = clip(letter.text, chars)
+    text = clip(letter.text, chars)
     lines = [
         f"From {letter.sender!r}, {for_reading(letter.sent_at, zone)}{answers}:",
-        *(f"> {line}" for line in shown.splitlines()),
+        *(f"> {line}" for line in shown(text).split("\n")),
     ]
-    if shown != letter.text:
+    if text != letter.text:
         lines.append(
             f"[cut: {len(letter.text):,} characters in all, whole in memory://inbox/{letter.id}]"
         )
@@ -135,7 +136,7 @@ def letter_text(letter: Letter, chars: int, zone: Zone) -> str:
 
 
 def _expired_text(letter: Letter, zone: Zone) -> str:
-    text = clip(" ".join(letter.text.split()), EXPIRED_SHOWN_CHARS)
+    text = clip(one_line(letter.text), EXPIRED_SHOWN_CHARS)
     return (
         f"Your mail to {letter.recipient!r} of {for_reading(letter.sent_at, zone)} was not read "
         f"within {EXPIRY.days} days and has expired: {text!r} [{letter.id}]"

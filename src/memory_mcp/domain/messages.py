@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
+from memory_mcp.domain import quoting
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import ConversationId, MessageId
 from memory_mcp.domain.texts import clip
@@ -77,7 +78,7 @@ class Message:
     @property
     def speaker(self) -> str:
         """The name the message is attributed to: the speaker's, or the role."""
-        return self.name or self.role
+        return quoting.speaker(self.role, self.name)
 
 
 def require_roles(roles: list[str] | None) -> tuple[Role, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NoReturn, assert_never, cast
 
 from memory_mcp.domain.errors import InvalidInput
+from memory_mcp.domain.quoting import one_line, within_tags
 from memory_mcp.domain.texts import check_text, clip, counted, each, either
 
 RULE_CHARS_MAX = 100_000
@@ -458,7 +459,7 @@ def compile_rules(rules: Sequence[ToolRule], scope: Scope = "step") -> str:
     lines += [line for rule in rules if (line := _line(rule, scope))]
     if not lines:
         return ""
-    told = [f"- {line}" for line in dict.fromkeys(lines)]
+    told = [f"- {within_tags(one_line(line))}" for line in dict.fromkeys(lines)]
     introduction = "A call that breaks one of these rules is refused."
     return "\n".join(["<tool_usage_rules>", introduction, *told, "</tool_usage_rules>"])
 

@@ -1,11 +1,13 @@
 """What a run is shown: blocks, messages, near-duplicates, each within its room."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.compile import message_line
 from memory_mcp.domain.messages import Message
+from memory_mcp.domain.quoting import indented, one_line, tag_names, within_tags
 from memory_mcp.domain.texts import counted
 from memory_mcp.domain.times import Zone
 
@@ -26,17 +28,21 @@ class Batch:
 
 def numbered_blocks(blocks: Sequence[Block]) -> str:
     """The blocks with line numbers, which are for display only."""
-    return "\n\n".join(_block(block) for block in blocks)
+    tags = tag_names(block.label for block in blocks)
+    return "\n\n".join(_block(block, tags) for block in blocks)
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, tags: Set[str]) -> str:
     percent = len(block.value) * 100 // max(1, block.limit_chars)
     lines = block.value.split("\n") if block.value else []
-    numbered = "\n".join(f"{number}→ {line}" for number, line in enumerate(lines, 1))
+    shown = (indented(within_tags(line, tags)) for line in lines)
+    numbered = "\n".join(f"{number}→ {line}" for number, line in enumerate(shown, 1))
+    label = json.dumps(one_line(block.label), ensure_ascii=False)
+    description = indented(within_tags(block.description, tags))
     locked = " read_only" if block.read_only else ""
     return (
-        f'<block label="{block.label}" chars="{len(block.value)}" limit="{block.limit_chars}" '
-        f'full="{percent}%"{locked}>\n<description>{block.description}</description>\n'
+        f'<block label={label} chars="{len(block.value)}" limit="{block.limit_chars}" '
+        f'full="{percent}%"{locked}>\n<description>{description}</description>\n'
         f"{numbered or '(empty)'}\n</block>"
     )
 

@@ -11,6 +11,7 @@ from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, PassageId
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.quoting import indented, listed
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading, parse_moment
 from memory_mcp.services import Services
@@ -227,8 +228,9 @@ async def found_passages(
         agent_id, given.query, tags=given.tags or None, limit=given.limit
     )
     lines = [
-        f"[{for_reading(hit.passage.dated, services.zone)}] {clip(hit.passage.content, HIT_CHARS)}"
-        f" (tags: {', '.join(hit.passage.tags) or 'none'}; {hit.passage.id})"
+        f"[{for_reading(hit.passage.dated, services.zone)}] "
+        f"{indented(clip(hit.passage.content, HIT_CHARS))}"
+        f" (tags: {', '.join(map(listed, hit.passage.tags)) or 'none'}; {hit.passage.id})"
         for hit in page.hits
         if hit.passage.id not in gone
     ]
@@ -247,7 +249,7 @@ async def found_messages(services: Services, agent_id: AgentId, given: Conversat
     )
     lines = [
         f"[{for_reading(hit.message.created_at, services.zone)}] {hit.message.speaker}: "
-        f"{clip(hit.message.content, HIT_CHARS)} ({hit.message.id})"
+        f"{indented(clip(hit.message.content, HIT_CHARS))} ({hit.message.id})"
         for hit in page.hits
     ]
     return "\n".join([*lines, f"{len(lines)} of {counted(page.total, 'message')}."])

@@ -7,6 +7,7 @@ from typing import Any
 from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, StoreError
 from memory_mcp.domain.ids import AgentId, RunId
+from memory_mcp.domain.quoting import one_line, within_tags
 from memory_mcp.domain.runs import TAKEOVERS_MAX, Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
 from memory_mcp.domain.tool_rules import ContinueRule, TerminalRule, ToolRule
@@ -209,7 +210,7 @@ class Shadow:
         blocks = await self._services.core_memory.blocks(agent_id)
         parts = [self._today(), numbered_blocks(blocks), await self._duplicates(agent_id)]
         if latest := await self._stores.summaries.latest(agent_id):
-            parts.append(f"<earlier>\n{clip(latest.text, 3_000)}\n</earlier>")
+            parts.append(f"<earlier>\n{within_tags(clip(latest.text, 3_000))}\n</earlier>")
         parts.append(batch.text)
         thread = Thread(messages=_opening("reflect", parts))
         new = NewRun(
@@ -225,7 +226,7 @@ class Shadow:
 
     async def _request(self, run: Run, progress: Mapping[str, Any]) -> dict[str, Any]:
         blocks = await self._services.core_memory.blocks(run.agent_id)
-        asked = f"<request>\n{progress.get('request', '')}\n</request>"
+        asked = f"<request>\n{within_tags(progress.get('request', ''))}\n</request>"
         parts = [self._today(), numbered_blocks(blocks), asked]
         thread = Thread(messages=_opening("request", parts))
         return {"thread": thread.to_json(), "draft": Draft.on(blocks).to_json()}
@@ -233,8 +234,8 @@ class Shadow:
     async def _duplicates(self, agent_id: AgentId) -> str:
         pairs = await self._services.upkeep.near_duplicates(agent_id, PAIRS_SHOWN)
         lines = [
-            f"- {pair.passage_id}: {clip(pair.content, PAIR_CHARS)}\n"
-            f"  {pair.other_id}: {clip(pair.other_content, PAIR_CHARS)}"
+            f"- {pair.passage_id}: {_in_short(pair.content)}\n"
+            f"  {pair.other_id}: {_in_short(pair.other_content)}"
             for pair in pairs
         ]
         return "\n".join(["<near_duplicates>", *lines, "</near_duplicates>"]) if lines else ""
@@ -334,8 +335,9 @@ class Shadow:
         room = int(self._policy.caps.run_tokens * SUMMARY_SHARE)
         batch = batch_of(left, room, count, self._services.zone)
         parts = [
-            f"<last_summary>\n{progress['before'] or '(none)'}\n</last_summary>",
-            f"<extract>\nWhat a program drew from the messages:\n{progress['extract']}\n</extract>"
+            f"<last_summary>\n{within_tags(progress['before']) or '(none)'}\n</last_summary>",
+            "<extract>\nWhat a program drew from the messages:\n"
+            f"{within_tags(progress['extract'])}\n</extract>"
             if len(batch.messages) < len(left)
             else "",
             batch.text,
@@ -354,6 +356,10 @@ class Shadow:
         rewritten = Rewritten(summary_id=progress["summary"], before=progress["extract"], text=text)
         outcome = f"Wrote the summary of {counted(run.messages, 'message')}."
         await self._end(run, "done", outcome, rewritten=rewritten)
+
+
+def _in_short(text: str) -> str:
+    return within_tags(one_line(clip(text, PAIR_CHARS)))
 
 
 def rules_for(own: Sequence[ToolRule]) -> list[ToolRule]:

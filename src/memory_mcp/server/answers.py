@@ -5,6 +5,7 @@ words that were asked for, neighbours of a message are folded in where there is 
 last, and one closing line says how much more there is.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from memory_mcp.domain import differences
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.differences import BlockChange, difference
 from memory_mcp.domain.exact import exact_place
@@ -19,6 +21,7 @@ from memory_mcp.domain.mail import Letter, letter_text
 from memory_mcp.domain.messages import Message
 from memory_mcp.domain.passages import Passage
 from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.quoting import indented, listed, one_line, quoted
 from memory_mcp.domain.texts import clip, counted, each
 from memory_mcp.domain.times import UTC_ZONE, Zone, age, for_reading, to_iso
 from memory_mcp.ports import Edited, Filed, TokenCounter
@@ -84,7 +87,8 @@ def edit_answer(edited: Edited, *, added: bool = False) -> Answer:
     elif not block.value:
         text = f"Block {block.label!r} is empty now (version {block.version}, {fill})."
     elif len(block.value) <= BLOCK_SHOWN_CHARS:
-        text = f"Block {block.label!r} (version {block.version}, {fill}) now reads:\n{block.value}"
+        text = f"Block {block.label!r} (version {block.version}, {fill}) now reads:\n"
+        text += quoted(block.value)
     else:
         changed = difference(edited.before.value, block.value)
         text = f"Block {block.label!r} (version {block.version}, {fill}) changed:\n{changed}"
@@ -105,15 +109,17 @@ def edit_answer(edited: Edited, *, added: bool = False) -> Answer:
 
 def _evicted(label: str, passages: Sequence[Passage]) -> str:
     """Which lines had to leave a block, and how they are found."""
-    shown = [f"- {clip(passage.content, MOVED_CHARS)}" for passage in passages[:MOVED_SHOWN]]
+    lines = [
+        f"- {clip(one_line(passage.content), MOVED_CHARS)}" for passage in passages[:MOVED_SHOWN]
+    ]
     if len(passages) > MOVED_SHOWN:
-        shown.append(f"… and {len(passages) - MOVED_SHOWN:,} more")
-    tags = f'["block:{label}"]'
+        lines.append(f"… and {len(passages) - MOVED_SHOWN:,} more")
+    tags = json.dumps([f"block:{label}"], ensure_ascii=False)
     return "\n".join(
         [
             f"To stay within its limit, the oldest {counted(len(passages), 'line')} of {label!r} "
             f"moved to archival memory; archival_search with tags={tags} finds them:",
-            *shown,
+            *lines,
         ]
     )
 
@@ -137,7 +143,7 @@ def block_structure(block: Block) -> dict[str, Any]:
 def filed_answer(filed: Filed, total: int, zone: Zone) -> Answer:
     """Where a passage went."""
     passage = filed.passage
-    tags = f" Tags: {', '.join(passage.tags)}." if passage.tags else ""
+    tags = f" Tags: {', '.join(map(listed, passage.tags))}." if passage.tags else ""
     if filed.refreshed:
         since = for_reading(passage.created_at, zone)
         text = f"That text was there already, since {since}; it was refreshed.{tags} [{passage.id}]"
@@ -175,7 +181,7 @@ def passage_answer(
     chars = budget.chars_for(len(page.hits))
     lines = [_passage_line(hit, query, chars, now, zone) for hit in page.hits]
     shown = budget.lines_that_fit(lines)
-    tags = f"; tags: {', '.join(page.tags)}" if page.tags else ""
+    tags = f"; tags: {', '.join(map(listed, page.tags))}" if page.tags else ""
     rest = f"{shown:,} of {counted(page.total, 'passage')}{tags}{_where(zone)}"
     if not lines:
         rest = (
@@ -221,7 +227,7 @@ def passage_structure(passage: Passage) -> dict[str, Any]:
 
 def is_cut(change: BlockChange) -> bool:
     """Whether it is too long to be told whole."""
-    return difference(change.seen, change.now).endswith("…")
+    return differences.is_cut(change.seen, change.now)
 
 
 def letter_structure(letter: Letter) -> dict[str, Any]:
@@ -298,23 +304,23 @@ def _paged(
 
 def _message_line(hit: MessageHit, query: str, chars: int, now: datetime, zone: Zone) -> str:
     message = hit.message
-    said = excerpt(message.content, query, chars)
+    said = indented(excerpt(message.content, query, chars))
     line = f"- {_dated(message.created_at, now, zone)} {message.speaker}: {said}"
     if len(message.content) <= NEIGHBOURS_BELOW_CHARS and chars > HIT_CHARS_LEAST:
         if hit.before:
-            line += f"\n  (before, {hit.before.speaker}: {_head(hit.before.content)})"
+            line += f"\n(before, {hit.before.speaker}: {_head(hit.before.content)})"
         if hit.after:
-            line += f"\n  (after, {hit.after.speaker}: {_head(hit.after.content)})"
+            line += f"\n(after, {hit.after.speaker}: {_head(hit.after.content)})"
     return f"{line} [{message.id}]"
 
 
 def _passage_line(hit: PassageHit, query: str, chars: int, now: datetime, zone: Zone) -> str:
     passage = hit.passage
-    tags = f" #{' #'.join(passage.tags)}" if passage.tags else ""
-    return (
-        f"- {_dated(passage.dated, now, zone)} {excerpt(passage.content, query, chars)}"
-        f"{tags} [{passage.id}]"
-    )
+    told = indented(excerpt(passage.content, query, chars))
+    end = "".join(f"#{listed(tag)} " for tag in passage.tags) + f"[{passage.id}]"
+    # A # in the last line of a text would pass for a tag, were it the line that has the tags.
+    between = "\n" if "#" in told[told.rfind("\n") + 1 :] else " "
+    return f"- {_dated(passage.dated, now, zone)} {told}{between}{end}"
 
 
 def _dated(moment: datetime, now: datetime, zone: Zone) -> str:
@@ -327,7 +333,7 @@ def _where(zone: Zone) -> str:
 
 
 def _head(content: str) -> str:
-    return clip(" ".join(content.split()), NEIGHBOUR_CHARS)
+    return clip(one_line(content), NEIGHBOUR_CHARS)
 
 
 def excerpt(content: str, query: str, chars: int) -> str:

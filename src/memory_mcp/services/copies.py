@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from memory_mcp.domain.agents import require_agent_name
-from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT
+from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT, fitting_label
 from memory_mcp.domain.copies import (
     AgentCopy,
     BlockCopy,
@@ -119,6 +119,8 @@ def checked_copy(copy: Copy) -> Copy:
                 raise InvalidInput("on_overflow is evict or error.")
             if not 1 <= copy.limit <= BLOCK_LIMIT_MOST:
                 raise InvalidInput(f"limit is {copy.limit:,}; it goes from 1 to 10,000,000.")
+            places = [replace(each, label=fitting_label(each.label)) for each in copy.agents]
+            return replace(copy, label=fitting_label(copy.label), agents=places)
         case SupersededCopy():
             require_text(copy.passage.content, "content", PASSAGE_CHARS_MAX)
         case MailCopy():

@@ -9,6 +9,7 @@ import anyio
 
 from memory_mcp.domain.forgetting import CONFIRM_MINUTES, Wanted
 from memory_mcp.domain.ids import AgentId, RunId
+from memory_mcp.domain.quoting import one_line, quoted
 from memory_mcp.domain.requests import (
     Compact,
     Confirm,
@@ -114,7 +115,7 @@ class Requests:
         if answer.run_id is None:
             return answer.text
         if outcome := await self.outcome(answer.run_id, wait_seconds):
-            return outcome
+            return f"The shadow agent answers:\n{quoted(outcome)}"
         return f"{answer.text} Its answer will stand in memory://shadow/runs/{answer.run_id}."
 
     async def outcome(self, run_id: RunId, wait_seconds: float) -> str | None:
@@ -166,7 +167,7 @@ def undone_text(undone: Undone) -> str:
 
 
 def _line(text: str) -> str:
-    return clip(" ".join(text.split()), SHOWN_CHARS)
+    return clip(one_line(text), SHOWN_CHARS)
 
 
 def _run_line(run: Run) -> str:

@@ -163,15 +163,16 @@ def _fitted(
     whole = compile_context(replace(bare, summary=summary, messages=messages))
     if count(whole) <= limit:
         return whole
+    tags = bare.tags
     window = ContextWindow(
         limit_tokens=limit,
         fixed_tokens=count(compile_fixed(bare)) + FRAME_TOKENS,
-        summary_tokens=count(compile_summary(summary, bare.zone)) + 2 if summary else 0,
+        summary_tokens=count(compile_summary(summary, bare.zone, bare.tags)) + 2 if summary else 0,
         messages=[
             InView(
                 seq=message.seq,
                 role=message.role,
-                tokens=count(f"{message_line(message, bare.zone)}\n") + 1,
+                tokens=count(f"{message_line(message, bare.zone, tags)}\n") + 1,
             )
             for message in messages
         ],

@@ -31,6 +31,7 @@ from memory_mcp.domain.errors import ImportRefused, InvalidInput
 from memory_mcp.domain.ids import MessageId, PassageId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import Copied, NewPassage
+from memory_mcp.domain.quoting import in_json
 from memory_mcp.domain.texts import SURROGATE
 from memory_mcp.domain.times import from_iso, parse_moment
 from memory_mcp.services.copies import Copies, Taken
@@ -249,12 +250,8 @@ async def written(
 
 
 def _line(told: dict[str, Any]) -> str:
-    line = json.dumps(told, ensure_ascii=False)
-    # Half a character in metadata can be written escaped alone; and some readers of lines end one
-    # at the line ends of Unicode, too.
-    if not line.isascii() and (SURROGATE.search(line) or not _LINE_ENDS.isdisjoint(line)):
+    line = in_json(json.dumps(told, ensure_ascii=False))
+    # Half a character in metadata can be written escaped alone.
+    if not line.isascii() and SURROGATE.search(line):
         line = json.dumps(told)
     return line + "\n"
-
-
-_LINE_ENDS = frozenset("\x85\u2028\u2029")

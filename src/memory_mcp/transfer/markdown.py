@@ -4,6 +4,7 @@ Notes become passages, one a section. Each begins with what the note is called a
 above it, so that it is found by them; the text is the person's, letter by letter.
 """
 
+import json
 import os
 import re
 import tempfile
@@ -15,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from memory_mcp.domain import quoting
 from memory_mcp.domain.copies import (
     AgentCopy,
     BlockCopy,
@@ -25,6 +27,7 @@ from memory_mcp.domain.copies import (
 from memory_mcp.domain.errors import ExportRefused
 from memory_mcp.domain.json_values import name_of
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.quoting import in_json, listed, one_line, shown
 from memory_mcp.domain.texts import TAGS_MAX, clip
 from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
@@ -102,6 +105,10 @@ _COMMENT = re.compile(r"<!--|-->|%%")
 _BEAR_ID = re.compile(r"^<!-- \{BearID:[^}\n]*\} -->[ \t]*$", re.M)
 _MACHINE_PARTS = (("\n%% kanban:settings\n", "\n%%"), ("\n```compressed-json\n", "\n```"))
 """What plugins keep in a note: how it begins and ends."""
+_STRUCTURE = re.compile(
+    r"```|~~~|^[ \t]{0,20}(?:[#<>|%]|\*\*|__|\+\+\+|[-=*_ \t]+$|\[[^\]]*\]:)", re.M
+)
+"""What pages of ours are made of, or what would hide what comes after it."""
 _BETWEEN_WORDS = re.compile(r"[\s_\-\u2013\u2014/.,:;!?()\[\]\"'\u2019]+")
 
 
@@ -536,17 +543,16 @@ async def _write_agent(
         assert isinstance(copy, ConversationCopy)
         day = zone.day_of(from_iso(copy.started_at)).isoformat()
         names[copy.conversation] = f"conversations/{day}-{copy.id[-12:]}.md"
-        host = f"\nhost: {copy.host}" if copy.host else ""
-        front = (
-            f"---\ndate: {copy.started_at}\nconversation: {_line(copy.conversation)}{host}\n---\n"
-        )
+        host = f"\nhost: {_yaml(copy.host)}" if copy.host else ""
+        name = _yaml(copy.conversation)
+        front = f"---\ndate: {copy.started_at}\nconversation: {name}{host}\n---\n"
         _add(home / names[copy.conversation], f"{front}\n# Conversation of {day}\n")
     async for copy in copies.rows("message", [agent.name]):
         assert isinstance(copy, MessageCopy)
         at = for_reading(from_iso(copy.created_at), zone)
-        speaker = _line(copy.name or copy.role)
+        speaker = _plainly(quoting.speaker(copy.role, copy.name))
         name = names.setdefault(copy.conversation, "conversations/others.md")
-        _add(home / name, f"\n**{speaker}**, {at}:\n\n{copy.content}\n")
+        _add(home / name, f"\n**{speaker}**, {at}:\n\n{_quote(copy.content)}\n")
     months: Counter[str] = Counter()
     async for copy in copies.rows("passage", [agent.name]):
         assert isinstance(copy, PassageCopy)
@@ -555,19 +561,20 @@ async def _write_agent(
         if month not in months:
             _add(home / month, f"# Passages of {at[:7]}\n")
         months[month] += 1
-        tags = f" · {', '.join(copy.tags)}" if copy.tags else ""
-        _add(home / month, f"\n## {at}{tags}\n\n{copy.content}\n")
+        tags = f" · {', '.join(_plainly(listed(tag)) for tag in copy.tags)}" if copy.tags else ""
+        _add(home / month, f"\n## {at}{tags}\n\n{_quote(copy.content)}\n")
     mine = [
         (each.position, each.label, block)
         for block in blocks
         for each in block.agents
         if each.agent == agent.name
     ]
-    page = [f"# {_line(agent.name)}\n"]
-    page += [f"\n{agent.description}\n"] if agent.description else []
+    page = [f"# {_plainly(agent.name)}\n"]
+    page += [f"\n{_quote(agent.description)}\n"] if agent.description else []
     page += [f"\nTimes are those of {zone.name}.\n"]
     for _, label, block in sorted(mine, key=lambda each: each[:2]):
-        page.append(f"\n## {_line(label)}\n\n{block.value or '(empty)'}\n")
+        value = _quote(block.value) if block.value else "(empty)"
+        page.append(f"\n## {_plainly(label)}\n\n{value}\n")
     page.append("\n## Conversations\n\n" + "".join(f"- [{n}]({n})\n" for n in names.values()))
     page.append("\n## Passages\n\n" + "".join(f"- [{n}]({n}): {m:,}\n" for n, m in months.items()))
     _add(home / "README.md", "".join(page))
@@ -589,3 +596,26 @@ def _file_name(name: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _quote(text: str) -> str:
+    """What was stored, as a quotation where it has any Markdown that the page is made of.
+
+    Headings, fences and comments in a quotation end with it.
+    """
+    text = shown(text)
+    if not _STRUCTURE.search(text):
+        return text
+    return "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
+
+
+def _plainly(name: str) -> str:
+    """A name, on one line, in which nothing is markup."""
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", one_line(name))
+
+
+def _yaml(text: str) -> str:
+    """A text as front matter has it: as it is, or as JSON, which is YAML."""
+    if re.fullmatch(r"[A-Za-z][\w./-]*", text, re.ASCII):
+        return text
+    return in_json(json.dumps(text, ensure_ascii=False))

@@ -11,6 +11,7 @@ from memory_mcp.cli.doctor.finding import Finding
 from memory_mcp.cli.printing import print_json
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.quoting import indented
 
 MARKS = {"ok": "ok  ", "note": "note", "wrong": "FAIL"}
 
@@ -49,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
         return int(wrong)
     for finding in findings:
-        print(f"{MARKS[finding.verdict]} {finding.what}")
+        print(f"{MARKS[finding.verdict]} {indented(finding.what)}")
         if finding.cure:
-            print(f"     → {finding.cure}")
+            print(f"     → {indented(finding.cure)}")
     return int(wrong)
 
 

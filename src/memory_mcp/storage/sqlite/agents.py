@@ -15,6 +15,7 @@ from memory_mcp.domain.agents import (
     Moved,
     project_agent_names,
     require_agent_name,
+    require_new_name,
     unmade,
     unmade_name,
 )
@@ -171,7 +172,7 @@ class SqliteAgents:
         Raises:
             Taken: there is one of that name, or a block of a group has a label that is in use.
         """
-        wanted = require_agent_name(name)
+        wanted = require_new_name(name)
 
         def create(session: Session) -> Agent:
             if agent := _called(session, wanted):

@@ -13,6 +13,7 @@ from typing import Any
 
 from memory_mcp.domain.copies import AgentCopy, BlockCopy, MessageCopy, PassageCopy
 from memory_mcp.domain.json_values import as_object
+from memory_mcp.domain.quoting import in_json
 from memory_mcp.domain.times import to_iso
 from memory_mcp.services.copies import Copies
 from memory_mcp.transfer.letta.agents import MADE_BY, OURS, PROMPT_DEFAULT, plain_name
@@ -59,7 +60,7 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
         mine = _blocks_of(agent, blocks)
         told = _agent_out(agent, f"agent-{number}", [block_ids[block.id] for block in mine])
         told["tool_ids"] = [tool_ids[name] for name in tools_of(agent.tool_rules)]
-        yield json.dumps(told, ensure_ascii=False)[:-1] + ', "messages": ['
+        yield _json(told)[:-1] + ', "messages": ['
         first = count
         system = _message_out(f"agent-{number}", "system", _prompt(agent, mine))
         yield _line({**system, "created_at": agent.created_at}, first)
@@ -87,7 +88,7 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
         "metadata": {"made_by": MADE_BY},
         "created_at": max((agent.created_at for agent in chosen), default=to_iso(EPOCH)),
     }
-    yield "], " + json.dumps(tail, ensure_ascii=False)[1:-1] + f', "{OURS}": {{"messages": {{'
+    yield "], " + _json(tail)[1:-1] + f', "{OURS}": {{"messages": {{'
     for at, each in enumerate(kept):
         yield f", {each}" if at else each
     yield '}}, "passages": ['
@@ -108,13 +109,13 @@ async def written(copies: Copies, agents: Sequence[str] | None) -> AsyncGenerato
             "metadata": copy.metadata,
             "agent": copy.agent,
         }
-        yield separator + json.dumps(told, ensure_ascii=False)
+        yield separator + _json(told)
         separator = ", "
     yield "]}\n"
 
 
 def _line(message: dict[str, Any], number: int) -> str:
-    return json.dumps({**message, "id": f"message-{number}"}, ensure_ascii=False)
+    return _json({**message, "id": f"message-{number}"})
 
 
 def _view_start(starts: list[int], first: int, count: int) -> int:
@@ -283,9 +284,14 @@ def _packed(**told: str) -> str:
 
 
 def _json(told: Any) -> str:
-    return json.dumps(told, ensure_ascii=False)
+    return _json(told)
 
 
 def _speaker(name: str | None) -> str | None:
     """A name as models' providers allow one."""
     return (re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or None) if name else None
+
+
+def _json(told: Any) -> str:
+    """JSON that is safe on a terminal, too."""
+    return in_json(json.dumps(told, ensure_ascii=False))

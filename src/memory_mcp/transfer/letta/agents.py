@@ -11,7 +11,7 @@ from typing import Any
 
 from memory_mcp.config import CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST
 from memory_mcp.domain.agents import AgentChoice
-from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT, PROJECT
+from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT, PROJECT, fitting_label
 from memory_mcp.domain.copies import AgentCopy, Attachment, BlockCopy, BlockVersionCopy
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import PassageId, new_id
@@ -303,7 +303,7 @@ class Household:
             found += [(f"{told.name}/{at}", block) for at, block in own]
             labels: set[str] = set()
             for key, block in found:
-                label = name_of(block.get("label")) or "block"
+                label = self._label(block)
                 if label in labels:
                     self.report.left_out[f"agent {told.name!r}: a second block {label!r}"] += 1
                     continue
@@ -318,6 +318,12 @@ class Household:
         for key in (each for each in shared if each not in order):
             self.leave("block", shared[key], "no agent's")
         return [(block, attached[key]) for key, block in order.items()]
+
+    def _label(self, block: dict[str, Any]) -> str:
+        told = name_of(block.get("label")) or "block"
+        if (label := fitting_label(told)) != told:
+            self.report.interpret("a block's label, as one here", f"{told!r} as {label!r}")
+        return label
 
     def _block(self, told: dict[str, Any], attached: list[Attachment]) -> Iterator[Item]:
         value = storable(as_text(told.get("value")), self.report)

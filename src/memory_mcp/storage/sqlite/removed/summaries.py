@@ -40,7 +40,8 @@ def take_from_summaries(session: Session, agent_seq: int, gone: Sequence[Message
     for message in gone:
         content = " ".join(message.content.split())
         for day in days_anywhere(message.created_at):  # a summary tells it by its person's day
-            told[day.isoformat(), shown_speaker(message.speaker)].append(content)
+            for name in {message.speaker, message.name or message.role}:  # as older summaries do
+                told[day.isoformat(), shown_speaker(name)].append(content)
 
     def tells(day: str, speaker: str, fragment: str) -> bool:
         words = " ".join(fragment.split())
