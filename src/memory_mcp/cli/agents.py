@@ -163,6 +163,8 @@ def show(agents: Told, arguments: argparse.Namespace) -> None:
             "messages in view",
         )  # fmt: skip
         print_table(counted(len(rows), "agent"), columns, rows)
+        for told in filter(None, (agent.get("redacted") for agent in agents)):
+            print(told)
 
 
 def _show_deletion(agent: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -226,7 +228,7 @@ async def _create(services: "Services", arguments: argparse.Namespace) -> Told:
     if arguments.name.strip().casefold() == SHADOW:
         raise InvalidInput("mail to 'shadow' goes to the shadow agent; choose another name.")
     agent = await services.agents.create(arguments.name, _settings(arguments))
-    return [await _told(services, agent)]
+    return [{**await _told(services, agent), **_secrets(arguments)}]
 
 
 async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
@@ -239,7 +241,7 @@ async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
     agent = await _agent(services, arguments.name, writes=True)
     agent = await services.agents.set(agent.id, settings)
     services.eviction.noticed(agent.id)
-    return [await _told(services, agent)]
+    return [{**await _told(services, agent), **_secrets(arguments)}]
 
 
 async def _move(services: "Services", arguments: argparse.Namespace) -> Told:
@@ -303,6 +305,15 @@ async def _told(services: "Services", agent: "Agent") -> dict[str, Any]:
         "messages_in_view": window.messages_in_view,
         "messages_summarised": window.messages_summarised,
     }
+
+
+def _secrets(arguments: argparse.Namespace) -> dict[str, str]:
+    """What was taken out of what is set, if anything was."""
+    from memory_mcp.domain.redact import kinds_in, told_kinds
+
+    given = (arguments.description, arguments.system_prompt, arguments.persona)
+    told = told_kinds(kinds_in(given, arguments.tag or []))
+    return {"redacted": told} if told else {}
 
 
 def _settings(arguments: argparse.Namespace) -> "AgentSettings":
