@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.secrets.assigned import assigned_in, kind_of_name, words_in
+from memory_mcp.domain.secrets.assigned import assigned_in
 from memory_mcp.domain.secrets.framed import framed_in
+from memory_mcp.domain.secrets.names import kind_of_name, words_in
 from memory_mcp.domain.secrets.span import Span, apart
 from memory_mcp.domain.secrets.tokens import tokens_in
 from memory_mcp.domain.texts import clip, counted

@@ -18,10 +18,9 @@ _ADDRESS = re.compile(
     r"""://([^\s/:@'"<>`\\]{0,256}):([^\s/'"<>`\\@]{1,1024}(?:@[^\s/'"<>`\\@:]{1,256}(?=@))?)@(?=[\w\[$%-])"""
 )
 _TOKEN_ADDRESS = re.compile(r"""://([A-Za-z0-9_-]{30,255})(?::|:x-oauth-basic)?@(?=[\w\[])""")
-_BEARER = re.compile(
-    r"""(?i:bearer|authorization:\s{0,4}(?:token|apikey|key|bot))\s{1,4}["']?([A-Za-z0-9_.~+/=:|-]{10,4096})"""
-)
-_BASIC = re.compile(r"(?i:basic)\s{1,4}([A-Za-z0-9+/_-]{6,4096}={0,2})(?![A-Za-z0-9+/=_-])")
+_SCHEMES = ("bearer ", "authorization: token ", "authorization: apikey ", "authorization: key ")
+_BEARER = re.compile(r"""\s{0,4}["']?([A-Za-z0-9_.~+/=:|-]{10,4096})""")
+_BASIC = re.compile(r"\s{0,4}([A-Za-z0-9+/_-]{6,4096}={0,2})(?![A-Za-z0-9+/=_-])")
 _COOKIES = re.compile(r"""(?i:\b(?:set-)?cookie)["']?\s{0,4}[:=]\s{0,4}["']?([^\r\n"'`]{1,8192})""")
 _COOKIE = re.compile(r"([!#$%&*+.^|~\w-]{1,256})=([^;,\s\"']{8,4096})")
 _COOKIE_NAMES = re.compile(
@@ -34,22 +33,20 @@ _CURL_USER = re.compile(
     r"""(?<![\w-])(?:-u|--user|--proxy-user)(?:=|\s{0,4})(["']?)([^\s:"'$]{1,128}):([^\s"']{1,512})"""
 )
 _CURLS = ("curl", "http ", "wget", "xh ", "httpie")
-# What an address of a webhook has, and from there on what of it opens it.
-_WEBHOOKS = {
-    "hooks.slack": r"\.com/(?:services|workflows|triggers)/(?:T[A-Z0-9]{6,}/)?(?:[AB][A-Z0-9]{6,}/)?",
-    "hooks.slack-gov": r"\.com/(?:services|workflows|triggers)/(?:T[A-Z0-9]{6,}/)?(?:[AB][A-Z0-9]{6,}/)?",
-    "/webhooks/": r"[0-9]{15,22}/",
-    ".webhook.office.com/webhookb2/": "",
-    "outlook.office.com/webhook/": "",
-    ".logic.azure.com": r"(?::443)?/workflows/[0-9a-f]{32}/[^\s\"'<>]{1,200}?[?&]sig=",
-    "hooks.zapier.com/hooks/catch/": "(?=[0-9])",
-    "maker.ifttt.com/": r"(?:trigger/[^\s/]{1,80}/(?:json/)?with/key|use)/",
-    "chat.googleapis.com/v1/spaces/": r"[\w-]{1,60}/messages\?key=[\w-]{1,80}&(?:amp;)?token=",
-}
-_WEBHOOK_PATTERNS = {
-    address: re.compile(f"{re.escape(address)}{more}([\\w/@%.+=:-]{{8,600}})", re.ASCII)
-    for address, more in _WEBHOOKS.items()
-}
+# After the two slashes: how addresses of webhooks begin, and from there on what of them opens them.
+_WEBHOOK = re.compile(
+    r"""(?:
+        hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/(?:T[A-Z0-9]{6,}/)?(?:[AB][A-Z0-9]{6,}/)?
+      | (?:[\w-]{1,20}\.)?discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{15,22}/
+      | [\w-]{1,60}\.webhook\.office\.com/webhookb2/
+      | outlook\.office(?:365)?\.com/webhook/
+      | [\w.-]{1,60}\.logic\.azure\.com(?::443)?/workflows/[0-9a-f]{32}/[^\s"'<>]{1,200}?[?&]sig=
+      | hooks\.zapier\.com/hooks/catch/(?=[0-9])
+      | maker\.ifttt\.com/(?:trigger/[^\s/]{1,80}/(?:json/)?with/key|use)/
+      | chat\.googleapis\.com/v1/spaces/[\w-]{1,60}/messages\?key=[\w-]{1,80}&(?:amp;)?token=
+    )([\w/@%.+=:-]{16,600})""",
+    re.VERBOSE | re.ASCII,
+)
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 # What may stand between the lines of a key where it is quoted, escaped, indented or in a diff.
@@ -73,27 +70,48 @@ _COMMANDS = re.compile(
 
 
 def _addresses(text: str, low: str) -> Iterator[Span]:
-    for found in _ADDRESS.finditer(text):
-        secret = found[2]
-        is_name = secret.isalpha() and (len(secret) < 6 or secret.casefold() == found[1].casefold())
-        if not (is_placeholder(secret) or is_name or (secret.isdigit() and len(secret) < 6)):
-            yield Span(*found.span(2), "password")
-    for found in _TOKEN_ADDRESS.finditer(text):
-        # A Sentry address names its project so, which is public.
-        host = text[found.end() : found.end() + 80].partition("/")[0]
-        if "sentry" not in host and is_random(found[1], 2) and not is_placeholder(found[1]):
-            yield Span(*found.span(1), "token")
+    at = text.find("://")
+    while at != -1:
+        if (found := _ADDRESS.match(text, at)) is not None:
+            if _is_chosen(found[2], found[1]):
+                yield Span(*found.span(2), "password")
+        elif (found := _TOKEN_ADDRESS.match(text, at)) is not None:
+            # A Sentry address names its project so, which is public.
+            host = text[found.end() : found.end() + 80].partition("/")[0]
+            if "sentry" not in host and is_random(found[1], 2) and not is_placeholder(found[1]):
+                yield Span(*found.span(1), "token")
+        elif (found := _WEBHOOK.match(text, at + 3)) is not None:
+            if any(char.isdigit() for char in found[1]) and not is_placeholder(found[1]):
+                yield Span(*found.span(1), "webhook")
+        at = text.find("://", at + 3)
+
+
+def _is_chosen(secret: str, user: str) -> bool:
+    """Whether a password in an address is one: no blank, no example, no name, no port."""
+    is_name = secret.isalpha() and (len(secret) < 6 or secret.casefold() == user.casefold())
+    is_port = secret.isdigit() and len(secret) < 6
+    return not (is_name or is_port or is_placeholder(secret))
 
 
 def _bearers(text: str, low: str) -> Iterator[Span]:
-    for found in _BEARER.finditer(text):
-        value = found[1].rstrip(".:|")
-        if value and is_random(value, 1) and not is_placeholder(value):
-            yield Span(found.start(1), found.start(1) + len(value), "token")
+    for scheme in _SCHEMES:
+        for found in _after(scheme, _BEARER, text, low):
+            value = found[1].rstrip(".:|")
+            if is_random(value, 1) and not is_placeholder(value):
+                yield Span(found.start(1), found.start(1) + len(value), "token")
+
+
+def _after(word: str, pattern: re.Pattern[str], text: str, low: str) -> Iterator[re.Match[str]]:
+    """What stands after each place of a word."""
+    at = low.find(word)
+    while at != -1:
+        if (found := pattern.match(text, at + len(word))) is not None:
+            yield found
+        at = low.find(word, at + len(word))
 
 
 def _basics(text: str, low: str) -> Iterator[Span]:
-    for found in _BASIC.finditer(text):
+    for found in _after("basic ", _BASIC, text, low):
         value = found[1].replace("-", "+").replace("_", "/").rstrip("=")
         try:
             told = b64decode(value + "=" * (-len(value) % 4)).decode("ascii")
@@ -124,16 +142,6 @@ def _users(text: str, low: str) -> Iterator[Span]:
         secret = found[3]
         if not is_placeholder(secret) and not secret.isdigit() and len(secret) >= 4:
             yield Span(*found.span(3), "password")
-
-
-def _webhooks(text: str, low: str) -> Iterator[Span]:
-    for address, pattern in _WEBHOOK_PATTERNS.items():
-        if address in low:
-            for found in pattern.finditer(text):
-                secret = found[1]
-                is_drawn = any(char.isdigit() for char in secret) and len(secret) >= 16
-                if is_drawn and not is_placeholder(secret):
-                    yield Span(*found.span(1), "webhook")
 
 
 def _private_keys(text: str, low: str) -> Iterator[Span]:
@@ -169,7 +177,8 @@ def _ends(gap: str, text: str, at: int) -> bool:
 
 def _putty_keys(text: str, low: str) -> Iterator[Span]:
     for found in _PUTTY.finditer(text):
-        yield Span(*found.span(3), "private key")
+        lines = found[3].rstrip("\r\n")
+        yield Span(found.start(3), found.start(3) + len(lines), "private key")
         if found[4]:
             yield Span(*found.span(4), "private key")
 
@@ -194,10 +203,10 @@ def framed_in(text: str, low: str, words: Sequence[tuple[str, int]]) -> list[Spa
     finders: set[Finder] = set()
     if ":" in low:
         if "://" in low:
-            finders |= {_addresses, _webhooks}
+            finders.add(_addresses)
         if ":5432:" in low:
             finders.add(_pgpass)
-    if "bearer" in low:
+    if "bearer " in low:
         finders.add(_bearers)
     if "cookie" in low:
         finders.add(_cookies)

@@ -62,9 +62,9 @@ def is_placeholder(value: str) -> bool:
 
 def is_random(value: str, digits: int = 1) -> bool:
     """Whether it reads as if a machine had drawn it: digits among letters, few of them alike."""
-    letters = sum(char.isalpha() for char in value)
+    letters = sum(map(str.isalpha, value))
     return (
-        sum(char.isdigit() for char in value) >= digits
+        sum(map(str.isdigit, value)) >= digits
         and letters >= 2
         and len(set(value)) >= min(8, 2 + len(value) // 3)
     )

@@ -37,6 +37,7 @@ _SHAPES = {
         "bedrock-api-key- <b>{30,}",
     ],
     "Google key": ["AIza <s>{35}"],
+    "Firebase key": ["APA91b <s>{100,}"],
     "Google token": ["GOCSPX- <s>{24,}", "ya29. [A-Za-z0-9_.-]{20,}"],
     "GitHub token": [
         "ghp_|gho_|ghu_|ghr_ <w>{36,}",
@@ -86,7 +87,8 @@ _SHAPES = {
     "Pinecone key": ["pcsk_ [A-Za-z0-9_]{40,}"],
     "Grafana token": ["glsa_ <w>{32}_<H>{8}", "glc_ [A-Za-z0-9+/]{32,}={0,3}"],
     "Shopify token": ["shpat_|shpca_|shppa_|shpss_|shpua_ <H>{32}"],
-    "Linear key": ["lin_api_|lin_oauth_ <w>{32,}"],
+    "Linear key": ["lin_api_|lin_oauth_|lin_wh_ <w>{32,}"],
+    "ElevenLabs key": ["sk_ <h>{48}"],
     "Notion token": ["ntn_ <w>{40,}", "secret_ <w>{43}"],
     "Databricks token": ["dapi|dose <h>{32}(?:-[0-9])?"],
     "New Relic key": [
