@@ -8,6 +8,7 @@ A text is redacted first and cut then: half a secret would not be recognised.
 """
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -67,6 +68,7 @@ def allowed_secrets(told: str) -> tuple[str, ...]:
 
 
 _in_force = Redaction()
+_QUOTES = re.compile(r'["\\\n]')
 
 
 def put_in_force(redaction: Redaction) -> None:
@@ -185,7 +187,7 @@ def _under(name: str, part: Any, kinds: Counter[str] | None, depth: int) -> Any:
     """A part of a JSON value, which its name may call a secret."""
     plain = _walk(part, kinds, depth + 1)
     if isinstance(part, str) and plain == part and kind_of_name(name.lower()) is not None:
-        called = f'{name}="'
-        whole = _redact(f'{called}{part}"', kinds)
-        return whole[len(called) : -1] if whole.startswith(called) else plain
+        called, judged = f'{name}="', _QUOTES.sub("x", part)
+        whole = _redact(f'{called}{judged}"', kinds)
+        return whole[len(called) : -1] if whole != f'{called}{judged}"' else plain
     return plain

@@ -36,7 +36,7 @@ _CURLS = ("curl", "http ", "wget", "xh ", "httpie")
 # After the two slashes: how addresses of webhooks begin, and from there on what of them opens them.
 _WEBHOOK = re.compile(
     r"""(?:
-        hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/(?:T[A-Z0-9]{6,}/)?(?:[AB][A-Z0-9]{6,}/)?
+        hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/(?:T[A-Z0-9]{6,}/)?+(?:[AB][A-Z0-9]{6,}/)?+
       | (?:[\w-]{1,20}\.)?discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{15,22}/
       | [\w-]{1,60}\.webhook\.office\.com/webhookb2/
       | outlook\.office(?:365)?\.com/webhook/
