@@ -234,7 +234,7 @@ HELD_OUT = (
     "password.placeholder=Enter your password",
     '"passwordTooShort": "Password is too short (min 8)"',
     '"secret": "Geheimnis"',
-    '"password_label": "Mot de passe"',
+    '"password_label": "Palavra-passe"',
     "--color-key: #0f172a; --token-bg: #1e293b;",
     "Windows key: see the COA sticker, 25 characters",
     "it('rejects password123 as too weak', () => {{}})",

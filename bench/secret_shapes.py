@@ -1,7 +1,7 @@
 """Realistic texts with a secret in them, drawn anew for each seed: none is stored anywhere.
 
 A template holds its secret between ⟦ and ⟧, and `{w36}` for 36 letters and digits to be drawn. The
-rules were developed on `DEVELOPED`; `HELD_OUT` was written from other templates and is only measured.
+rules were developed on `DEVELOPED`; `HELD_OUT` was written from other templates, to be measured.
 """
 
 import base64
@@ -23,7 +23,17 @@ _ALPHABETS = {
     "l": string.ascii_lowercase + string.digits,
     "a": string.ascii_uppercase + "234567",
 }
-_WORDS = "kestrel marble harbor violet tundra copper lantern meadow cobalt falcon juniper saffron".split()
+_WORDS = (
+    "kestrel",
+    "marble",
+    "harbor",
+    "violet",
+    "tundra",
+    "copper",
+    "lantern",
+    "meadow",
+    "falcon",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,8 @@ def _password(length: int, drawn: random.Random) -> str:
 
 def _safe_password(length: int, drawn: random.Random) -> str:
     """The same without signs that addresses have for themselves."""
-    return f"{drawn.choice(_WORDS).capitalize()}-{drawn.randint(100, 9999)}-{_chars(_ALPHABETS['w'], 4, drawn)}"
+    end = _chars(_ALPHABETS["w"], 4, drawn)
+    return f"{drawn.choice(_WORDS).capitalize()}-{drawn.randint(100, 9999)}-{end}"
 
 
 def _uuid(length: int, drawn: random.Random) -> str:
@@ -247,10 +258,12 @@ HELD_OUT = (
     "webhook: https://corp.webhook.office.com/webhookb2/⟦{U}@{U}/IncomingWebhook/{h32}/{U}⟧",
     "https://discordapp.com/api/webhooks/{d19}/⟦{s68}⟧ posts there",
     f"{_BEGIN}EC PRIVATE KEY-----\n⟦{{L3}}⟧\n{_END}EC PRIVATE KEY-----\n",
-    f"  key: |\n    {_BEGIN}PGP PRIVATE KEY BLOCK-----\n\n⟦{{L20}}⟧\n{_END}PGP PRIVATE KEY BLOCK-----",
+    f"  key: |\n    {_BEGIN}PGP PRIVATE KEY BLOCK-----\n\n⟦{{L20}}⟧\n"
+    f"{_END}PGP PRIVATE KEY BLOCK-----",
     f"> {_BEGIN}ENCRYPTED PRIVATE KEY-----\n⟦{{L20}}⟧\n{_END}ENCRYPTED PRIVATE KEY-----",
     "age: ⟦AGE-SECRET-KEY-1{u58}⟧",
-    "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 3\n⟦{L2}⟧\nPrivate-MAC: 00",
+    "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 3\n⟦{L2}⟧\n"
+    "Private-MAC: 00",
     "id_token=⟦{J}⟧&state=1",
     "huggingface-cli login --token ⟦hf_{w34}⟧",
     "SLACK_BOT_TOKEN=⟦xoxb-{d12}-{d13}-{w24}⟧",

@@ -1,8 +1,7 @@
 """How many secrets are caught, and how much is lost that only looks like one; beside others' rules.
 
-Of the templates those count that the rules were not developed on. detect-secrets is run where its
-command lies (`--detect-secrets`), gitleaks by its own binary (`--gitleaks`); without one, its column
-is left out.
+Of the templates those count that the rules were not developed on. The others are run by their own
+commands (`--detect-secrets`, `--gitleaks`); what is not there is left out.
 """
 
 import argparse
@@ -17,7 +16,6 @@ from typing import Any
 from bench import lookalikes, secret_shapes
 from bench.report import Bar, Report, print_table
 from bench.secret_shapes import Shape, shapes
-
 from memory_mcp.domain.redact import redact
 
 SEEDS = range(100, 110)
@@ -93,7 +91,7 @@ def _by_detect_secrets(command: Path | None) -> Found:
     def find(texts: Sequence[str], scratch: Path) -> list[set[str]]:
         files = _written(texts, scratch)
         asked = [command, "-C", scratch, "scan", "--all-files", "--no-verify", files[0].parent]
-        told = json.loads(subprocess.run(asked, check=True, capture_output=True).stdout)  # noqa: S603
+        told = json.loads(subprocess.run(asked, check=True, capture_output=True).stdout)
         lines = {Path(name).name: found for name, found in told["results"].items()}
         # It tells the line and not the secret, of which it has a hash.
         return [
@@ -108,7 +106,7 @@ def _by_gitleaks(command: Path | None) -> Found:
     def find(texts: Sequence[str], scratch: Path) -> list[set[str]]:
         files, report = _written(texts, scratch), scratch / "gitleaks.json"
         asked = [command, "dir", files[0].parent, "--no-banner", "--exit-code", "0"]
-        subprocess.run([*asked, "--report-path", report], check=True, capture_output=True)  # noqa: S603
+        subprocess.run([*asked, "--report-path", report], check=True, capture_output=True)
         found: list[set[str]] = [set() for _ in texts]
         for one in json.loads(report.read_text("utf-8")):
             found[int(Path(one["File"]).stem)].add(one["Secret"])

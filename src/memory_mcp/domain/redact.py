@@ -1,8 +1,8 @@
 """Secrets are taken out of whatever is stored, before it is stored.
 
-What is recognised is said in `secrets/`: tokens by the marks that their issuers give them, values by
-the names they are given, and what stands in addresses, headers and private keys. A password in plain
-words is not recognised.
+What is recognised is said in `secrets/`: tokens by the marks that their issuers give them, values
+by the names they are given, and what stands in addresses, headers and private keys. A password in
+plain words is not recognised.
 
 A text is redacted first and cut then: half a secret would not be recognised.
 """
@@ -61,8 +61,9 @@ def allowed_secrets(told: str) -> tuple[str, ...]:
     for one in allowed:
         if len(one.replace("*", "")) < 4 or one.count("*") > 3:
             raise InvalidInput(
-                f"MEMORY_MCP_REDACT_ALLOW has {clip(one, 60)!r}; an entry needs 4 characters besides "
-                "its stars, of which it may have 3. MEMORY_MCP_REDACT=off turns all of it off."
+                f"MEMORY_MCP_REDACT_ALLOW has {clip(one, 60)!r}; an entry needs 4 characters "
+                "besides its stars, of which it may have 3. MEMORY_MCP_REDACT=off turns all of it "
+                "off."
             )
     return tuple(one.replace("[", "[[]").replace("?", "[?]") for one in allowed)
 
@@ -151,7 +152,7 @@ def kinds_in(*told: Any) -> Counter[str]:
 
 
 def told_kinds(kinds: Counter[str]) -> str:
-    """What was taken out, for whoever sent it: `2 secrets were masked (GitHub token, password)…`."""
+    """What was taken out, for whoever sent it: `1 secret was masked (GitHub token): …`."""
     if not kinds:
         return ""
     number = sum(kinds.values())

@@ -57,14 +57,18 @@ _KEY_HEADERS = re.compile(
 _KEY_LINE = re.compile(rf"([A-Za-z0-9+/=]{{4,}})({_BREAK}{{0,40}})")
 _KEY_CHARS_LEAST = 16
 _PUTTY = re.compile(
-    r"(Private-Lines: (\d{1,4})\r?\n)((?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|\Z)){1,200})(?:Private-(?:MAC|Hash): ([0-9a-f]{40,64}))?"
+    r"(Private-Lines: (\d{1,4})\r?\n)((?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|\Z)){1,200})"
+    r"(?:Private-(?:MAC|Hash): ([0-9a-f]{40,64}))?"
 )
 _PGPASS = re.compile(
     r"^[^\s:#]{1,253}:(?:\d{2,5}|\*):[^\s:]{1,128}:[^\s:]{1,128}:(\S{3,512})$", re.MULTILINE
 )
 _COMMANDS = re.compile(
-    r"""(?:\bsshpass\s+-p\s{0,3} | \bmysql(?:dump|admin|import|show)?\b[^\n|;]{0,120}?\s-p(?=\S) | \bredis-cli\b[^\n|;]{0,120}?\s-a\s{1,3}
-        | \bidentified\s+(?:with\s+\S{1,40}\s+)?by\s{1,3}(?:password\s+)? )["']?([^\s"']{4,256})""",
+    r"""(?: \bsshpass\s+-p\s{0,3}
+        | \bmysql(?:dump|admin|import|show)?\b[^\n|;]{0,120}?\s-p(?=\S)
+        | \bredis-cli\b[^\n|;]{0,120}?\s-a\s{1,3}
+        | \bidentified\s+(?:with\s+\S{1,40}\s+)?by\s{1,3}(?:password\s+)?
+        )["']?([^\s"']{4,256})""",
     re.VERBOSE | re.IGNORECASE,
 )
 

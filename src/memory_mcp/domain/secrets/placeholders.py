@@ -5,16 +5,18 @@ from functools import lru_cache
 
 _REFERENCE = re.compile(
     r"""
-      [$%{<\[(*!&@#?] .* [)}\]>%] | # ${NAME}, $(cat x), {{ name }}, <your-key>, [redacted: …], %NAME%
+      [$%{<\[(*!&@#?] .* [)}\]>%] |  # ${NAME}, {{ name }}, <your-key>, [redacted: …]
       \$ (?: \{ .* | \w+ | \( .* ) |        # cut off at a space
       [!&*] [A-Za-z] [\w.-]* |              # YAML: !vault, &anchor, *alias
       [{<\[(] .* |
-      (?: file | env | vault | secret | secrets | ref | ssm | arn | op | kms | gcp | sops | awssm | azurekv
-        | aws | keyring | https? | sha\d+ | md5 | data | urn | oci | docker | s3 | gs | bws ) :[^\s]* |
+      (?: file | env | vault | secret | secrets | ref | ssm | arn | op | kms | gcp | sops | awssm
+        | azurekv | aws | keyring | https? | sha\d+ | md5 | data | urn | oci | docker | s3 | gs
+        | bws ) : [^\s]* |
       ref\+ .* | AQICAH .* | ENC\[ .* | vault- .* |
       (?! [A-Za-z0-9/]{40} $ ) (?: \.{0,2} / | ~/ | [A-Za-z]:\\ ) [\w./\\~-]* |   # a path
-      (?: process\.env | os\.environ | os\.getenv | import\.meta | config | settings | self | this | args
-        | env | ctx | request | req | ENV | secrets | vars | var | local | data | module ) (?: \.\?? | \[ | \() .*
+      (?: process\.env | os\.environ | os\.getenv | import\.meta | config | settings | self | this
+        | args | env | ctx | request | req | ENV | secrets | vars | var | local | data | module )
+        (?: \.\?? | \[ | \( ) .*
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -32,14 +34,16 @@ _EXAMPLE = re.compile(
 )
 _COMMON = frozenset(
     """
-    none null nil true false undefined yes no on off any all str string text int bool number bytes object
-    password passwort pass passwd pwd secret secrets token tokens key keys auth user username admin
-    administrator root guest test testing test123 demo default example postgres postgresql mysql mariadb
-    mongo mongodb redis rabbitmq minio elastic changeit changeme letmein qwerty public private required
-    optional empty unset missing invalid valid expired unknown value values hidden field input hash hashed
-    encrypted plain plaintext basic bearer digest oauth oauth2 jwt apikey cookie session ssh gpg prompt
-    ask stdin file env vault keychain manual auto unchanged rejected accepted failed reset forgotten
-    authenticated anonymous localhost foo bar baz foobar abc abc123 xyz 123456 12345678 1234 12345
+    none null nil true false undefined yes no on off any all str string text int bool number
+    bytes object password passwort pass passwd pwd secret secrets token tokens key keys auth
+    user username admin administrator root guest test testing test123 demo default example
+    postgres postgresql mysql mariadb mongo mongodb redis rabbitmq minio elastic changeit
+    changeme letmein qwerty public private required optional empty unset missing invalid valid
+    expired unknown value values hidden field input hash hashed encrypted plain plaintext
+    basic bearer digest oauth oauth2 jwt apikey cookie session ssh gpg prompt ask stdin file
+    env vault keychain manual auto unchanged rejected accepted failed reset forgotten
+    authenticated anonymous localhost foo bar baz foobar abc abc123 xyz 123456 12345678 1234
+    12345
     """.split()
 )
 

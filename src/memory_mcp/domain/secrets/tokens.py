@@ -45,8 +45,8 @@ _SHAPES = {
         "github_pat_ [A-Za-z0-9_]{50,}",
     ],
     "GitLab token": [
-        "glpat-|gldt-|glrt-|glrtr-|glcbt-|glptt-|glft-|glimt-|glagent-|gloas-|glsoat-|glffct-|glwt- "
-        "[A-Za-z0-9_.-]{19,}<s>",
+        "glpat-|gldt-|glrt-|glrtr-|glcbt-|glptt-|glft-|glimt-|glagent-|gloas-|glsoat-|glffct-"
+        "|glwt- [A-Za-z0-9_.-]{19,}<s>",
         "GR1348941 <s>{20,}",
     ],
     "Slack token": [
@@ -222,7 +222,7 @@ def _tokens(text: str, runs: str) -> Iterator[Span]:
 
 
 def _escaped(before: str) -> int:
-    """How much of a run belongs to the escape before it: `\\n`, `\\u003d`, `%3D`."""
+    """How much of a run belongs to the escape before it: a line break's, `%3D`."""
     if before[:1] == "%":
         return 2
     return 5 if before[1:] == "u" else 1 if before[1:] in ("n", "r", "t") else 0
