@@ -211,5 +211,6 @@ def _is_key(value: _Value) -> bool:
     if _HEX.fullmatch(text):
         return True
     if way == "plain" and value.may_be_code:
-        return len(text) >= _DRAWN_CHARS_LEAST and is_random(text, 3)
+        is_long = len(text) >= _SAID_CHARS_LEAST and "_" not in text
+        return len(text) >= _DRAWN_CHARS_LEAST and is_random(text, 1 if is_long else 3)
     return is_random(text, 1 if len(text) < _SAID_CHARS_LEAST else 2)
