@@ -6,7 +6,7 @@ import re
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from memory_mcp.domain.agents import AgentChoice, require_agent_name
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.host_events import HOOKED_HOSTS
 from memory_mcp.domain.names import name_key
+from memory_mcp.domain.redact import Redaction, allowed_secrets
 from memory_mcp.domain.times import UTC_ZONE, Zone
 
 RESULT_TOKENS_DEFAULT = 1_500
@@ -38,6 +39,8 @@ VARIABLES = (
     "MEMORY_MCP_STRUCTURED",
     "MEMORY_MCP_TIMEZONE",
     "MEMORY_MCP_EMBEDDER",
+    "MEMORY_MCP_REDACT",
+    "MEMORY_MCP_REDACT_ALLOW",
     "MEMORY_MCP_RESULT_TOKENS",
     "MEMORY_MCP_CONTEXT_TOKENS",
     "MEMORY_MCP_MODEL",
@@ -100,6 +103,8 @@ class Settings:
     database: Path
     agent: AgentChoice
     embedder: str = "static"
+    redaction: Redaction = field(default_factory=Redaction)
+    """Which secrets are taken out of what is stored."""
     result_tokens: int = RESULT_TOKENS_DEFAULT
     """Budget of a search answer's text, in tokens."""
     tool_sets: tuple[str, ...] = ("core",)
@@ -154,6 +159,10 @@ def load_settings(
         host_session=given.get(rendezvous.SESSION_VARIABLE) or None,
         zone=zone_in(given),
         embedder=_one_of(given, "MEMORY_MCP_EMBEDDER", EMBEDDERS, "static"),
+        redaction=Redaction(
+            is_on=_one_of(given, "MEMORY_MCP_REDACT", ("on", "off"), "on") == "on",
+            allowed=allowed_secrets(given.get("MEMORY_MCP_REDACT_ALLOW") or ""),
+        ),
         result_tokens=_number(given, "MEMORY_MCP_RESULT_TOKENS", RESULT_TOKENS_DEFAULT, 200),
         context_tokens=_number(
             given, "MEMORY_MCP_CONTEXT_TOKENS", CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_LEAST

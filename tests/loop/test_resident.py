@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -467,3 +468,23 @@ async def test_a_host_beside_it_takes_no_mail_from_a_resident(
     chat.add(calls("send_message", message="Shelf 4."))
     await turns(worker)
     assert await answers_to(worker, agent) == ["Shelf 4."]
+
+
+@pytest.mark.parametrize("room", [940, 960, 970])
+async def test_neither_its_ledger_nor_its_recall_keeps_a_secret_nor_a_part_of_one(
+    tmp_path: Path, worker: Worker, agent: Agent, chat: Chat, make: Make, room: int
+) -> None:
+    token = "ghp_" + "Ab3dEf9hIj" * 4
+    await make("librarian")
+    chat.add(
+        calls("archival_insert", content=f"{'x' * room} {token} and more"),
+        calls("send_message", message=f"The token is {token}."),
+    )
+
+    await ask(worker, agent, "librarian", f"Keep {token}.")
+    (run,) = await turns(worker)
+
+    assert run.state == "done"
+    assert await answers_to(worker, agent) == ["The token is [redacted: GitHub token]."]
+    for file in tmp_path.glob("memory.db*"):
+        assert token[:8].encode() not in file.read_bytes()

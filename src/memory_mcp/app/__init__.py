@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 
 from memory_mcp.beside import FilesBeside
 from memory_mcp.config import Settings
+from memory_mcp.domain.redact import put_in_force
 from memory_mcp.domain.runs import Caps
 from memory_mcp.embedding.processes import ProcessEmbedder
 from memory_mcp.embedding.static import StaticEmbedder
@@ -98,6 +99,7 @@ async def open_all(
     clock = clock or SystemClock()
     if embedder is None and settings.embedder == "static":
         embedder = StaticEmbedder()
+    put_in_force(settings.redaction)
     snapshots = Snapshots(str(settings.database))
     snapshots.clear(stale=True)  # of a process that was killed
     database = await Database.open(settings.database, bulk=bulk)

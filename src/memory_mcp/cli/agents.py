@@ -164,6 +164,8 @@ def show(agents: Told, arguments: argparse.Namespace) -> None:
             "messages in view",
         )  # fmt: skip
         print_table(counted(len(rows), "agent"), columns, rows)
+        for told in filter(None, (agent.get("redacted") for agent in agents)):
+            print(told)
 
 
 def _show_deletion(agent: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -225,7 +227,7 @@ async def _show(services: "Services", arguments: argparse.Namespace) -> Told:
 
 async def _create(services: "Services", arguments: argparse.Namespace) -> Told:
     agent = await services.agents.create(arguments.name, _settings(arguments))
-    return [await _told(services, agent)]
+    return [{**await _told(services, agent), **_secrets(arguments)}]
 
 
 async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
@@ -238,7 +240,7 @@ async def _set(services: "Services", arguments: argparse.Namespace) -> Told:
     agent = await _agent(services, arguments.name, writes=True)
     agent = await services.agents.set(agent.id, settings)
     services.eviction.noticed(agent.id)
-    return [await _told(services, agent)]
+    return [{**await _told(services, agent), **_secrets(arguments)}]
 
 
 async def _move(services: "Services", arguments: argparse.Namespace) -> Told:
@@ -306,6 +308,15 @@ async def _told(services: "Services", agent: "Agent") -> dict[str, Any]:
         "messages_in_view": window.messages_in_view,
         "messages_summarised": window.messages_summarised,
     }
+
+
+def _secrets(arguments: argparse.Namespace) -> dict[str, str]:
+    """What was taken out of what is set, if anything was."""
+    from memory_mcp.domain.redact import kinds_in, told_kinds
+
+    given = (arguments.description, arguments.system_prompt, arguments.persona)
+    told = told_kinds(kinds_in(given, arguments.tag or []))
+    return {"redacted": told} if told else {}
 
 
 def _settings(arguments: argparse.Namespace) -> "AgentSettings":

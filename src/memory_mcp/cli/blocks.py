@@ -146,7 +146,8 @@ async def _create(services: "Services", agent_id: "AgentId", arguments: argparse
         group=arguments.group,
     )
     shared = f", shared by {block.shared_with + 1} agents" if block.shared_with else ""
-    return {"id": block.id, "said": f"Block {block.label!r} was made{shared}. [{block.id}]"}
+    said = f"Block {block.label!r} was made{shared}. [{block.id}]"
+    return {"id": block.id, "said": f"{said}{_secrets(arguments)}"}
 
 
 async def _attach(services: "Services", agent_id: "AgentId", arguments: argparse.Namespace) -> Told:
@@ -176,7 +177,15 @@ async def _set(services: "Services", agent_id: "AgentId", arguments: argparse.Na
         f"Block {block.label!r} is at version {block.version}: {len(block.value):,} of "
         f"{block.limit_chars:,} characters."
     )
-    return {"id": block.id, "version": block.version, "said": said}
+    return {"id": block.id, "version": block.version, "said": f"{said}{_secrets(arguments)}"}
+
+
+def _secrets(arguments: argparse.Namespace) -> str:
+    """What was taken out of what is set, on a line of its own."""
+    from memory_mcp.domain.redact import kinds_in, told_kinds
+
+    told = told_kinds(kinds_in(arguments.value, arguments.description))
+    return f"\n{told}" if told else ""
 
 
 async def _history(

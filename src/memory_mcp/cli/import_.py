@@ -15,6 +15,7 @@ from memory_mcp.cli.printing import console, print_json
 from memory_mcp.config import Settings, load_settings
 from memory_mcp.domain.errors import ImportRefused
 from memory_mcp.domain.quoting import indented
+from memory_mcp.domain.redact import put_in_force, told_kinds
 from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _import(
 
     items = items_of(arguments.format, source, source.report)
     if arguments.dry_run:
+        put_in_force(settings.redaction)
         count_items(items, source.report, advance)
         return
 
@@ -168,6 +170,8 @@ def _print_report(report: "Report", arguments: argparse.Namespace) -> None:
         print(f"{told} would come in; nothing was stored (dry run).")
     else:
         print(f"{told} imported, {report.known:,} known already.")
+    if report.redacted:
+        print(told_kinds(report.redacted))
     for name, times in report.unknown_fields.most_common():
         print(f"field {name!r} has no place in memory and was left out ({counted(times, 'line')}).")
     for what, times in report.interpreted.most_common(LEFT_OUT_TOLD):
@@ -198,6 +202,7 @@ def _as_json(report: "Report", *, dry_run: bool) -> dict[str, Any]:
         "read": report.read,
         "stored": dict(report.nouns),
         "known": report.known,
+        "redacted": dict(report.redacted.most_common()),
         "interpreted": dict(report.interpreted.most_common()),
         "unknown_fields": dict(report.unknown_fields.most_common()),
         "left_out": dict(report.left_out.most_common()),

@@ -146,7 +146,7 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
     # says of that is not for the others. Where its person is holds for what the daemon does by
     # itself.
     stores = {"MEMORY_MCP_EMBEDDER", "MEMORY_MCP_MODEL", "MEMORY_MCP_MODEL_BASE_URL"}
-    stores |= {"MEMORY_MCP_TIMEZONE", "TZ"}
+    stores |= {"MEMORY_MCP_REDACT", "MEMORY_MCP_REDACT_ALLOW", "MEMORY_MCP_TIMEZONE", "TZ"}
     sessions_own = set(SESSION_ENVIRONMENT) - stores
     given = {name: value for name, value in os.environ.items() if name not in sessions_own}
     try:

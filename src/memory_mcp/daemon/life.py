@@ -225,6 +225,11 @@ class Daemon:
                 f"the daemon runs with MEMORY_MCP_EMBEDDER={self._settings.embedder}; "
                 "memory-mcp daemon restart gives it yours."
             )
+        if settings.redaction != self._settings.redaction:
+            notes.append(
+                "the daemon runs with another MEMORY_MCP_REDACT or MEMORY_MCP_REDACT_ALLOW; "
+                "memory-mcp daemon restart gives it yours."
+            )
         if note := self._about_model(settings.model):
             notes.append(note)
         self._sessions.add(session)

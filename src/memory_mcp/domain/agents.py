@@ -1,13 +1,14 @@
 """Agents: who owns memory, and which of them a process speaks for."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import UNMADE, AgentId
 from memory_mcp.domain.names import name_key
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import check_text, require_name, require_tags
 from memory_mcp.domain.tool_rules import ToolRule
 
@@ -81,7 +82,7 @@ class AgentSettings:
     tool_rules: tuple[ToolRule, ...] | None = None
 
     def require(self) -> "AgentSettings":
-        """The same, if all of it can be stored.
+        """The same as it may be stored: redacted.
 
         Raises:
             InvalidInput: some of it cannot.
@@ -91,7 +92,17 @@ class AgentSettings:
         check_text(self.description or "", "the description", DESCRIPTION_CHARS_MAX)
         check_text(self.system_prompt or "", "the system prompt", SYSTEM_PROMPT_CHARS_MAX)
         check_text(self.model or "", "the model's name", MODEL_CHARS_MAX)
-        return self
+        return replace(
+            self,
+            description=_redacted(self.description),
+            tags=None if self.tags is None else tuple(map(redact, self.tags)),
+            system_prompt=_redacted(self.system_prompt),
+            persona=_redacted(self.persona),
+        )
+
+
+def _redacted(text: str | None) -> str | None:
+    return None if text is None else redact(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 Semantics are Letta's (`core_memory_append`, `core_memory_replace`, `memory_insert`,
 `memory_rethink`), except that text to replace must be found exactly once and that the limit is
 enforced. Edits are pure: the store applies them to the value it reads inside its transaction, so
-two writers never overwrite each other.
+two writers never overwrite each other. What an edit makes of a value is redacted as a whole: a
+password may be written to the name that stands there already.
 """
 
 import re
@@ -22,6 +23,7 @@ from memory_mcp.domain.errors import (
 )
 from memory_mcp.domain.ids import BlockId
 from memory_mcp.domain.merge import MergeConflict, merge
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import check_text, clip, counted, require_text
 
 LIMIT_CHARS_DEFAULT = 5_000
@@ -125,7 +127,7 @@ def append(content: str) -> Edit:
     _refuse_line_numbers(content)
 
     def edit(block: Block) -> Block:
-        value = f"{block.value}\n{content}" if block.value else content
+        value = redact(f"{block.value}\n{content}" if block.value else content)
         if block.on_overflow == "evict" and len(value) > block.limit_chars:
             _refuse_read_only(block)
             _refuse_long_lines(block, content)
@@ -140,7 +142,7 @@ def append_news(content: str) -> Edit:
     add = append(content)
 
     def edit(block: Block) -> Block:
-        known = looks.contains(f"\n{block.value}\n", f"\n{content}\n")
+        known = looks.contains(f"\n{block.value}\n", f"\n{redact(content)}\n")
         return _with_value(block, block.value) if known else add(block)
 
     return edit
@@ -185,6 +187,8 @@ def replace_text(old_content: str, new_content: str) -> Edit:
             if places := _places(block.value, copied):
                 new = _meant_beside(new_content, old_content, copied)
                 break
+        if not places:  # the block may hold what its writer sent with a secret in it
+            places = _places(block.value, redact(old_content))
         if not places:
             raise EditMismatch(
                 f"old_content was not found in block {block.label!r}: {_quoted(old_content)}. "
@@ -236,7 +240,8 @@ def rethink(new_content: str, based_on: Block | None = None) -> Edit:
     def edit(block: Block) -> Block:
         if based_on is None or block.version == based_on.version:
             return _with_value(block, _meant_for(block.value, new_content))
-        merged = merge(based_on.value, _meant_for(based_on.value, new_content), block.value)
+        meant = redact(_meant_for(based_on.value, new_content))
+        merged = merge(based_on.value, meant, block.value)
         if isinstance(merged, MergeConflict):
             raise Conflict(_conflict(block, based_on, merged))
         return _with_value(block, merged.text)
@@ -311,6 +316,7 @@ def _shown(lines: Sequence[str]) -> str:
 
 def _with_value(block: Block, value: str) -> Block:
     _refuse_read_only(block)
+    value = redact(value)
     if len(value) > block.limit_chars and len(value) > len(block.value):
         raise BlockLimitExceeded(
             f"block {block.label!r} would have {len(value):,} of {block.limit_chars:,} characters "

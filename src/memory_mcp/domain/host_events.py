@@ -211,10 +211,16 @@ def tool_in_short(name: str, asked: str, answered: str) -> str:
     Secrets are taken out first: half a secret would not be recognised.
     """
     call, answer = (
-        clip(" ".join(redact(text[:_TOOL_CHARS_READ]).split()), TOOL_CHARS)
-        for text in (asked, answered)
+        clip(" ".join(redact(_beginning(text)).split()), TOOL_CHARS) for text in (asked, answered)
     )
     return f"{name}({call})" + (f"\n→ {answer}" if answer else "")
+
+
+def _beginning(text: str) -> str:
+    """As much of a tool's text as is read, up to a space: what is cut there may be a secret."""
+    if len(text) <= _TOOL_CHARS_READ:
+        return text
+    return text[:_TOOL_CHARS_READ].rpartition(" ")[0]
 
 
 def tool_event(
@@ -258,4 +264,4 @@ def storable(text: str) -> str:
     if len(text) <= MESSAGE_CHARS_MAX:
         return text
     note = _CUT.format(len(text))
-    return text[: MESSAGE_CHARS_MAX - len(note)] + note
+    return redact(text)[: MESSAGE_CHARS_MAX - len(note)] + note

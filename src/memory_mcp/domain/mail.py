@@ -12,6 +12,7 @@ from typing import Literal
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.quoting import one_line, shown
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import clip, counted, require_text
 from memory_mcp.domain.times import Zone, for_reading
 
@@ -77,12 +78,12 @@ class News:
 
 
 def require_mail(text: str) -> str:
-    """The text of a mail, as it is.
+    """The text of a mail as it may be sent: redacted.
 
     Raises:
         InvalidInput: it is blank or too long, or holds NUL or half a character.
     """
-    return require_text(text, "message", MAIL_CHARS_MAX)
+    return redact(require_text(text, "message", MAIL_CHARS_MAX))
 
 
 def require_wait(seconds: int) -> int:

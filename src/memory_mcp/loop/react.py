@@ -12,8 +12,9 @@ from typing import Any, Protocol, cast
 
 from memory_mcp.domain.chat import ChatMessage, ChatReply, ToolCall
 from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
+from memory_mcp.domain.redact import in_short
 from memory_mcp.domain.solver import Ends, Step, goes_on, solve
-from memory_mcp.domain.texts import clip, counted, whole
+from memory_mcp.domain.texts import counted, whole
 from memory_mcp.domain.tool_rules import ToolRule
 
 MISHAPS_MAX = 3
@@ -157,7 +158,7 @@ def _sendable(arguments: str) -> str:
     try:
         json.loads(arguments)
     except ValueError:
-        return json.dumps({"not_json": clip(arguments, 500)})
+        return json.dumps({"not_json": in_short(arguments, 500)})
     return whole(arguments)
 
 

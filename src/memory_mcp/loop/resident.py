@@ -10,6 +10,7 @@ from memory_mcp.domain.errors import MemoryMCPError, NotFound, StoreError
 from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.mail import EXCHANGE_MAX, HOPS_MAX, Letter, News, letter_text, news_text
 from memory_mcp.domain.messages import NewMessage, Role
+from memory_mcp.domain.redact import in_short
 from memory_mcp.domain.runs import NewRun, Run, RunState
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.tool_rules import (
@@ -103,7 +104,7 @@ class Resident:
             return
         letter = news.letters[0] if news.letters else None
         if letter is not None and letter.hops < HOPS_MAX and await self._asks(letter):
-            text = f"(No answer: the turn of {letter.recipient!r} failed. {clip(why, 300)})"
+            text = f"(No answer: the turn of {letter.recipient!r} failed. {in_short(why, 300)})"
             await self._reply(run, letter, text)
 
     async def _asks(self, letter: Letter) -> bool:
@@ -172,7 +173,7 @@ class Resident:
             if asks:
                 await self._reply(run, letter, f"(No answer: {why}.)")
             return "failed", f"To {letter.sender}: nothing, as {why}."
-        outcome = f"To {letter.sender}: {clip(tools.word, 500)}"
+        outcome = f"To {letter.sender}: {in_short(tools.word, 500)}"
         if asks:
             if refused := await self._reply(run, letter, tools.word):
                 outcome = f"{outcome} (Not sent: {refused})"
@@ -229,9 +230,9 @@ class Resident:
                 ]
                 text = "\n".join([*([text] if text else []), *lines])
                 if text.strip():
-                    said.append(("assistant", agent, clip(text, TOLD_CHARS), known))
+                    said.append(("assistant", agent, in_short(text, TOLD_CHARS), known))
             elif message["role"] == "tool" and text not in ("", "Said."):
-                said.append(("tool", agent, clip(text, TOLD_CHARS), known))
+                said.append(("tool", agent, in_short(text, TOLD_CHARS), known))
         if word:
             said.append(("assistant", agent, word, f"{run.id}:word"))
         await self._record(run.agent_id, letter, said)

@@ -8,6 +8,7 @@ from memory_mcp.domain.drafts import Draft
 from memory_mcp.domain.errors import LeaseLost, MemoryMCPError, ModelError, StoreError
 from memory_mcp.domain.ids import AgentId, RunId
 from memory_mcp.domain.quoting import one_line, within_tags
+from memory_mcp.domain.redact import in_short
 from memory_mcp.domain.runs import TAKEOVERS_MAX, Lease, NewRun, Run, RunState
 from memory_mcp.domain.texts import MESSAGE_CHARS_MAX, check_text, clip, counted
 from memory_mcp.domain.tool_rules import ContinueRule, TerminalRule, ToolRule
@@ -178,7 +179,7 @@ class Shadow:
             await self._end(run, "failed", outcome)
 
     async def _end(self, run: Run, state: RunState, outcome: str, **more: Any) -> None:
-        end = RunEnd(state=state, outcome=clip(outcome, 2_000), **more)
+        end = RunEnd(state=state, outcome=in_short(outcome, 2_000), **more)
         await self._stores.runs.end(run.id, self._lease, end)
         logger.info("%s ended: %s", run.id, state)
 
@@ -283,7 +284,7 @@ class Shadow:
                 self._lease,
                 RunEnd(
                     state=state,
-                    outcome=clip(outcome, 2_000),
+                    outcome=in_short(outcome, 2_000),
                     draft=tools.draft,
                     reflected_seq=run.last_seq,
                 ),

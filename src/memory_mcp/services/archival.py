@@ -9,6 +9,7 @@ from memory_mcp.domain.exact import exact_runs
 from memory_mcp.domain.ids import AgentId, PassageId
 from memory_mcp.domain.passages import Coming, NewPassage, Passage, TagMatch, text_to_embed
 from memory_mcp.domain.query import search_terms
+from memory_mcp.domain.redact import redact, redacted
 from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
     PASSAGE_CHARS_MAX,
@@ -148,7 +149,7 @@ class Archival:
 
 
 def checked_passage(passage: NewPassage) -> NewPassage:
-    """The passage as it may be stored: tags trimmed, its date in UTC.
+    """The passage as it may be stored: redacted, tags trimmed, its date in UTC.
 
     Raises:
         InvalidInput: it cannot be stored.
@@ -159,7 +160,18 @@ def checked_passage(passage: NewPassage) -> NewPassage:
     if passage.source is not None:
         require_text(passage.source, "source", SOURCE_CHARS_MAX)
     occurred_at = passage.occurred_at.astimezone(UTC) if passage.occurred_at else None
-    tags = require_tags(list(passage.tags))
-    if tags == passage.tags and occurred_at is passage.occurred_at:
+    content = redact(passage.content)
+    tags = tuple(redact(tag) for tag in require_tags(list(passage.tags)))
+    source = redact(passage.source) if passage.source else passage.source
+    metadata = redacted(passage.metadata) if passage.metadata else passage.metadata
+    before = passage.content, passage.tags, passage.source, passage.metadata
+    if (content, tags, source, metadata) == before and occurred_at is passage.occurred_at:
         return passage  # as nearly all are: an import makes hundreds of thousands
-    return replace(passage, tags=tags, occurred_at=occurred_at)
+    return replace(
+        passage,
+        content=content,
+        tags=tags,
+        source=source,
+        metadata=metadata,
+        occurred_at=occurred_at,
+    )

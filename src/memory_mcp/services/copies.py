@@ -11,17 +11,20 @@ from memory_mcp.domain.blocks import LIMIT_CHARS_DEFAULT, fitting_label
 from memory_mcp.domain.copies import (
     AgentCopy,
     BlockCopy,
+    BlockVersionCopy,
     Copy,
     MailCopy,
     ReceiptCopy,
     RunCallCopy,
     RunChangeCopy,
     RunCopy,
+    SummaryCopy,
     SupersededCopy,
     kind_of,
 )
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.receipts import Asked, AskedBy
+from memory_mcp.domain.redact import redact, redacted, redacted_json
 from memory_mcp.domain.runs import RunKind, RunState
 from memory_mcp.domain.texts import PASSAGE_CHARS_MAX, check_text, require_name, require_text
 from memory_mcp.domain.tool_rules import rules_from_json
@@ -100,7 +103,7 @@ async def _rows(
 
 
 def checked_copy(copy: Copy) -> Copy:
-    """The copy, if it may be stored.
+    """The copy as it may be stored: redacted.
 
     Raises:
         InvalidInput: it may not; the text says why.
@@ -133,7 +136,8 @@ def checked_copy(copy: Copy) -> Copy:
         case RunCallCopy():
             _check_json(copy.request, "request")
             _check_json(copy.response, "response")
-            return replace(copy, cost_usd=None if copy.cost_usd is None else float(copy.cost_usd))
+            cost = None if copy.cost_usd is None else float(copy.cost_usd)
+            copy = replace(copy, cost_usd=cost)
         case ReceiptCopy():
             if copy.asked not in get_args(Asked) or copy.asked_by not in get_args(AskedBy):
                 raise InvalidInput("a receipt of a kind that is unknown here.")
@@ -145,7 +149,56 @@ def checked_copy(copy: Copy) -> Copy:
             _check_json(copy.after, "after")
         case _:
             pass
-    return copy
+    return _redacted(copy)
+
+
+def _redacted(copy: Copy) -> Copy:
+    """The same copy, if nothing of it is secret."""
+    told: dict[str, Any]
+    match copy:
+        case AgentCopy():
+            told = {
+                "description": redact(copy.description),
+                "tags": redacted(copy.tags),
+                "system_prompt": redact(copy.system_prompt),
+            }
+        case BlockCopy():
+            told = {
+                "value": redact(copy.value),
+                "description": redact(copy.description),
+                "metadata": redacted(copy.metadata),
+            }
+        case BlockVersionCopy():
+            told = {"value": redact(copy.value)}
+        case SupersededCopy():
+            passage = copy.passage
+            plain = replace(
+                passage,
+                content=redact(passage.content),
+                tags=redacted(passage.tags),
+                source=redact(passage.source) if passage.source else passage.source,
+                metadata=redacted(passage.metadata),
+            )
+            told = {"passage": plain}
+        case SummaryCopy() | MailCopy():
+            told = {"text": redact(copy.text)}
+        case RunCopy():
+            told = {"outcome": redact(copy.outcome), "progress": redacted_json(copy.progress)}
+        case RunCallCopy():
+            told = {
+                "request": redacted_json(copy.request),
+                "response": redacted_json(copy.response),
+                "error": redact(copy.error) if copy.error else copy.error,
+            }
+        case RunChangeCopy():
+            told = {"before": redacted_json(copy.before), "after": redacted_json(copy.after)}
+        case _:
+            return copy
+    return (
+        copy
+        if all(getattr(copy, name) == now for name, now in told.items())
+        else replace(copy, **told)
+    )
 
 
 def _is_line(line: dict[str, Any]) -> bool:

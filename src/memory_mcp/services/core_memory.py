@@ -1,6 +1,7 @@
 """Core memory: reading and editing blocks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from memory_mcp.domain import blocks
 from memory_mcp.domain.blocks import (
@@ -13,6 +14,7 @@ from memory_mcp.domain.blocks import (
 )
 from memory_mcp.domain.errors import BlockLimitExceeded
 from memory_mcp.domain.ids import AgentId, BlockId
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import check_text, require_tags
 from memory_mcp.ports import BlockStore, Edited, Standing
 from memory_mcp.services.eviction import Eviction
@@ -110,7 +112,7 @@ class CoreMemory:
         """
         told = _require(settings or BlockSettings())
         limit = blocks.LIMIT_CHARS_DEFAULT if told.limit_chars is None else told.limit_chars
-        check_text(value, "the value", blocks.LIMIT_CHARS_MOST)
+        value = redact(check_text(value, "the value", blocks.LIMIT_CHARS_MOST))
         if len(value) > limit:
             raise BlockLimitExceeded(
                 f"the value has {len(value):,} characters, and the block has room for {limit:,}; "
@@ -185,4 +187,6 @@ def _require(settings: BlockSettings) -> BlockSettings:
     check_text(settings.description or "", "the description", blocks.DESCRIPTION_CHARS_MAX)
     if settings.limit_chars is not None:
         require_limit(settings.limit_chars)
+    if settings.description:
+        return replace(settings, description=redact(settings.description))
     return settings

@@ -101,7 +101,7 @@ class Mail:
         Raises:
             InvalidInput, AgentNotFound, MailNotFound, MailboxFull: nothing was sent.
         """
-        require_mail(message)
+        text = require_mail(message)
         require_wait(wait_seconds)
         wanted = require_tags(list(tags)) if tags else ()
         if in_reply_to is not None and wanted:
@@ -115,7 +115,7 @@ class Mail:
             return Sending((), from_shadow=answer)
         outgoing = Outgoing(
             sender_id=sender_id,
-            text=message,
+            text=text,
             to=to.strip() if to is not None else None,
             tags=wanted,
             in_reply_to=MailId(in_reply_to) if in_reply_to is not None else None,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Any, cast
 
 from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.exact import exact_runs
@@ -17,10 +16,11 @@ from memory_mcp.domain.messages import (
     text_to_embed,
 )
 from memory_mcp.domain.query import search_terms
-from memory_mcp.domain.redact import redact
+from memory_mcp.domain.redact import redact, redacted
 from memory_mcp.domain.texts import (
     EXTERNAL_ID_CHARS_MAX,
     MESSAGE_CHARS_MAX,
+    NAME_CHARS_MAX,
     QUERY_CHARS_MAX,
     check_text,
     clip,
@@ -33,8 +33,6 @@ from memory_mcp.services.eviction import Eviction
 from memory_mcp.services.indexing import Indexing
 from memory_mcp.services.paging import cursor_at, place_of, require_limit
 from memory_mcp.services.ranking import fuse
-
-METADATA_DEPTH_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +202,6 @@ class Recall:
         return await self._store.conversation(agent_id, conversation_id)
 
 
-def _redacted(told: Any, depth: int = 0) -> Any:
-    """A JSON value with every text in it redacted."""
-    if depth > METADATA_DEPTH_MAX:
-        raise InvalidInput(f"metadata is nested more than {METADATA_DEPTH_MAX} deep.")
-    if isinstance(told, str):
-        return redact(told)
-    if isinstance(told, list):
-        return [_redacted(part, depth + 1) for part in cast("list[Any]", told)]
-    if isinstance(told, dict):
-        parts = cast("dict[str, Any]", told).items()
-        return {redact(name): _redacted(part, depth + 1) for name, part in parts}
-    return told
-
-
 def checked_message(message: NewMessage) -> NewMessage:
     """The message as it may be stored: secrets redacted, its time in UTC.
 
@@ -232,12 +216,16 @@ def checked_message(message: NewMessage) -> NewMessage:
     require_text(message.conversation, "conversation", EXTERNAL_ID_CHARS_MAX)
     if message.external_id is not None:
         require_text(message.external_id, "external_id", EXTERNAL_ID_CHARS_MAX)
-    if message.name is not None:
-        require_name(message.name, "name")
+    name = message.name
+    if name is not None:
+        require_name(name, "name")
+        name = redact(name)[:NAME_CHARS_MAX]
     # The index is made from stored rows, whose times are UTC: dates must read the same here.
     return replace(
         message,
         content=redact(message.content),
-        metadata=_redacted(message.metadata),
+        conversation=redact(message.conversation)[:EXTERNAL_ID_CHARS_MAX],
+        name=name,
+        metadata=redacted(message.metadata) if message.metadata else message.metadata,
         created_at=message.created_at.astimezone(UTC),
     )

@@ -27,6 +27,7 @@ from memory_mcp.domain.json_values import (
 )
 from memory_mcp.domain.messages import NewMessage, Role
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.redact import redact
 from memory_mcp.transfer.pieces import pieces
 from memory_mcp.transfer.report import Item, Report, dated, storable, tags_of
 from memory_mcp.transfer.source import Source, items_of
@@ -239,7 +240,7 @@ def _attached(message: dict[str, Any], report: Report) -> Iterator[str]:
             report.left_out[
                 f"ends of attachments longer than {ATTACHED_CHARS_MAX:,} characters"
             ] += 1
-            text = f"{text[:ATTACHED_CHARS_MAX]}\n[{more:,} more characters]"
+            text = f"{redact(text)[:ATTACHED_CHARS_MAX]}\n[{more:,} more characters]"
         yield f"[{name}]\n{text}"
     for key in ("files", "files_v2", "sync_sources"):
         for each in as_list(message.get(key)):

@@ -7,7 +7,7 @@ that ends early has stored whole batches, and the next one knows them again.
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -24,6 +24,7 @@ from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.names import name_key
 from memory_mcp.domain.passages import Coming, NewPassage, coming
+from memory_mcp.domain.redact import kinds_in
 from memory_mcp.services import Services
 from memory_mcp.services.archival import checked_passage
 from memory_mcp.services.copies import checked_copy
@@ -443,4 +444,15 @@ def _checked(item: Item, report: Report) -> Item | None:
     except InvalidInput as error:
         report.refuse(item.place, str(error))
         return None
-    return item if what is item.what else replace(item, what=what)
+    if what is item.what:
+        return item
+    told = _texts(item.what)
+    if told != _texts(what):
+        report.redacted.update(kinds_in(told))
+    return replace(item, what=what)
+
+
+def _texts(what: NewMessage | NewPassage | Copy) -> list[Any]:
+    """What of it may hold a secret."""
+    values = (getattr(what, field.name) for field in fields(what))
+    return [value for value in values if isinstance(value, str | list | dict)]

@@ -28,6 +28,7 @@ from memory_mcp.domain.errors import ExportRefused
 from memory_mcp.domain.json_values import name_of
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.quoting import in_json, listed, one_line, shown
+from memory_mcp.domain.redact import in_short
 from memory_mcp.domain.texts import TAGS_MAX, clip
 from memory_mcp.domain.times import Zone, for_reading, from_iso
 from memory_mcp.services.copies import Copies
@@ -273,7 +274,7 @@ def _described(
         kept = {"title": note.title, **kept}
     if len(named) > NAMES_MAX or any(len(each) > TITLE_CHARS for each in named):
         kept["aliases"] = named
-    note.title = clip(note.title, TITLE_CHARS)
+    note.title = in_short(note.title, TITLE_CHARS)
     try:
         note.properties = "\n".join(lines_of(kept))
     except ValueError as error:
@@ -282,7 +283,7 @@ def _described(
         note.properties = front.verbatim.strip("\n")
     for each in [called, *named]:
         if not _words(each) <= _words(" ".join([note.title, *note.names])):
-            note.names.append(clip(_line(each), TITLE_CHARS))
+            note.names.append(in_short(_line(each), TITLE_CHARS))
     del note.names[NAMES_MAX:]
     return note
 
@@ -399,7 +400,7 @@ def _title(note: _Note, section: _Section | None = None) -> str:
     above = [text for _, text in section.headings] if section else []
     if above and _plain_name(above[0]) == _plain_name(note.title):
         del above[0]
-    return " > ".join([called, *(clip(text, TITLE_CHARS) for text in above if text)])
+    return " > ".join([called, *(in_short(text, TITLE_CHARS) for text in above if text)])
 
 
 def _only_h1(sections: Sequence[_Section]) -> str:

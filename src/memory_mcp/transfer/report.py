@@ -10,6 +10,7 @@ from memory_mcp.domain.copies import Copy
 from memory_mcp.domain.json_values import moment_of, name_of
 from memory_mcp.domain.messages import NewMessage
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.texts import SURROGATE, TAG_CHARS_MAX, TAGS_MAX
 from memory_mcp.domain.times import UTC_ZONE, Zone
 
@@ -66,6 +67,8 @@ class Report:
     """What was read as it is most likely meant, with how often it came; a person may check it."""
     examples: dict[str, str] = field(default_factory=dict[str, str])
     """The first of each of these, or where the first of an unknown kind stands."""
+    redacted: Counter[str] = field(default_factory=Counter[str])
+    """Kinds of secrets that were taken out, with how many there were."""
     seconds: Counter[str] = field(default_factory=Counter[str])
     """Where the time went, by stage."""
 
@@ -108,7 +111,7 @@ def dated(told: dict[str, Any], place: str, report: Report, *names: str) -> date
 
 def tags_of(*names: Any) -> tuple[str, ...]:
     """Names of another program as tags: printable, not too long, each once, not too many."""
-    told = (name_of(name) for name in names)
+    told = (redact(name_of(name) or "") for name in names)
     tags = dict.fromkeys(name[:TAG_CHARS_MAX].strip() for name in told if name)
     return tuple(tags)[:TAGS_MAX]
 

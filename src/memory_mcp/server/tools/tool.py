@@ -19,6 +19,7 @@ from memory_mcp.domain.differences import BlockChange, compile_changes
 from memory_mcp.domain.errors import MemoryMCPError, StoreError, ToolRuleViolation
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.mail import News, news_text
+from memory_mcp.domain.redact import kinds_in, told_kinds
 from memory_mcp.domain.solver import Solution, solve
 from memory_mcp.domain.times import Zone
 from memory_mcp.server.answers import Answer, Budget, is_cut, letter_structure
@@ -221,6 +222,8 @@ class MemoryTool(Tool):
             progress=context.report_progress,
         )
         answer: Answer = await self.fn(call=call, **given)
+        if not reads:
+            answer = _with_secrets(answer, given)
         connection.answered(call.key)
         async with connection.view:
             standing = await surface.services.core_memory.standing(agent_id)
@@ -259,6 +262,16 @@ class MemoryTool(Tool):
         except StoreError as error:  # what was asked for is done; the mail stays where it is
             logger.warning("mail could not be looked at: %s", error)
             return again
+
+
+def _with_secrets(answer: Answer, given: Mapping[str, Any]) -> Answer:
+    """The answer, with what was taken out of the arguments before they were stored."""
+    kinds = kinds_in({name: told for name, told in given.items() if name != "old_content"})
+    if not kinds:
+        return answer
+    return Answer(
+        f"{answer.text}\n\n{told_kinds(kinds)}", {**answer.structured, "redacted": dict(kinds)}
+    )
 
 
 def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Connection) -> Answer:

@@ -12,6 +12,7 @@ from memory_mcp.domain.errors import BlockNotFound
 from memory_mcp.domain.ids import AgentId, PassageId, RunId
 from memory_mcp.domain.merge import MergeConflict, merge
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.redact import redact
 from memory_mcp.domain.runs import RunChange, Undone
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
@@ -133,16 +134,17 @@ def do_rewrite(
 ) -> bool:
     """Put another text in place of a summary's, if it still reads as it did; whether it did."""
     row = session.one("SELECT text, made_by FROM summaries WHERE id = ?", (told.summary_id,))
-    if row is None or row[0] != told.before:
+    if row is None or redact(row[0]) != redact(told.before):
         return False
     model = session.value("SELECT model FROM runs WHERE seq = ?", (run_seq,))
-    _put_summary(session, agent_id, told.summary_id, told.text, model, now)
+    text = redact(told.text)
+    _put_summary(session, agent_id, told.summary_id, text, model, now)
     _Notes(session, run_seq)(
         "summary",
         told.summary_id,
         "rewritten",
         {"text": row[0], "made_by": row[1]},
-        {"text": told.text, "made_by": model},
+        {"text": text, "made_by": model},
     )
     return True
 

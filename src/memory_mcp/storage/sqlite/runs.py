@@ -11,6 +11,7 @@ from typing import Any
 from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.errors import Conflict, RunNotFound
 from memory_mcp.domain.ids import AgentId, RunId, new_id
+from memory_mcp.domain.redact import redact, redacted
 from memory_mcp.domain.runs import (
     OPEN_STATES,
     TAKEOVERS_MAX,
@@ -146,7 +147,7 @@ _PAUSED, _CAPPED = "shadow_paused", "shadow_capped"
 
 
 class SqliteRuns:
-    """The `RunStore` port."""
+    """The `RunStore` port. What goes over the wire is kept without secrets, as all else is."""
 
     def __init__(
         self, database: Database, indexes: Indexes, clock: Clock, zone: Zone = UTC_ZONE
@@ -161,6 +162,7 @@ class SqliteRuns:
 
     async def begin(self, run: NewRun, lease: Lease | None, progress: Mapping[str, Any]) -> Run:
         """Enter a run: `running` under a lease, else `waiting` for a worker."""
+        told = json.dumps(redacted(progress))
 
         def enter(session: Session) -> Run:
             if lease is not None:
@@ -178,7 +180,7 @@ class SqliteRuns:
                 run.first_seq,
                 run.last_seq,
                 run.messages,
-                json.dumps(progress),
+                told,
                 now,
             )
             session.run(_INSERT, row)
@@ -238,10 +240,11 @@ class SqliteRuns:
 
     async def save(self, run_id: RunId, lease: Lease, progress: Mapping[str, Any]) -> None:
         """Keep how far a run has come."""
+        told = json.dumps(redacted(progress))
 
         def save(session: Session) -> None:
             require_lease(session, lease)
-            session.run("UPDATE runs SET progress = ? WHERE id = ?", (json.dumps(progress), run_id))
+            session.run("UPDATE runs SET progress = ? WHERE id = ?", (told, run_id))
 
         await self._database.write(save)
 
@@ -249,7 +252,7 @@ class SqliteRuns:
         self, run_id: RunId, lease: Lease, request: Mapping[str, Any], most: Spent, caps: Caps
     ) -> int | CapHit:
         """Enter a call with the most it may cost, if that passes no cap; its number."""
-        told = json.dumps(request)
+        told = json.dumps(redacted(request))
 
         def enter(session: Session) -> int | CapHit:
             require_lease(session, lease)
@@ -282,8 +285,9 @@ class SqliteRuns:
         usd: float | None,
     ) -> None:
         """Enter what a call came to."""
-        told = whole(json.dumps(response, ensure_ascii=False)) if response is not None else None
-        error = whole(error) if error is not None else None
+        answer = redacted(response)
+        told = whole(json.dumps(answer, ensure_ascii=False)) if answer is not None else None
+        error = whole(redact(error)) if error is not None else None
 
         def enter(session: Session) -> None:
             require_lease(session, lease)
@@ -353,7 +357,7 @@ class SqliteRuns:
             )
         session.run(
             "UPDATE runs SET state = ?, outcome = ?, ended_at = ?, progress = NULL WHERE id = ?",
-            (end.state, whole(outcome), now, run_id),
+            (end.state, whole(redact(outcome)), now, run_id),
         )
         record_change(session, now, "run", run_id, end.state, [agent_id])
 
