@@ -46,63 +46,6 @@ async def asked(worker: Worker, agent: Agent) -> Run:
     return (await worker.services.ledger.record(run.id)).run
 
 
-# --- Odd answers, over real HTTP ---
-
-QUICK = [odd for odd in ODD if not takes_its_time(odd) and odd.name not in ("huge", "a bomb")]
-
-
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(odds=st.lists(st.sampled_from(QUICK), min_size=1, max_size=12), seed=st.integers(0, 2))
-async def test_the_ledger_never_says_less_than_was_generated_nor_more_than_the_caps(
-    odds: list[Odd], seed: int, open_memory_worker: Open, clock: ManualClock
-) -> None:
-    limits = [
-        {"run_tokens": 12_000, "day_tokens": 18_000},
-        {"run_tokens": 20_000, "day_tokens": 200_000, "day_usd": 0.01},
-        {"run_tokens": 100_000, "day_tokens": 40_000},
-    ][seed]
-    clock.advance(timedelta(days=2))
-    with ModelServer([odd.answer for odd in odds], loop=True) as server:
-        chat = LiteLlmChat(server.base_url, 20)
-        async with open_memory_worker(chat=chat, **limits) as worker:
-            agent = await worker.services.agents.choose(AgentChoice())
-            ledger = worker.services.ledger
-            begun = [await ledger.request(agent.id, "Tidy up.") for _ in range(4)]
-            await one_pass(worker)
-            records = [await ledger.record(run.id) for run in begun]
-            state = await ledger.state()
-            await chat.aclose()
-            await _end_all(worker)
-    made = [call for record in records for call in record.calls]
-    assert len(made) == len(server.requests)
-    given_for = [odds[min(place, len(odds) - 1)] for place in range(len(made))]
-    for call, odd in zip(made, given_for, strict=True):
-        room = call.request["max_tokens"]
-        if odd.generated is None:
-            assert call.tokens_in + call.tokens_out > room
-        else:
-            assert call.tokens_in + call.tokens_out >= sum(odd.generated)
-    assert state.tokens_today == sum(call.tokens_in + call.tokens_out for call in made)
-    assert state.tokens_today <= limits["day_tokens"]
-    assert state.usd_today <= limits.get("day_usd", 1.0) + 1e-9
-    for record in records:
-        assert record.run.tokens_in + record.run.tokens_out <= limits["run_tokens"]
-
-
-async def _end_all(worker: Worker) -> None:
-    """Nothing is left open for the next example."""
-    lease = await worker.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
-    assert lease
-    while found := await worker.stores.runs.resume(lease, None):
-        await worker.stores.runs.end(found[0].id, lease, RunEnd(state="failed", outcome="Over."))
-    await worker.services.ledger.set_paused(False)
-    await worker.stores.leases.give_back(lease)
-
-
 # --- What may have cost something ---
 
 TIMED_OUT = ModelUnavailable("too slow", charged=True)
@@ -393,3 +336,60 @@ async def test_a_summary_is_what_the_model_said_and_all_of_it(
     assert runs
     assert after.text == (kept if kept is not None else before.text)
     assert runs[0].state == ("done" if kept else "failed")
+
+
+# --- Odd answers, over real HTTP ---
+
+QUICK = [odd for odd in ODD if not takes_its_time(odd) and odd.name not in ("huge", "a bomb")]
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(odds=st.lists(st.sampled_from(QUICK), min_size=1, max_size=12), seed=st.integers(0, 2))
+async def test_the_ledger_never_says_less_than_was_generated_nor_more_than_the_caps(
+    odds: list[Odd], seed: int, open_memory_worker: Open, clock: ManualClock
+) -> None:
+    limits = [
+        {"run_tokens": 12_000, "day_tokens": 18_000},
+        {"run_tokens": 20_000, "day_tokens": 200_000, "day_usd": 0.01},
+        {"run_tokens": 100_000, "day_tokens": 40_000},
+    ][seed]
+    clock.advance(timedelta(days=2))
+    with ModelServer([odd.answer for odd in odds], loop=True) as server:
+        chat = LiteLlmChat(server.base_url, 20)
+        async with open_memory_worker(chat=chat, **limits) as worker:
+            agent = await worker.services.agents.choose(AgentChoice())
+            ledger = worker.services.ledger
+            begun = [await ledger.request(agent.id, "Tidy up.") for _ in range(4)]
+            await one_pass(worker)
+            records = [await ledger.record(run.id) for run in begun]
+            state = await ledger.state()
+            await chat.aclose()
+            await _end_all(worker)
+    made = [call for record in records for call in record.calls]
+    assert len(made) == len(server.requests)
+    given_for = [odds[min(place, len(odds) - 1)] for place in range(len(made))]
+    for call, odd in zip(made, given_for, strict=True):
+        room = call.request["max_tokens"]
+        if odd.generated is None:
+            assert call.tokens_in + call.tokens_out > room
+        else:
+            assert call.tokens_in + call.tokens_out >= sum(odd.generated)
+    assert state.tokens_today == sum(call.tokens_in + call.tokens_out for call in made)
+    assert state.tokens_today <= limits["day_tokens"]
+    assert state.usd_today <= limits.get("day_usd", 1.0) + 1e-9
+    for record in records:
+        assert record.run.tokens_in + record.run.tokens_out <= limits["run_tokens"]
+
+
+async def _end_all(worker: Worker) -> None:
+    """Nothing is left open for the next example."""
+    lease = await worker.stores.leases.take(LEASE, "process 1 on elsewhere", LEASE_SECONDS)
+    assert lease
+    while found := await worker.stores.runs.resume(lease, None):
+        await worker.stores.runs.end(found[0].id, lease, RunEnd(state="failed", outcome="Over."))
+    await worker.services.ledger.set_paused(False)
+    await worker.stores.leases.give_back(lease)

@@ -6,7 +6,7 @@ ever reached it. An answer that nobody can read was generated all the same.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +21,8 @@ from memory_mcp.llm.wire import ANSWER_BYTES_MAX, AnswerTooLong, Exchange
 _QUOTE_CHARS = 300
 # LiteLLM puts its classes before what a provider says, often twice.
 _PREFIX = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Timeout)(?: Error)?: )+(?:\w+Exception - )?")
+# And after it where it failed in its own code, and all of the answer.
+_WITHIN = re.compile(r"Traceback \(most recent|received_args|, Original Response|Handle with `lite")
 # These say of a request that it may go better the next time; all others from 400 on that it won't.
 _PASSING = {
     HTTPStatus.REQUEST_TIMEOUT,
@@ -71,7 +73,8 @@ class Failures:
                 "Check that it runs and that the address is right; ask again later.",
                 charged=not _never_reached(causes),
             )
-        answered = self.exchange.status or _status_told(causes)
+        told = _error_told(causes)
+        answered = self.exchange.status or (told.status_code if told else None)
         if answered is not None and answered < 400:
             return self.unreadable()
         named = getattr(error, "status_code", None)
@@ -87,19 +90,21 @@ class Failures:
             # An error that no server told was made of an answer, or before anything was sent.
             unknown=answered is None and status >= 500,
             generated=was_generated(body) or "failed_generation" in str(error),
+            wait_seconds=_wait_seconds(told.headers if told else self.exchange.headers),
         )
 
     def of_fault(self, fault: Fault, usage: Usage, answer: object = None) -> Failure:
         """What an error in the body of an answer comes to, whatever the answer's own status."""
         text = _quoted(fault.text)
         if fault.status is not None:
-            return self._of_status(fault.status, text, usage, answer)
+            wait = _wait_seconds(self.exchange.headers)
+            return self._of_status(fault.status, text, usage, answer, wait_seconds=wait)
         return ModelUnavailable(
             f"{self.where} gave no answer: {text}. Ask again later.",
             charged=not usage.is_empty,
             usage=usage,
             answer=answer,
-            wait_seconds=self._wait_seconds(),
+            wait_seconds=_wait_seconds(self.exchange.headers),
         )
 
     def unreadable(self) -> Failure:
@@ -134,6 +139,7 @@ class Failures:
         *,
         unknown: bool = False,
         generated: bool = False,
+        wait_seconds: float = 0,
     ) -> Failure:
         move = _NEXT_MOVES.get(status)
         charged = unknown or generated or not usage.is_empty or status in _BETWEEN
@@ -144,17 +150,17 @@ class Failures:
             move = move or "It will not do as it is asked; see what it says."
             return ModelRefused(f"{self.where} refused ({status:d}): {text}. {move}", **told)
         move = move or "Ask again later."
-        told["wait_seconds"] = self._wait_seconds()
+        told["wait_seconds"] = wait_seconds
         return ModelUnavailable(f"{self.where} gave no answer ({status:d}): {text}. {move}", **told)
 
-    def _wait_seconds(self) -> float:
-        """What `Retry-After` says, as far as it is a number of seconds."""
-        told = self.exchange.headers.get("retry-after", "").strip()
-        try:
-            seconds = float(told)
-        except ValueError:
-            return 0
-        return seconds if 0 < seconds <= _RETRY_AFTER_MAX else 0
+
+def _wait_seconds(headers: Mapping[str, str]) -> float:
+    """What `Retry-After` says, as far as it is a number of seconds."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return 0
+    return seconds if 0 < seconds <= _RETRY_AFTER_MAX else 0
 
 
 def named(model: str, base_url: str | None) -> str:
@@ -192,12 +198,12 @@ def _timed_out(causes: list[BaseException]) -> bool:
     return any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes)
 
 
-def _status_told(causes: list[BaseException]) -> int | None:
-    """The status that a server told, where another client than ours was used."""
+def _error_told(causes: list[BaseException]) -> Any:
+    """The response with an error, where another client than ours was used."""
     import httpx
 
     told = (cause for cause in causes if isinstance(cause, httpx.HTTPStatusError))
-    return next((error.response.status_code for error in told), None)
+    return next((error.response for error in told), None)
 
 
 def _shown(url: str) -> str:
@@ -228,7 +234,8 @@ def _shape(body: bytes, told: object) -> str:
 
 def _quoted(error: BaseException | str) -> str:
     """What an error says, without keys, on one line, clipped."""
-    said = _PREFIX.sub("", " ".join(str(error).split())) or type(error).__name__
+    told = _WITHIN.split(" ".join(str(error).split()))[0]
+    said = _PREFIX.sub("", told) or type(error).__name__
     for name, value in os.environ.items():
         if len(value) >= 8 and any(
             mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
