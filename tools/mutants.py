@@ -16,16 +16,19 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
+from types import FrameType
 from typing import Literal
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +52,7 @@ GUARDS: dict[str, str] = {
     "services/eviction.py": "services/test_eviction services/test_view",
     "services/ledger.py": "loop/test_shadow loop/test_worker loop/test_money loop/test_resident",
     "services/archival.py": "services/test_archival services/test_indexing services/test_unmade",
-    "services/core_memory.py": "services/test_core_memory server/test_piggyback",
+    "services/core_memory.py": "services/test_core_memory services/test_forgetting_everywhere",
     "storage/sqlite/runs.py": "storage/test_runs loop/test_money loop/test_worker loop/test_shadow",
     "storage/sqlite/removed.py": "storage/test_removed services/test_forgetting",
     "storage/sqlite/purge.py": "services/test_agents services/test_upkeep",
@@ -283,6 +286,24 @@ def sampled(faults: Mapping[str, Sequence[Mutant]], size: int, seed: int) -> lis
 # --- Running them ---
 
 
+_RUNNING: set[int] = set()
+"""Processes that run tests: they end with us."""
+
+
+def _end_with_us(folder: Path) -> None:
+    """Leave neither tests nor copies behind when we are told to end."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for pid in list(_RUNNING):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
+
+
 class Copy:
     """A copy of the tree in which tests run."""
 
@@ -315,12 +336,15 @@ class Copy:
             text=True,
             start_new_session=True,
         )
+        _RUNNING.add(process.pid)
         try:
             said, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)  # with all that the tests have started
+            os.killpg(process.pid, signal.SIGKILL)  # with all that the tests have started
             process.communicate()
             return None, f"no end within {seconds:.0f} s"
+        finally:
+            _RUNNING.discard(process.pid)
         return process.returncode == 0, "\n".join(said.splitlines()[-15:])
 
     def outcome(self, mutant: Mutant, files: Sequence[str], seconds: float) -> Outcome:
@@ -436,6 +460,7 @@ def main() -> None:
         return
     until = time.monotonic() + 60 * told.minutes
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        _end_with_us(Path(folder))
         copies = [Copy(Path(folder) / str(number)) for number in range(max(1, told.jobs))]
         outcomes = run(picked, copies, until)
     text = table(outcomes, faults, sources)

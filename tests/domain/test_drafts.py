@@ -1,4 +1,7 @@
-"""Drafts: what a run may put into one."""
+"""Drafts: what a run may put into one, and that none of it is lost with its worker."""
+
+import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,3 +31,16 @@ def test_a_passage_that_is_to_be_forgotten_is_not_superseded() -> None:
         VIM,
         "passage-tea",
     )
+
+
+def test_a_draft_is_the_same_after_it_was_kept() -> None:
+    moved = NewPassage(
+        content="Ana moved to Porto.",
+        tags=("home", "2019"),
+        occurred_at=datetime(2019, 4, 3, tzinfo=UTC),
+        supersedes=VIM,
+    )
+    draft = Draft().with_passage(moved).with_passage(NewPassage(content="Ana drinks tea."))
+    draft = draft.with_forgotten(["passage-old", "message-old"])
+
+    assert Draft.from_json(json.loads(json.dumps(draft.to_json()))) == draft

@@ -86,6 +86,7 @@ def test_a_channel_of_thought_alone_says_nothing() -> None:
         "It reads:\n```\n<think>\nHm.\n</think>\n```\nSo she keeps it.",
         "  Yes.  \n",
         "<answer>Yes.</answer>",
+        "She noted what her assistantfinally said.",
         "",
     ],
 )

@@ -74,6 +74,14 @@ def test_a_total_past_its_parts_is_believed(into: int, out: int, more: int) -> N
         ({"prompt_tokens": BELIEVED_MAX, "completion_tokens": 7}, (BELIEVED_MAX, 7)),
         ({"prompt_tokens": BELIEVED_MAX + 1, "completion_tokens": 7}, (100, 7)),
         ({"prompt_tokens": 90, "completion_tokens": -1}, (90, 2_000)),
+        (
+            {
+                "prompt_tokens": 4,
+                "prompt_tokens_details": {"cached_tokens": 30},
+                "completion_tokens": 7,
+            },
+            (34, 7),
+        ),
         ({"input_tokens": 9, "cache_read_input_tokens": 80, "output_tokens": 7}, (89, 7)),
     ],
 )
