@@ -34,6 +34,10 @@ proof *args:
 clients *names:
     .venv/bin/python -m tests.clients {{names}}
 
+# faults that no test notices, in the guards of money, privacy and data; just mutants --help
+mutants *args:
+    .venv/bin/python tools/mutants.py {{args}}
+
 # the lock files, from pyproject.toml (--upgrade renews every pin)
 lock *args:
     tools/lock {{args}}

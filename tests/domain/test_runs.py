@@ -55,6 +55,27 @@ def test_calls_that_pass_the_caps_never_add_up_to_more(
 
 
 @pytest.mark.parametrize(
+    ("spent", "asked", "hit"),
+    [
+        ((0, 0, 0.0), (100, 0.5), None),
+        ((40, 940, 0.25), (60, 0.25), None),
+        ((40, 940, 0.25), (61, 0.25), "run_tokens"),
+        ((39, 940, 0.25), (61, 0.25), "day_tokens"),
+        ((40, 940, 0.25), (60, 0.2501), "day_usd"),
+        ((100, 1_000, 0.5), (0, 0.0), None),
+        ((100, 1_000, 0.5), (1, 0.0), "run_tokens"),
+    ],
+)
+def test_what_a_cap_leaves_may_be_asked_for_to_the_last_token_and_cent(
+    spent: tuple[int, int, float], asked: tuple[int, float], hit: str | None
+) -> None:
+    caps = Caps(run_tokens=100, day_tokens=1_000, day_usd=0.5)
+    run, day = Spent(tokens=spent[0]), Spent(tokens=spent[1], usd=spent[2])
+    found = cap_hit(caps, run, day, Spent(tokens=asked[0], usd=asked[1]))
+    assert (found.cap if found else None) == hit
+
+
+@pytest.mark.parametrize(
     ("told", "trigger"),
     [
         ({"turns": 5}, "turns"),
@@ -65,7 +86,8 @@ def test_calls_that_pass_the_caps_never_add_up_to_more(
         ({"ended": True}, "ended"),
         ({"overflowed": True}, "overflow"),
         ({"turns": 5, "failures": 1, "failed_at": NOW}, None),
-        ({"turns": 5, "failures": 1, "failed_at": NOW - timedelta(minutes=2)}, "turns"),
+        ({"turns": 5, "failures": 1, "failed_at": NOW - timedelta(seconds=59)}, None),
+        ({"turns": 5, "failures": 1, "failed_at": NOW - timedelta(minutes=1)}, "turns"),
         ({"turns": 5, "failures": 9, "failed_at": NOW - timedelta(hours=5)}, None),
         ({"turns": 5, "failures": 9, "failed_at": NOW - timedelta(hours=7)}, "turns"),
     ],

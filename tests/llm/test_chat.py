@@ -183,9 +183,9 @@ async def test_a_request_the_model_cannot_take_is_refused(
     [
         ("dropped", "could not be reached, or broke off: ", True),
         ("cut", "could not be reached, or broke off: ", True),
-        ("truncated", "gave no answer", True),
+        ("truncated", "gave no answer that can be read", True),
         ("empty", "gave no answer", True),
-        ("not json", "It works!", False),
+        ("not json", "It works!", True),
         ("no choices", "without a choice", True),
         ("huge", "an answer of more than 8,000,000 bytes", True),
     ],

@@ -63,6 +63,22 @@ async def test_a_resident_answers_its_mail(
     assert "<memory_blocks>" in user
 
 
+async def test_what_it_thought_aloud_is_no_part_of_its_answer(
+    worker: Worker, agent: Agent, chat: Chat, make: Make
+) -> None:
+    await make("librarian")
+    chat.add(
+        calls("send_message", message="<think>Who is this?"),
+        calls("send_message", message="Who is this?\n</think>\n\nOn shelf 4."),
+    )
+
+    await ask(worker, agent, "librarian", "Where is Moby Dick?")
+    (run,) = await turns(worker)
+
+    assert (run.state, len(chat.requests)) == ("done", 2)
+    assert await answers_to(worker, agent) == ["On shelf 4."]
+
+
 async def test_all_it_sees_and_says_is_in_its_recall(
     worker: Worker, agent: Agent, chat: Chat, make: Make
 ) -> None:

@@ -32,6 +32,17 @@ async def test_what_was_said_becomes_a_line_in_a_block(
     assert await block(worker, agent, "human") == "Name: Ana."
 
 
+async def test_what_the_model_thought_aloud_is_no_part_of_its_report(
+    worker: Worker, agent: Agent, chat: Chat
+) -> None:
+    await say(worker, agent, "My name is Ana.")
+    chat.add(calls("memory_finish_edits", report="Is it worth it? </think>Nothing to keep."))
+
+    (run,) = await one_pass(worker)
+
+    assert run.outcome == "Nothing to keep."
+
+
 async def test_the_model_reads_the_new_messages_and_the_blocks_with_their_lines(
     worker: Worker, agent: Agent, chat: Chat
 ) -> None:

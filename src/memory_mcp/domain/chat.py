@@ -47,3 +47,5 @@ class ChatReply:
     """By the price list at hand; `None` when the model has no known price."""
     raw: Mapping[str, Any]
     """The whole answer as it came."""
+    is_told: bool = True
+    """Whether the provider told the tokens; else they were counted here, from what is shown."""

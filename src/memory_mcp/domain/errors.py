@@ -34,6 +34,8 @@ Messages are written for the model or person who reads them: what happened, the 
 move. Some quote a block, so they are not for a log.
 """
 
+from memory_mcp.domain.usage import Usage
+
 
 class MemoryMCPError(Exception):
     """Base of the tree. Its text is meant to be shown."""
@@ -114,14 +116,29 @@ class ExportRefused(MemoryMCPError):
 class ModelError(MemoryMCPError):
     """A model could not be asked. The text never quotes a key."""
 
+    def __init__(
+        self,
+        text: str,
+        *,
+        charged: bool = False,
+        usage: Usage | None = None,
+        answer: object = None,
+        wait_seconds: float = 0,
+    ) -> None:
+        """`charged`: the provider may have done the work, and will want to be paid.
+
+        `usage` is what it says that came to, `answer` what it sent, and `wait_seconds` how long it
+        wants to be left alone.
+        """
+        super().__init__(text)
+        self.charged = charged
+        self.usage = usage
+        self.answer = answer
+        self.wait_seconds = wait_seconds
+
 
 class ModelUnavailable(ModelError):
     """It gave no answer this time: unreachable, busy, too slow, or cut off. Try again later."""
-
-    def __init__(self, text: str, *, charged: bool = False) -> None:
-        """`charged`: the provider has most likely done the work, and will want to be paid."""
-        super().__init__(text)
-        self.charged = charged
 
 
 class ModelRefused(ModelError):

@@ -8,46 +8,23 @@ price lists and tokenizers, no reading of `.env` files, nothing on standard erro
 import json
 import logging
 import os
-import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from http import HTTPStatus
+import warnings
 from threading import Lock
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 
-from memory_mcp.domain.chat import ChatReply, ChatRequest, ToolCall
+from memory_mcp.domain.chat import ChatReply, ChatRequest
 from memory_mcp.domain.errors import ModelRefused, ModelUnavailable
-from memory_mcp.domain.redact import redact
+from memory_mcp.domain.reasoning import without_reasoning
+from memory_mcp.llm.answers import fault_in, read_body, said_in, usage_in
+from memory_mcp.llm.failures import Failures, named
 from memory_mcp.llm.tokens import Tokens
+from memory_mcp.llm.wire import ANSWER_BYTES_MAX, Exchange, exchanging, http_client
 
-ANSWER_BYTES_MAX = 8_000_000
-"""The most that is read of an answer: far more than a model says within any token limit."""
-
-_QUOTE_CHARS = 300
 _LOADING = Lock()
-# LiteLLM puts its classes before what a provider says, often twice.
-_PREFIX = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Timeout)(?: Error)?: )+(?:\w+Exception - )?")
-# These say of a request that it may go better the next time; all others from 400 on that it won't.
-_PASSING = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.TOO_EARLY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
-_NEXT_MOVES = {
-    400: "Check that the model takes tools and as many tokens as are asked of it.",
-    401: "Check the provider's key in the environment.",
-    402: "Check the provider's account.",
-    403: "Check what the provider's key is allowed.",
-    404: "Check MEMORY_MCP_MODEL and MEMORY_MCP_MODEL_BASE_URL.",
-    413: "Ask it less at a time: a smaller context limit, or a model with a larger one.",
-    429: "It is busy, or its quota is used up; ask again later.",
-}
 
 
 class LiteLlmChat:
@@ -84,28 +61,33 @@ class LiteLlmChat:
         await self.prepare()
         litellm = _litellm()
         if self._http is None:
-            self._http = _http_client(self._seconds)
+            self._http = http_client(self._seconds)
         litellm.aclient_session = self._http
-        try:
-            provider, taken = self._provider(litellm, request)
-            with anyio.fail_after(self._seconds):  # LiteLLM's own limit is one for each read
-                answer = await litellm.acompletion(
-                    model=request.model,
-                    messages=[dict(message) for message in request.messages],
-                    timeout=self._seconds,
-                    num_retries=0,
-                    max_retries=0,
-                    **self._where(provider),
-                    **taken,
-                )
-            raw = _plain(answer)
-        except (ModelRefused, ModelUnavailable):
-            raise
-        # LiteLLM's own errors have no common base, and some providers' code lets others through.
-        except Exception as error:  # noqa: BLE001
-            # Not `from error`: what a traceback quotes may hold the key and the whole payload.
-            raise self._translated(error, request.model) from None
-        return await self._reply(request, raw)
+        with exchanging() as exchange:
+            where = named(request.model, self._base_url)
+            failures = Failures(where=where, seconds=self._seconds, exchange=exchange)
+            try:
+                provider, taken = self._provider(litellm, request)
+                with anyio.fail_after(self._seconds):  # LiteLLM's own limit is one for each read
+                    answer = await litellm.acompletion(
+                        model=request.model,
+                        messages=[dict(message) for message in request.messages],
+                        timeout=self._seconds,
+                        num_retries=0,
+                        max_retries=0,
+                        **self._where(provider),
+                        **taken,
+                    )
+                raw = _plain(answer)
+            except (ModelRefused, ModelUnavailable):
+                raise
+            # LiteLLM's own errors have no common base, and some providers let others through.
+            except Exception as error:  # noqa: BLE001
+                raw = _unconverted(exchange)
+                if raw is None:
+                    # Not `from error`: what a traceback quotes may hold the key and the payload.
+                    raise failures.of(error) from None
+            return await self._reply(request, raw, exchange, failures)
 
     def price(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         """What a call costs, in US dollars, by LiteLLM's own list; `None` when that has no price.
@@ -172,8 +154,11 @@ class LiteLlmChat:
             taken["tools"] = [dict(tool) for tool in request.tools]
             if known is None or "tool_choice" in known:
                 taken["tool_choice"] = "auto"  # OpenAI's default, but llama-cpp-python's is none
+        # Without a limit on the answer the most that it may cost is no bound.
         if known is None or "max_tokens" in known:
             taken["max_tokens"] = request.tokens_out_max
+        elif "max_completion_tokens" in known:
+            taken["max_completion_tokens"] = request.tokens_out_max
         return provider, taken
 
     def _where(self, provider: str) -> dict[str, Any]:
@@ -184,75 +169,39 @@ class LiteLlmChat:
             where["api_key"] = "none"  # a local server wants none, but the client insists on one
         return where
 
-    def _named(self, model: str) -> str:
-        return f"Model {model!r}" + (f" at {_shown(self._base_url)}" if self._base_url else "")
-
-    def _translated(self, error: Exception, model: str) -> ModelRefused | ModelUnavailable:
-        where = self._named(model)
-        causes = list(_causes(error))
-        if any(isinstance(cause, _AnswerTooLong) for cause in causes):
-            return _too_long(where)
-        if _timed_out(causes):
-            return ModelUnavailable(
-                f"{where} gave no whole answer within {self._seconds:g} s. Ask again later.",
-                charged=True,
-            )
-        if any(isinstance(cause, OSError) for cause in causes) or _is_connection(causes):
-            reason = next((cause for cause in causes if isinstance(cause, OSError)), causes[-1])
-            return ModelUnavailable(
-                f"{where} could not be reached, or broke off: {_quoted(reason)}. "
-                "Check that it runs and that the address is right; ask again later.",
-                charged=not _never_reached(causes),
-            )
-        status = getattr(error, "status_code", None)
-        status = status if isinstance(status, int) else 500
-        if type(error).__name__ == "ContextWindowExceededError":
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        move = _NEXT_MOVES.get(status)
-        if 400 <= status < 500 and status not in _PASSING:
-            move = move or "It will not do as it is asked; see what it says."
-            return ModelRefused(f"{where} refused ({status:d}): {_quoted(error)}. {move}")
-        move = move or "Ask again later."
-        return ModelUnavailable(
-            f"{where} gave no answer ({status:d}): {_quoted(error)}. {move}",
-            charged=any(isinstance(cause, json.JSONDecodeError) for cause in causes),
-        )
-
-    async def _reply(self, request: ChatRequest, raw: dict[str, Any]) -> ChatReply:
-        where = self._named(request.model)
-        choices: list[dict[str, Any]] = raw.get("choices") or []
-        message: dict[str, Any] = (choices[0].get("message") or {}) if choices else {}
-        if not message:
-            raise ModelUnavailable(
-                f"{where} gave an answer without a choice. Ask again later.", charged=True
-            )
-        text = str(message.get("content") or "")
-        tool_calls = tuple(_tool_calls(message))
-        said = text + "".join(call.name + call.arguments for call in tool_calls)
-        if len(said) > ANSWER_BYTES_MAX:
-            raise _too_long(where)
-        usage: dict[str, Any] = raw.get("usage") or {}
-        tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        # LiteLLM makes zeros of what isn't there.
-        if not tokens_in:
-            sent = json.dumps([*request.messages, *request.tools], ensure_ascii=False, default=str)
-            tokens_in = await anyio.to_thread.run_sync(self._tokens.count, sent)
-        if not tokens_out and said:
-            tokens_out = await anyio.to_thread.run_sync(self._tokens.count, said)
-        tokens_in, tokens_out = int(tokens_in), int(tokens_out or 0)
+    async def _reply(
+        self, request: ChatRequest, raw: dict[str, Any], exchange: Exchange, failures: Failures
+    ) -> ChatReply:
+        said = said_in(raw)
+        came = read_body(bytes(exchange.body)) if exchange.is_whole else None
+        # LiteLLM makes zeros of what isn't there, and numbers of what is none.
+        usage = usage_in(came or raw, said=said is not None and bool(said.all))
+        if said is None:
+            raise failures.unreadable()
+        if not (said.text or said.tool_calls) and (fault := fault_in(came)):
+            raise failures.of_fault(fault, usage, came)
+        if len(said.all) > ANSWER_BYTES_MAX:
+            raise failures.too_long()
+        count = self._tokens.count
+        sent = json.dumps([*request.messages, *request.tools], ensure_ascii=False, default=str)
+        sent_tokens = said_tokens = 0
+        if usage.tokens_in is None:
+            sent_tokens = await anyio.to_thread.run_sync(count, sent)
+        if usage.tokens_out is None and said.all:
+            said_tokens = await anyio.to_thread.run_sync(count, said.all)
+        tokens_in, tokens_out = usage.entered(sent_tokens, said_tokens)
+        priced = await anyio.to_thread.run_sync(self.price, request.model, tokens_in, tokens_out)
+        costs = [cost for cost in (priced, usage.usd) if cost is not None]
         return ChatReply(
-            text=text,
-            tool_calls=tool_calls,
-            finish_reason=str(choices[0].get("finish_reason") or "stop"),
+            text=without_reasoning(said.text),
+            tool_calls=said.tool_calls,
+            finish_reason=said.finish_reason,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            cost_usd=self.price(request.model, tokens_in, tokens_out),
+            cost_usd=max(costs, default=None),
             raw=raw,
+            is_told=usage.is_told,
         )
-
-
-class _AnswerTooLong(Exception):
-    """The body of an answer went past the limit."""
 
 
 def _litellm() -> Any:
@@ -284,6 +233,8 @@ def _silence(litellm: Any) -> None:
     litellm.drop_params = False  # see `_provider`
     litellm.num_retries = 0
     litellm.disable_aiohttp_transport = True  # httpx everywhere: one kind of client to close
+    # What doesn't fit its own types it tells to standard error otherwise, with the payload.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logger = logging.getLogger(name)
         # What matters comes as an exception; its log lines may quote the payload.
@@ -293,112 +244,14 @@ def _silence(litellm: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _http_client(seconds: float) -> Any:
-    """An HTTP client that stops reading at `ANSWER_BYTES_MAX`."""
-    import httpx
-    from litellm.llms.custom_httpx.http_handler import (  # pyright: ignore[reportMissingTypeStubs] it has none
-        get_ssl_configuration,
-    )
-
-    class Bounded(httpx.AsyncByteStream):
-        def __init__(self, stream: httpx.AsyncByteStream) -> None:
-            self._stream = stream
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            read = 0
-            async for piece in self._stream:
-                read += len(piece)
-                if read > ANSWER_BYTES_MAX:
-                    raise _AnswerTooLong
-                yield piece
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-
-    async def bound(response: httpx.Response) -> None:
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = Bounded(response.stream)
-
-    return httpx.AsyncClient(
-        verify=get_ssl_configuration(),
-        timeout=seconds,
-        follow_redirects=True,
-        event_hooks={"response": [bound]},
-    )
-
-
 def _plain(answer: Any) -> dict[str, Any]:
     """The answer as JSON would have it."""
-    return cast("dict[str, Any]", answer.model_dump(mode="json"))
+    return cast("dict[str, Any]", answer.model_dump(mode="json", warnings=False))
 
 
-def _tool_calls(message: Mapping[str, Any]) -> Iterator[ToolCall]:
-    called: list[dict[str, Any]] = message.get("tool_calls") or []
-    if not called and message.get("function_call"):  # before there were tools, there were functions
-        called = [{"function": message["function_call"]}]
-    for call in called:
-        function: dict[str, Any] = call.get("function") or {}
-        arguments = function.get("arguments")
-        yield ToolCall(
-            id=str(call.get("id") or f"call-{uuid4().hex}"),
-            name=str(function.get("name") or ""),
-            arguments=arguments if isinstance(arguments, str) else json.dumps(arguments or {}),
-        )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from, the last first."""
-    seen: set[int] = set()
-    step: BaseException | None = error
-    while step is not None and id(step) not in seen:
-        seen.add(id(step))
-        yield step
-        step = step.__cause__ or step.__context__
-
-
-def _is_connection(causes: list[BaseException]) -> bool:
-    import httpx
-
-    return any(isinstance(cause, httpx.TransportError) for cause in causes)
-
-
-def _never_reached(causes: list[BaseException]) -> bool:
-    """Whether no request went out; a connection that breaks later may have cost its answer."""
-    import httpx
-
-    return any(isinstance(cause, httpx.ConnectError | ConnectionRefusedError) for cause in causes)
-
-
-def _timed_out(causes: list[BaseException]) -> bool:
-    import httpx
-
-    return any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes)
-
-
-def _too_long(where: str) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"{where} gave an answer of more than {ANSWER_BYTES_MAX:,} bytes; the rest was not read. "
-        "Check what stands behind that address.",
-        charged=True,
-    )
-
-
-def _shown(url: str) -> str:
-    """An address without what may be a key in it: this goes into the ledger."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the given address"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _quoted(error: BaseException) -> str:
-    """What an error says, without keys, on one line, clipped."""
-    said = _PREFIX.sub("", " ".join(str(error).split())) or type(error).__name__
-    for name, value in os.environ.items():
-        if len(value) >= 8 and any(
-            mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-        ):
-            said = said.replace(value, "[redacted]")
-    said = redact(said)
-    return (said if len(said) <= _QUOTE_CHARS else said[: _QUOTE_CHARS - 1] + "…").rstrip(". ")
+def _unconverted(exchange: Exchange) -> dict[str, Any] | None:
+    """The answer as it came, if it came whole and holds a message that LiteLLM couldn't read."""
+    if exchange.status is None or exchange.status >= 400 or not exchange.is_whole:
+        return None
+    told = read_body(bytes(exchange.body))
+    return cast("dict[str, Any]", told) if said_in(told) is not None else None

@@ -2,9 +2,9 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any
 
 import anyio
@@ -14,6 +14,7 @@ from memory_mcp.domain.chat import ChatMessage, ChatReply, ChatRequest
 from memory_mcp.domain.errors import MemoryMCPError, ModelError, ModelUnavailable
 from memory_mcp.domain.ids import RunId
 from memory_mcp.domain.runs import CapHit, Caps, Lease, Spent
+from memory_mcp.domain.usage import BELIEVED_MAX
 from memory_mcp.ports import ChatModel, RunStore, TokenCounter
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,10 @@ RUN_SHARE = 5
 """Of what a run may take, at most this part is for one answer."""
 RETRY_SECONDS = (1.0, 4.0)
 """How long is waited before a call that got no answer is made again."""
-TOKENS_BELIEVED_MAX = 10**9
+CHARGED_TRIES_MAX = 2
+"""How often a call is made that may be charged without an answer that can be used."""
+WAIT_SECONDS_MAX = 60.0
+"""A provider that wants to be left alone for longer is not waited for: the run is tried later."""
 REST = 160
 REST_SECONDS_MAX = 2.0
 """After its writes for a call the run rests so many times as long: others want to write, too. A
@@ -60,6 +64,8 @@ class Calls:
         self._caps = caps
         self._run_id = run_id
         self._lease = lease
+        self._margin = ESTIMATE_MARGIN
+        """By how much more the model counts than we do, as far as its answers have told."""
 
     async def ask(
         self,
@@ -76,11 +82,16 @@ class Calls:
         request = ChatRequest(
             model=self._model, messages=messages, tools=tools, tokens_out_max=room
         )
-        for wait in (*RETRY_SECONDS, None):
+        charged = 0
+        for pause in (*RETRY_SECONDS, None):
             try:
                 return await self._once(request)
             except ModelUnavailable as error:
-                if wait is None:
+                charged += error.charged
+                if pause is None or charged >= CHARGED_TRIES_MAX:
+                    raise
+                wait = max(pause, error.wait_seconds)
+                if wait > WAIT_SECONDS_MAX:
                     raise
                 logger.info("%s gave no answer, asked again in %s s", self._model, wait)
                 logger.debug("because: %s", error)
@@ -95,13 +106,11 @@ class Calls:
             "max_tokens": request.tokens_out_max,
         }
         text = json.dumps([told["messages"], told["tools"]], ensure_ascii=False)
-        tokens_in = round(self._tokens.count(text) * ESTIMATE_MARGIN)
-        usd = await self._price(tokens_in, request.tokens_out_max)
-        most = Spent(
-            tokens=tokens_in + request.tokens_out_max,
-            usd=usd or 0.0,
-            unpriced_calls=int(usd is None),
-        )
+        counted = self._tokens.count(text)
+        room = request.tokens_out_max
+        tokens_in = math.ceil(counted * self._margin)
+        usd = await self._price(tokens_in, room)
+        most = Spent(tokens=tokens_in + room, usd=usd or 0.0, unpriced_calls=int(usd is None))
         began = time.monotonic()
         number = await self._runs.reserve(self._run_id, self._lease, told, most, self._caps)
         if isinstance(number, CapHit):
@@ -110,30 +119,42 @@ class Calls:
         try:
             reply = await self._chat.complete(request)
         except ModelError as error:
-            charged = isinstance(error, ModelUnavailable) and error.charged
-            await self._settle(
-                number,
-                error=str(error),
-                tokens_in=tokens_in if charged else 0,
-                tokens_out=0,
-                usd=await self._price(tokens_in, 0) if charged else 0.0,
-            )
+            await self._settle_failed(number, error, tokens_in, room, usd)
             raise
-        believed = _believable(reply)
-        await self._settle(
-            number,
-            response=dict(reply.raw),
-            tokens_in=reply.tokens_in if believed else most.tokens,
-            tokens_out=reply.tokens_out if believed else 0,
-            usd=reply.cost_usd if believed else usd,
-        )
+        spent = (reply.tokens_in, reply.tokens_out, reply.cost_usd)
+        if not _believable(reply):
+            spent = (tokens_in, room, usd)
+        elif not reply.is_told:  # what was reserved stays, unless even more is shown
+            into, out = max(tokens_in, reply.tokens_in), max(room, reply.tokens_out)
+            spent = (into, out, _larger(reply.cost_usd, await self._price(into, out)))
+        elif counted:
+            self._margin = max(self._margin, ESTIMATE_MARGIN * reply.tokens_in / counted)
+        into, out, cost = spent
+        response = dict(reply.raw)
+        await self._settle(number, response=response, tokens_in=into, tokens_out=out, usd=cost)
         await anyio.sleep(min(REST * wrote, REST_SECONDS_MAX))
         return reply
+
+    async def _settle_failed(
+        self, number: int, error: ModelError, tokens_in: int, room: int, usd: float | None
+    ) -> None:
+        """Enter a call without an answer: all that was reserved, where nothing says otherwise."""
+        if not error.charged:
+            spent = (0, 0, 0.0)
+        elif error.usage is None or error.usage.is_empty:
+            spent = (tokens_in, room, usd)
+        else:
+            into, out = error.usage.entered(tokens_in, room)
+            spent = (into, out, _larger(error.usage.usd, await self._price(into, out)))
+        into, out, cost = spent
+        told = {"response": error.answer, "error": str(error)}
+        await self._settle(number, **told, tokens_in=into, tokens_out=out, usd=cost)
 
     async def _price(self, tokens_in: int, tokens_out: int) -> float | None:
         # In a thread: the first price may have to load a library for it.
         price = self._chat.price
-        return await to_thread.run_sync(price, self._model, tokens_in, tokens_out)
+        usd = await to_thread.run_sync(price, self._model, tokens_in, tokens_out)
+        return usd if usd is not None and 0 <= usd < math.inf else None
 
     async def _settle(self, number: int, **told: Any) -> None:
         # Shielded: what was spent is entered, whoever gives up waiting.
@@ -145,4 +166,8 @@ def _believable(reply: ChatReply) -> bool:
     """Whether its numbers can be; a server's negative ones would make room under the caps."""
     tokens = (reply.tokens_in, reply.tokens_out)
     usd = 0.0 if reply.cost_usd is None else reply.cost_usd
-    return all(0 <= each <= TOKENS_BELIEVED_MAX for each in tokens) and 0 <= usd < inf
+    return all(0 <= each <= BELIEVED_MAX for each in tokens) and 0 <= usd < math.inf
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((usd for usd in (one, other) if usd is not None), default=None)

@@ -12,6 +12,7 @@ from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, PassageId
 from memory_mcp.domain.passages import NewPassage
 from memory_mcp.domain.quoting import indented, listed
+from memory_mcp.domain.reasoning import without_reasoning
 from memory_mcp.domain.texts import clip, counted
 from memory_mcp.domain.times import for_reading, parse_moment
 from memory_mcp.services import Services
@@ -173,7 +174,7 @@ class MemoryTools:
             case MemoryForget():
                 return await self._forget(given)
             case MemoryFinishEdits(report=report):
-                self.report = report.strip()
+                self.report = without_reasoning(report).strip()
                 return "Finished."
             case _:
                 raise AssertionError(f"{name} has no function")

@@ -9,6 +9,7 @@ from memory_mcp.domain.errors import InvalidInput
 from memory_mcp.domain.ids import AgentId, MailId
 from memory_mcp.domain.mail import WAIT_SECONDS_MAX, Letter, letter_text
 from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.reasoning import without_reasoning
 from memory_mcp.domain.texts import clip, counted, require_text
 from memory_mcp.domain.times import parse_moment
 from memory_mcp.loop.memory_tools import (
@@ -155,7 +156,8 @@ class ResidentTools:
             case SendToAgent():
                 return await self._send(given, key)
             case SendMessage(message=message):
-                self.word = require_text(message, "message", WORD_CHARS_MAX)
+                said = without_reasoning(message)
+                self.word = require_text(said, "message", WORD_CHARS_MAX)
                 return "Said."
             case _:
                 raise AssertionError(f"{name} has no function")

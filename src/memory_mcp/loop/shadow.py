@@ -33,6 +33,8 @@ SUMMARY_LIMIT_SHARE = 5
 """A summary may take a fifth of the view."""
 TURNS_MAX = 32
 """How many residents take their turn at once; most wait for a model or for each other."""
+CUT_OFF = {"length", "content_filter", "error"}
+"""Finish reasons of a text that is not whole."""
 PAIRS_SHOWN = 5
 PAIR_CHARS = 300
 CONFLICTS_MAX = 2
@@ -345,9 +347,14 @@ class Shadow:
         ]
         tokens_max: int = progress["tokens"]
         messages = _opening("summarise", parts, tokens=tokens_max)
-        text = (await calls.ask(messages)).text.strip()
+        reply = await calls.ask(messages)
+        text = reply.text.strip()
         if not text:
             raise ModelError("the model wrote no summary; the extracted one stays.")
+        if reply.finish_reason in CUT_OFF:
+            raise ModelError(
+                f"the model's summary was cut off ({reply.finish_reason}); the extracted one stays."
+            )
         check_text(text, "the summary", MESSAGE_CHARS_MAX)
         if (tokens := count(text)) > tokens_max:
             raise ModelError(

@@ -89,7 +89,26 @@ def spoilt(kind: FaultKind, answer: Answer | None = None, *, size: int = 50_000_
     return Fault(kind=kind, answer=answer or says("Yes."), size=size)
 
 
-Scripted = Answer | Fault
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verbatim:
+    """A body as it is, with its status and headers. More bytes may be promised than there are."""
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    promised: int | None = None
+
+
+def verbatim(
+    body: object, status: int = 200, *, promised: int | None = None, **headers: str
+) -> Verbatim:
+    """A body as it is, or JSON made of what isn't bytes; headers with `_` for `-`."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Verbatim(body=raw, status=status, headers=told, promised=promised)
+
+
+Scripted = Answer | Fault | Verbatim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,15 +331,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/release":
             owner.release()
             self._json(200, {})
-        elif self.path.endswith("/chat/completions"):
+        elif self.path.endswith(("/chat/completions", "/messages")):
             headers = {name.lower(): value for name, value in self.headers.items()}
             scripted, number = owner.answer_to(Asked(headers, body))
             if isinstance(scripted, Answer):
                 self._send(200, self._completion(scripted, number, body))
+            elif isinstance(scripted, Verbatim):
+                self._verbatim(scripted)
             else:
                 self._spoil(scripted, number, body)
         else:
             self._error(404, f"There is no {self.path}.")
+
+    def _verbatim(self, answer: Verbatim) -> None:
+        self.send_response(answer.status)
+        headers = {"content-type": "application/json", **answer.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        length = len(answer.body) if answer.promised is None else answer.promised
+        self.send_header("content-length", str(length))
+        self.end_headers()
+        self.wfile.write(answer.body)
+        if length > len(answer.body):
+            self._reset()
 
     def _spoil(self, fault: Fault, number: int, asked: bytes) -> None:
         whole = self._completion(fault.answer, number, asked)

@@ -478,6 +478,8 @@ class SqliteRuns:
             until = capped.get("until")
             if until is None or self._now() >= until:
                 return None
+            if until > to_iso(end_of_day(self._clock.now(), self._zone)):
+                return None  # the clock was set back since, or the zone: caps are looked at anew
             if caps is not None and getattr(caps, capped["cap"]) > capped["limit"]:
                 return None  # raised since
             return f"capped until {self._zone.told(from_iso(until))}: {capped['text']}"
