@@ -218,7 +218,7 @@ async def test_no_empty_store_is_made_beside_the_log_of_one_that_is_gone(path: P
         path.rename(path.with_name("elsewhere.db"))
     # As a process leaves it that is killed at this moment.
     log.write_bytes(kept)
-    with pytest.raises(StoreGone, match="its log .* is still there"):
+    with pytest.raises(StoreGone, match=r"its log .* is still there"):
         await Database.open(path)
     assert not path.exists()
     assert log.read_bytes() == kept

@@ -14,7 +14,7 @@ from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.texts import counted
 from memory_mcp.domain.times import age, from_iso
-from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
+from memory_mcp.rendezvous import Rendezvous, Silent, Unreachable, database_path
 
 LOG_LINES = 50
 FOLLOW_SECONDS = 0.3
@@ -68,7 +68,10 @@ def rendezvous_of(arguments: argparse.Namespace) -> Rendezvous:
 
 
 def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
-    status = rendezvous.ask("status")
+    try:
+        status = rendezvous.ask("status")
+    except Silent as silent:
+        return _show_silence(rendezvous, silent, as_json=as_json)
     if as_json:
         print_json({"running": status is not None, "store": rendezvous.database, **(status or {})})
     elif status is None:
@@ -76,6 +79,18 @@ def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
     else:
         _print_status(status)
     return 0 if status else 1
+
+
+def _show_silence(rendezvous: Rendezvous, silent: Silent, *, as_json: bool) -> int:
+    pid = silent.holder.pid if silent.holder else None
+    if as_json:
+        told = {"running": True, "answers": False, "pid": pid, "store": rendezvous.database}
+        print_json({**told, "why": silent.why})
+        return 1
+    print(f"{silent.holder.name if silent.holder else 'the daemon'} does not answer: {silent}.")
+    if silent.why:
+        print("memory-mcp daemon restart ends it and starts another; so does the next call.")
+    return 1
 
 
 def _print_status(status: dict[str, Any]) -> None:
@@ -86,6 +101,10 @@ def _print_status(status: dict[str, Any]) -> None:
         f"since {shown_time(status['since'])} ({age(from_iso(status['since']), now)})"
     )
     print(f"store: {status['store']}")
+    if status.get("lost"):
+        print(f"lost: {status['lost']}")
+    if status.get("after"):
+        print(f"took over: {status['after']}")
     if status["http"]:
         print(f"HTTP: {status['http']}")
     else:
@@ -111,13 +130,20 @@ def _stop(rendezvous: Rendezvous) -> int:
     told = rendezvous.end()
     if told is None:
         print(f"No daemon runs for {rendezvous.database}.")
+    elif told.get("killed"):
+        print(f"{told['killed']}; the next call of a session starts another.")
     else:
         print(f"Process {told['pid']} has ended; the next call of a session starts another.")
     return 0
 
 
 def _restart(rendezvous: Rendezvous) -> int:
-    running = rendezvous.ask("status")
+    try:
+        running = rendezvous.ask("status")
+    except Silent as silent:
+        if not silent.why:
+            raise
+        running = None  # it is taken over from
     if running and running["standing"]:
         raise MemoryMCPError(
             f"process {running['pid']} serves {running['http']} in the foreground; end it there, "
@@ -125,7 +151,7 @@ def _restart(rendezvous: Rendezvous) -> int:
         )
     ended, lock = rendezvous.replace()
     if ended:
-        print(f"Process {ended['pid']} has ended.")
+        print(ended.get("killed") or f"Process {ended['pid']} has ended", end=".\n")
     if lock is not None:  # else a session was quicker
         rendezvous.start(lock)
     status = rendezvous.ask("status")

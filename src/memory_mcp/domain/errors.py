@@ -156,6 +156,11 @@ class StoreFull(StoreError):
 class StoreGone(StoreError):
     """The file at the store's path is not, or no longer, the one that is open."""
 
+    def __init__(self, text: str, *, is_replaced: bool = False) -> None:
+        """`is_replaced`: another one is there, that can be opened in its place."""
+        super().__init__(text)
+        self.is_replaced = is_replaced
+
 
 class LeaseLost(StoreError):
     """Another worker has taken over; this one must not write any more. Nothing was changed."""

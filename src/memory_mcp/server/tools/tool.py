@@ -149,6 +149,9 @@ class MemoryTool(Tool):
                 f"{self.name} failed inside the memory server; its log says why. "
                 "What was acknowledged before is safe."
             ) from error
+        if news := CURRENT.get().news:
+            answer = Answer("\n\n".join((answer.text, *map(_as_note, news))), answer.structured)
+            news.clear()
         return CallToolResult(
             content=[TextContent(type="text", text=answer.text)],
             structured_content=answer.structured if CURRENT.get().structured else None,
@@ -259,6 +262,10 @@ class MemoryTool(Tool):
         except StoreError as error:  # what was asked for is done; the mail stays where it is
             logger.warning("mail could not be looked at: %s", error)
             return again
+
+
+def _as_note(text: str) -> str:
+    return f"Note from the memory server: {text}."
 
 
 def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Connection) -> Answer:

@@ -27,7 +27,7 @@ from memory_mcp.storage.sqlite.driver import (
 )
 from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, translated_errors
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
-from memory_mcp.storage.sqlite.place import Fault, Place
+from memory_mcp.storage.sqlite.place import Place
 from memory_mcp.storage.sqlite.session import Job, Result, Session
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,8 @@ class Database:
         self._version: int | None = None
         self._committed: anyio.Event | None = None
         """There only while somebody waits for a commit."""
+        self._lost: anyio.Event | None = None
+        """There only while somebody waits for that."""
         self.after_commit: Callable[[], None] | None = None
         """Called in the writer's thread after each commit, before anybody learns of it."""
         self.fence: Job[None] | None = None
@@ -203,9 +205,15 @@ class Database:
                 finally:
                     self._idle_readers.append(reader)
 
-    def fault(self) -> Fault | None:
-        """What is wrong with the place where the store's files were opened."""
-        return self._place.look()
+    def lost(self) -> StoreGone | None:
+        """Whether the file that is open lies elsewhere by now, or nowhere, and what to do."""
+        fault = self._place.look()
+        return self._place.error(fault) if fault in ("gone", "replaced") else None
+
+    async def until_lost(self) -> None:
+        """Returns when a read or a write was refused because the file is lost."""
+        self._lost = self._lost or anyio.Event()
+        await self._lost.wait()
 
     def _require_place(self, outcome: str = "") -> None:
         if (fault := self._place.look()) == "log":
@@ -229,11 +237,20 @@ class Database:
         try:
             with translated_errors(self.path):
                 yield
+        except StoreGone:
+            self._tell_lost()
+            raise
         except StoreError as error:
-            fault = None if isinstance(error, StoreGone) else self._place.look()
-            if fault is None or fault == "log" or error.__cause__ is None:
+            fault = self._place.look() if error.__cause__ is not None else None
+            if fault is None or fault == "log":
                 raise
+            self._tell_lost()
             raise self._place.error(fault, _NOTHING_CHANGED) from error
+
+    def _tell_lost(self) -> None:
+        if self._lost is not None:
+            self._lost.set()
+            self._lost = None
 
     async def _until_open(self) -> None:
         if self._renewing.locked() or not self._is_open:

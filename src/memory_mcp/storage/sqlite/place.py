@@ -124,7 +124,8 @@ class Place:
         where = self._witness.where() if self._witness else None
         if fault == "replaced":
             old = f"The old one, with what was stored before, lies at {where}. " if where else ""
-            return StoreGone(_REPLACED.format(path=self.path, outcome=outcome, old=old))
+            text = _REPLACED.format(path=self.path, outcome=outcome, old=old)
+            return StoreGone(text, is_replaced=True)
         if fault == "log":
             return StoreGone(
                 f"the log {self._log} was deleted or replaced while the store was open here. "
