@@ -431,14 +431,18 @@ class Rendezvous:
             return None  # somebody was quicker
         from memory_mcp.silence import note, replace_lock  # noqa: PLC0415 - seldom needed
 
+        before = self.took_over
+        # First: another thread of ours may start the next one as soon as the lock is free.
+        self.took_over = f"{holder.name} {silent.why}, and was ended"
         if holder.kill():
-            self.took_over = f"{holder.name} {silent.why}, and was ended"
             until = time.monotonic() + 1
             while (lock := self._lock_if_free()) is None and time.monotonic() < until:
                 time.sleep(0.005)
         elif sys.platform == "win32":  # there nobody can replace a file that is open
+            self.took_over = before
             raise silent
         elif (lock := replace_lock(self.lock, holder)) is None:
+            self.took_over = before
             return None
         else:
             self.took_over = f"{holder.name} {silent.why}, and may write no more"

@@ -87,7 +87,7 @@ def _show_silence(rendezvous: Rendezvous, silent: Silent, *, as_json: bool) -> i
         told = {"running": True, "answers": False, "pid": pid, "store": rendezvous.database}
         print_json({**told, "why": silent.why})
         return 1
-    print(f"{silent.holder.name if silent.holder else 'the daemon'} does not answer: {silent}.")
+    print(f"{_sentence(str(silent))}: it does not answer.")
     if silent.why:
         print("memory-mcp daemon restart ends it and starts another; so does the next call.")
     return 1
@@ -131,7 +131,7 @@ def _stop(rendezvous: Rendezvous) -> int:
     if told is None:
         print(f"No daemon runs for {rendezvous.database}.")
     elif told.get("killed"):
-        print(f"{told['killed']}; the next call of a session starts another.")
+        print(f"{_sentence(told['killed'])}; the next call of a session starts another.")
     else:
         print(f"Process {told['pid']} has ended; the next call of a session starts another.")
     return 0
@@ -151,7 +151,9 @@ def _restart(rendezvous: Rendezvous) -> int:
         )
     ended, lock = rendezvous.replace()
     if ended:
-        print(ended.get("killed") or f"Process {ended['pid']} has ended", end=".\n")
+        killed = ended.get("killed")
+        what = _sentence(killed) if killed else f"Process {ended['pid']} has ended"
+        print(f"{what}.")
     if lock is not None:  # else a session was quicker
         rendezvous.start(lock)
     status = rendezvous.ask("status")
@@ -159,6 +161,10 @@ def _restart(rendezvous: Rendezvous) -> int:
         raise MemoryMCPError(f"the new daemon is gone already; see {rendezvous.log}.")
     print(f"Process {status['pid']} serves now (version {status['version']}).")
     return 0
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _show_log(path: Path, lines: int, *, follow: bool) -> int:
