@@ -21,7 +21,15 @@ import socket
 import sys
 import time
 
-from memory_mcp.rendezvous import IS_GONE, Refused, Rendezvous, Unreachable, database_path, hello
+from memory_mcp.rendezvous import (
+    IS_GONE,
+    Refused,
+    Rendezvous,
+    Unreachable,
+    database_path,
+    hello,
+    is_gone,
+)
 from memory_mcp.snapshots import LISTS, Snapshot, Snapshots
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
@@ -147,7 +155,7 @@ class Bridge:
         else:
             self._connection = self._heard(*(met or rendezvous.join(said)))
         self._tell_taken_over()
-        self._had_store = os.path.exists(rendezvous.database)
+        self._had_store = not is_gone(rendezvous.database)
 
     def run(self) -> int:
         """Pass on what both sides say until both have ended."""
@@ -464,7 +472,7 @@ class Bridge:
             Refused: its store is gone; there must not be an empty one instead.
         """
         path = self._rendezvous.database
-        if self._had_store and not os.path.exists(path):
+        if self._had_store and is_gone(path):
             raise Refused(IS_GONE.format(path=path))
         self._news = self._rendezvous.news_of_that() or self._news
         more = {"memo": self._memo, "had_store": self._had_store, "news": self._news}
@@ -504,7 +512,7 @@ class Bridge:
         """Answer what was asked that often, or more, ourselves."""
         for key, (request, line, asked) in list(self._waiting.items()):
             if asked >= tries and self._waiting.pop(key, None):
-                _write(_failure(request, line, reason))
+                _write(_failure(request, line, reason, asked))
 
     @staticmethod
     def _heard(connection: socket.socket, answer: Said) -> socket.socket:
@@ -584,12 +592,17 @@ def _under(key: str, line: bytes) -> bytes:
     return json.dumps({**said, "id": json.loads(key)}).encode() + b"\n"
 
 
-def _failure(request: Any, line: bytes, reason: str) -> bytes:
-    """The answer to a request whose outcome nobody knows."""
-    text = (
-        f"Memory is not to be had: {reason}. Whether this call was carried out is not known; what "
-        "was acknowledged before is safe. Look before you repeat a change."
+def _failure(request: Any, line: bytes, reason: str, asked: int) -> bytes:
+    """The answer to a request that nobody carries out, or whose outcome nobody knows."""
+    known = (
+        "This call was not carried out."
+        if not asked
+        else (
+            "Whether this call was carried out is not known; what was acknowledged before is safe. "
+            "Look before you repeat a change."
+        )
     )
+    text = f"Memory is not to be had: {reason.rstrip('.')}. {known}"
     told: Said = {"jsonrpc": "2.0", "id": request}
     if _parsed(line).get("method") == "tools/call":
         # As the tool's own answer, so that the model reads it.

@@ -92,9 +92,17 @@ _CHUNK_BYTES = 65_536
 
 
 IS_GONE = (
-    "the store {path} is gone, and this session had it open. Put it back, and the session goes on; "
-    "or start a new one, which begins with an empty store."
+    "the store {path} is gone or empty, and this session had it open. Put it back, and the session "
+    "goes on; or start a new one, which begins with an empty store."
 )
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is no store at a path, so that opening one would make it."""
+    try:
+        return not os.stat(path).st_size
+    except OSError:
+        return True
 
 
 class Unreachable(Exception):

@@ -250,3 +250,94 @@ async def test_a_folder_in_a_stores_place_is_refused_as_before(path: Path) -> No
     path.mkdir(parents=True)
     with pytest.raises(StoreUnusable):
         await Database.open(path)
+
+
+# Written over where it lies.
+
+
+async def backed_up(database: Database, path: Path) -> Path:
+    """A backup by `cp`, older than the last checkpoint."""
+    backup = path.with_name("backup.db")
+    await database.write(put("early"))
+    await database.fold_log()
+    shutil.copy(path, backup)
+    await database.write(
+        lambda session: session.run_many(
+            "INSERT INTO settings VALUES (?, ?)", [(f"late {n}", "x" * 500) for n in range(200)]
+        )
+    )
+    return backup
+
+
+@pytest.mark.parametrize("folded", [True, False])
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_backup_copied_over_an_open_store_is_found_whole(
+    path: Path, folded: bool, reads: bool
+) -> None:
+    async with opened(path) as database, opened(path) as other:
+        backup = await backed_up(database, path)
+        await database.fold_log()
+        await database.write(put("last"))
+        if folded:
+            await database.fold_log()
+        assert other.lost() is None  # as a process sees that looks now and then
+        shutil.copyfile(backup, path)
+        for each in (database, other):
+            with pytest.raises(StoreGone, match="another file was put in the place"):
+                await (names(each) if reads else each.write(put("after")))
+    async with opened(path) as database:
+        assert await names(database) == {"early"}
+        assert await database.read(lambda session: session.value("PRAGMA integrity_check")) == "ok"
+
+
+async def test_a_write_under_a_copy_is_refused(path: Path) -> None:
+    async with opened(path) as database:
+        backup = await backed_up(database, path)
+        await database.fold_log()
+
+        def under_way(session: Session) -> None:
+            put("under way")(session)
+            shutil.copyfile(backup, path)
+
+        with pytest.raises(StoreGone, match="under way went into that file"):
+            await database.write(under_way)
+    assert stored(path) == {"early"}
+
+
+async def test_a_store_whose_time_is_set_goes_on(path: Path) -> None:
+    async with opened(path) as database:
+        await database.write(put("before"))
+        path.touch()
+        await database.write(put("after"))
+        os.utime(path, (1, 1))
+        assert await names(database) == {"before", "after"}
+    assert stored(path) == {"before", "after"}
+
+
+async def test_a_store_that_was_emptied_or_filled_with_something_else_is_refused(
+    path: Path,
+) -> None:
+    async with opened(path) as database:
+        await database.write(put("before"))
+        for text in (b"", b"Dear diary. " * 1_000):
+            path.write_bytes(text)
+            with pytest.raises(StoreGone, match=r"written over .* by something that is no store"):
+                await database.write(put("after"))
+            with pytest.raises(StoreGone, match="written over"):
+                await names(database)
+
+
+async def test_checkpoints_of_many_connections_are_no_strangers(path: Path) -> None:
+    async with opened(path) as one, opened(path) as other:
+        async with anyio.create_task_group() as tasks:
+            for each in (one, other):
+
+                async def work(each: Database = each) -> None:
+                    for number in range(60):
+                        await each.write(put(f"{id(each)} {number}"))
+                        await names(each)
+                        if number % 3 == 0:
+                            await each.fold_log()
+
+                tasks.start_soon(work)
+    assert len(stored(path)) == 120

@@ -17,7 +17,7 @@ from memory_mcp.daemon.life import Command, Daemon
 from memory_mcp.daemon.snapshots import SnapshotMaker
 from memory_mcp.domain.errors import StoreGone
 from memory_mcp.holder import sign
-from memory_mcp.rendezvous import IS_GONE, Rendezvous
+from memory_mcp.rendezvous import IS_GONE, Rendezvous, is_gone
 from memory_mcp.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ async def serve_store(
         MemoryMCPError: the store or the door cannot be opened.
     """
     guest = expected if isinstance(expected, Hello) and expected.role == "session" else None
-    if guest is not None and guest.had_store and not settings.database.exists():
+    if guest is not None and guest.had_store and is_gone(str(settings.database)):
         raise StoreGone(IS_GONE.format(path=settings.database))
     is_alone = partial(rendezvous.has_lock, lock)
     opened = open_services(settings, is_alone=is_alone, takes_over=bool(after))

@@ -123,6 +123,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection. What was acknowledged is on the disk already."""
         with anyio.CancelScope(shield=True):
+            if self._place.look() == "overwritten":
+                await to_thread.run_sync(self._place.move_out)
             if self._is_open:
                 await self._close_connections()
             self._place.leave()
@@ -159,7 +161,8 @@ class Database:
                 _fold(session, LOG_LOST_TIMEOUT_MS)
                 raise
             except StoreGone:
-                _fold(session)
+                if self._place.look() != "overwritten":  # then the log is no part of it
+                    _fold(session)
                 raise
             if self.after_commit is not None:
                 self.after_commit()
@@ -208,7 +211,7 @@ class Database:
     def lost(self) -> StoreGone | None:
         """Whether the file that is open lies elsewhere by now, or nowhere, and what to do."""
         fault = self._place.look()
-        return self._place.error(fault) if fault in ("gone", "replaced") else None
+        return None if fault in (None, "log") else self._place.error(fault)
 
     async def until_lost(self) -> None:
         """Returns when a read or a write was refused because the file is lost."""
@@ -227,7 +230,9 @@ class Database:
             return
         # Where the file is gone, what stands in the log goes with it; and a file that is put in its
         # place must not find that log.
-        whole = _fold(session, LOG_LOST_TIMEOUT_MS if fault == "log" else 0)
+        # A stranger's pages must not have it laid over them.
+        wait_ms = LOG_LOST_TIMEOUT_MS if fault == "log" else 0
+        whole = fault != "overwritten" and _fold(session, wait_ms)
         if fault != "log" or not whole:
             raise self._place.error(fault, _NOT_IN_THE_STORE)
 
@@ -322,7 +327,9 @@ class Database:
         """Put what stands in the log into the file, as closing does; not if somebody is reading."""
         with self._errors():
             await self._until_open()
-            await self._writer.run(_fold)
+            if self._place.look() != "overwritten":
+                await self._writer.run(_fold)
+        self._place.look()  # the file has changed by our hand: a stranger's comes after that
 
     async def _mend_log(self) -> None:
         """Put the log that is open into the file, and open the one beside it."""
@@ -357,7 +364,7 @@ class Snapshot:
         """
         with translated_errors(self._place.path):
             result = await self._reader.run(job)
-        if (fault := self._place.look()) in ("gone", "replaced"):
+        if (fault := self._place.look()) not in (None, "log"):
             raise self._place.error(fault)
         return result
 

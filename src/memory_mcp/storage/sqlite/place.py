@@ -8,22 +8,33 @@ inode, which nobody else gets for as long as somebody has the file open.
 A descriptor of our own witnesses the file: how many names it has, and where it lies now. SQLite's
 locks on a file end when its process closes any descriptor of it, so the witness is shared by all
 that have the file open here, and closed after the last of them.
+
+A file may also be written over where it lies (`cp backup memory.db`): the number stays, and the log
+of what was there before would be laid over the new pages. The file's time tells, as beside a log
+only a checkpoint writes to it, which the log's index counts. What was written over it then gets a
+file of its own, so that it is a replacement like any other.
 """
 
 import errno
+import logging
 import os
+import shutil
 import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from memory_mcp.domain.errors import StoreGone, StoreUnusable
 
-Fault = Literal["gone", "replaced", "log"]
-"""No file is at the path, another one is, or the log beside it is not the one that is open."""
+logger = logging.getLogger(__name__)
+
+Fault = Literal["gone", "replaced", "overwritten", "log"]
+"""No file is at the path, another one is, it is being written over by somebody else, or the log
+beside it is not the one that is open."""
 Number = tuple[int, int]
 
 WAIT_SECONDS = 4.0
@@ -31,7 +42,10 @@ WAIT_SECONDS = 4.0
 notices within a second or two, and ends."""
 _CHECKED = sys.platform != "win32"
 """Windows lets nobody move or delete a file that SQLite has open."""
+STEADY_SECONDS = 0.3
+"""How long a file that somebody writes over must stay as it is before it counts as written."""
 _FORMAT = b"SQLite format 3\0"
+_HEADER_BYTES = 100
 # Where SQLite locks: a store in use has the first kind on its file, and the second on its `-shm`
 # for as long as that is open (os_unix.c: SHARED_FIRST, UNIX_SHM_DMS).
 _IN_USE = (0x40000002, 510)
@@ -54,6 +68,13 @@ _REPLACED = (
 )
 
 
+_OVERWRITTEN = (
+    "the store {path} was written over while it was open here, by something that is no store. "
+    "{outcome}Put a backup there; or end every session on it (memory-mcp daemon stop) and remove "
+    "it, and the next one begins with an empty store."
+)
+
+
 class Place:
     """One store's path, and the files that are open from there."""
 
@@ -64,6 +85,10 @@ class Place:
         self._log, self._index = f"{beside}-wal", f"{beside}-shm"
         self._witness: _Witness | None = None
         self._log_numbers: tuple[Number | None, Number | None] = (None, None)
+        self._state = (0, 0)
+        """Size and time of the file after the last checkpoint."""
+        self._mark: bytes | None = None
+        self._header = b""
 
     def prepare(self) -> None:
         """Make the folder (0700) and the file (0600), so that nobody else can read memory.
@@ -104,6 +129,8 @@ class Place:
         if not _CHECKED or self._witness is None:
             return
         self._log_numbers = (_number(self._log), _number(self._index))
+        self._witness.open_index(self._index)
+        self._note_state()
         if (fault := self.look()) is not None:
             raise self.error(fault)
 
@@ -111,9 +138,15 @@ class Place:
         """What is wrong with the place; some microseconds."""
         if not _CHECKED or self._witness is None:
             return None
-        there = _number(self._name)
-        if there != self._witness.number:
-            return "gone" if there is None else "replaced"
+        try:
+            told = os.stat(self._name)
+        except OSError:
+            return "gone"
+        if (told.st_dev, told.st_ino) != self._witness.number:
+            return "replaced"
+        if (told.st_size, told.st_mtime_ns) != self._state and self._is_written_over():
+            if (fault := self._give_way()) is not None:
+                return fault
         if (_number(self._log), _number(self._index)) != self._log_numbers:
             return "log"
         return None
@@ -126,6 +159,8 @@ class Place:
             old = f"The old one, with what was stored before, lies at {where}. " if where else ""
             text = _REPLACED.format(path=self.path, outcome=outcome, old=old)
             return StoreGone(text, is_replaced=True)
+        if fault == "overwritten":
+            return StoreGone(_OVERWRITTEN.format(path=self.path, outcome=outcome))
         if fault == "log":
             return StoreGone(
                 f"the log {self._log} was deleted or replaced while the store was open here. "
@@ -141,6 +176,62 @@ class Place:
         if self._witness is not None:
             self._witness.close()
             self._witness = None
+
+    # Written over where it lies.
+
+    def _note_state(self) -> None:
+        """How the file is after the last checkpoint: who changes it without one is not SQLite."""
+        assert self._witness is not None
+        told, self._mark = os.fstat(self._witness.descriptor), self._witness.checkpoints()
+        self._state = told.st_size, told.st_mtime_ns
+        self._header = self._witness.head(_HEADER_BYTES)
+
+    def _is_written_over(self) -> bool:
+        """Whether the file has changed and there was no checkpoint."""
+        assert self._witness is not None
+        mark = self._witness.checkpoints()
+        if mark is None:  # there is one at this moment, or one was cut off
+            return False
+        if mark != self._mark:
+            self._note_state()
+            return False
+        return self._mark == self._witness.checkpoints()
+
+    def _give_way(self) -> Fault | None:
+        """What somebody wrote over the store gets a file of its own, once it is whole.
+
+        Who only set the file's time has changed nothing.
+        """
+        assert self._witness is not None
+        with _OPEN_LOCK:
+            steady = _steady_state(self._name)
+            if _number(self._name) != self._witness.number:
+                return "replaced"
+            header = self._witness.head(_HEADER_BYTES)
+            if steady is not None and (header, steady[0]) == (self._header, self._state[0]):
+                self._note_state()
+                return None
+            if steady is None or not header.startswith(_FORMAT):
+                return "overwritten"
+            return "replaced" if self.move_out() else "overwritten"
+
+    def move_out(self) -> bool:
+        """Leave the path to what was written there; SQLite lays no log over a file that has moved.
+
+        Whether that could be done.
+        """
+        part = f"{self._name}.{os.getpid()}.part"
+        try:
+            shutil.copyfile(self._name, part)
+            os.chmod(part, 0o600)
+            # It belongs to what was written over; laid over the new pages it would damage them.
+            with suppress(FileNotFoundError):
+                os.unlink(self._log)
+            os.replace(part, os.path.realpath(self._name))
+        except OSError as error:
+            logger.warning("what was written over %s cannot be kept apart: %s", self.path, error)
+            return False
+        return True
 
     # Before they are opened.
 
@@ -199,18 +290,32 @@ class _Witness:
         self.descriptor = descriptor
         self.number = number
         self.users = 0
+        self._indexes: list[int] = []
 
     @property
     def is_shared(self) -> bool:
         """Whether others here have it open as well: our locks are no others' then."""
         return self.users > 1
 
-    def head(self) -> bytes:
+    def head(self, size: int = len(_FORMAT)) -> bytes:
         """The first bytes."""
         if sys.platform == "win32":
             os.lseek(self.descriptor, 0, os.SEEK_SET)
-            return os.read(self.descriptor, len(_FORMAT))
-        return os.pread(self.descriptor, len(_FORMAT), 0)
+            return os.read(self.descriptor, size)
+        return os.pread(self.descriptor, size, 0)
+
+    def open_index(self, path: str) -> None:
+        """Have the log's index at hand; one that was opened before stays open, for its locks."""
+        with suppress(OSError):
+            self._indexes.append(os.open(path, os.O_RDONLY))
+
+    def checkpoints(self) -> bytes | None:
+        """What moves with each checkpoint (wal.c: aSalt, nBackfill); `None` while one is made."""
+        if not self._indexes:
+            return None
+        told = os.pread(self._indexes[-1], 132, 0)
+        salts, done, begun = told[32:40], told[96:100], told[128:132]
+        return salts + done if len(told) == 132 and done == begun else None
 
     def names(self) -> int:
         """How many names it has."""
@@ -235,7 +340,8 @@ class _Witness:
             self.users -= 1
             if not self.users:
                 del _OPEN[self.number]
-                os.close(self.descriptor)
+                for descriptor in (*self._indexes, self.descriptor):
+                    os.close(descriptor)
 
 
 _OPEN: dict[Number, _Witness] = {}
@@ -305,6 +411,22 @@ def not_a_database(path: Path, reason: str) -> str:
         f"{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
         "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
     )
+
+
+def _steady_state(path: str) -> tuple[int, int] | None:
+    """Size and time of a file that nobody is writing; `None` where somebody goes on for long."""
+    until = time.monotonic() + WAIT_SECONDS
+    before = None
+    while time.monotonic() < until:
+        try:
+            told = os.stat(path)
+        except OSError:
+            return None
+        if before == (now := (told.st_size, told.st_mtime_ns)):
+            return now
+        before = now
+        time.sleep(STEADY_SECONDS)
+    return None
 
 
 def _number(path: str) -> Number | None:
