@@ -15,6 +15,7 @@ from tests.acceptance.test_processes import stored_texts, write_of
 
 from memory_mcp.holder import holder_of
 from memory_mcp.rendezvous import Rendezvous, hello
+from memory_mcp.storage.sqlite.driver import sqlite_module
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux says of a process that it was stopped"
@@ -72,7 +73,7 @@ def test_a_session_goes_on_with_another_daemon_and_is_told(
         pid = stop(database, stopped)
         told = append(server, "After.")
         assert "Before.\nAfter." in told
-        assert f"Note from the memory server: the memory daemon had hung and was replaced (process {pid}" in told  # fmt: skip
+        assert "Note from the memory server: the memory daemon had hung and was replaced" in told
         assert f"memory-mcp: process {pid} was stopped and answers nothing" in server.errors()
         assert not is_there(pid)
         assert f"process {pid} was stopped" in status(database)["after"]
@@ -189,12 +190,12 @@ def test_a_daemon_that_cannot_be_ended_writes_nothing_when_it_wakes_up(
         assert second != pid
         assert is_there(pid)
         assert "and may write no more" in server.errors()
-        # What it was asked before, and what it is asked now.
-        old.call(7, "core_memory_append", label="human", content="Forged.")
+        for number in range(20):
+            old.call(number, "core_memory_append", label="human", content=f"Forged {number}.")
         os.kill(pid, signal.SIGCONT)
-        answer = old.receive()
-        assert "another one has taken over; nothing was changed" in json.dumps(answer)
         wait_until(lambda: not is_there(pid))
+        for answer in old.rest():
+            assert "another one has taken over; nothing was changed" in json.dumps(answer)
         old.close()
         assert append(server, "On.").endswith("Before.\nAfter.\nOn.")
         assert status(database)["pid"] == second
@@ -256,8 +257,6 @@ def test_a_daemon_that_hangs_in_its_event_loop_is_taken_over_from(database: Path
 
 
 def test_a_long_job_is_not_taken_for_a_silent_daemon(database: Path) -> None:
-    from memory_mcp.storage.sqlite.driver import sqlite_module
-
     with bridge(database) as server:
         server.greet()
         append(server, "Before.")

@@ -193,7 +193,7 @@ class Daemon:
     async def _serve(self, hello: Hello, stream: ByteStream) -> None:
         match hello.role:
             case "status":
-                await self._answer(stream, **self._status())
+                await self._answer(stream, **await self._status())
             case "stop":
                 self.end(f"asked to by process {hello.pid} (version {hello.version})")
                 await self._answer(stream)
@@ -288,7 +288,8 @@ class Daemon:
         line = json.dumps({**told, "standing": standing, **more}, ensure_ascii=False)
         await stream.send(line.encode("utf-8", "surrogatepass") + b"\n")
 
-    def _status(self) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
+        lost = await self.services.upkeep.lost()
         return {
             "store": str(self._settings.database),
             "since": to_iso(self._since),
@@ -296,7 +297,7 @@ class Daemon:
             "http": self._address,
             "embedder": self._settings.embedder,
             "after": self._after,
-            "lost": self._lost,
+            "lost": str(lost or ""),
             "sessions": [_session_status(session) for session in _by_age(self._sessions)],
         }
 
