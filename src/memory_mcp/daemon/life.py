@@ -317,6 +317,8 @@ class Daemon:
                 if self._lost:
                     logger.warning("the store is in its place again")
                 self._lost = ""
+            elif lost.is_replaced:
+                await self._gives_way()
             elif not self._lost:
                 logger.warning("%s", lost)
                 self._lost = str(lost)
