@@ -307,7 +307,7 @@ class Bridge:
             self._compare(*self._answered.pop(key), said)
             return False
         waited = self._waiting.pop(key, None) or self._listening.pop(key, None)
-        if waited is not None:
+        if waited is not None and not self._may_wait:  # who has said bye has told it to nobody
             self._news = ""
         return waited is not None
 

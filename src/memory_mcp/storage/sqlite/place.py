@@ -138,15 +138,17 @@ class Place:
         """What is wrong with the place; some microseconds."""
         if not _CHECKED or self._witness is None:
             return None
+        mark = self._witness.checkpoints()  # first: one that is made from now on moves it again
         try:
             told = os.stat(self._name)
         except OSError:
             return "gone"
         if (told.st_dev, told.st_ino) != self._witness.number:
             return "replaced"
-        if (told.st_size, told.st_mtime_ns) != self._state and self._is_written_over():
-            if (fault := self._give_way()) is not None:
-                return fault
+        if (told.st_size, told.st_mtime_ns) == self._state:
+            self._mark = mark or self._mark
+        elif self._is_written_over(mark) and (fault := self._give_way()) is not None:
+            return fault
         if (_number(self._log), _number(self._index)) != self._log_numbers:
             return "log"
         return None
@@ -186,10 +188,9 @@ class Place:
         self._state = told.st_size, told.st_mtime_ns
         self._header = self._witness.head(_HEADER_BYTES)
 
-    def _is_written_over(self) -> bool:
+    def _is_written_over(self, mark: bytes | None) -> bool:
         """Whether the file has changed and there was no checkpoint."""
         assert self._witness is not None
-        mark = self._witness.checkpoints()
         if mark is None:  # there is one at this moment, or one was cut off
             return False
         if mark != self._mark:
@@ -226,7 +227,7 @@ class Place:
             os.chmod(part, 0o600)
             # It belongs to what was written over; laid over the new pages it would damage them.
             with suppress(FileNotFoundError):
-                os.unlink(self._log)
+                os.replace(self._log, f"{self._log}.set-aside")
             os.replace(part, os.path.realpath(self._name))
         except OSError as error:
             logger.warning("what was written over %s cannot be kept apart: %s", self.path, error)
