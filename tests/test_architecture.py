@@ -19,9 +19,12 @@ INNER = {"domain", "ports", "services"}
 ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "projects": set(),
-    "rendezvous": {"projects"},
+    "holder": set(),
+    "spawn": set(),
+    "silence": {"holder"},
+    "rendezvous": {"holder", "projects", "silence", "spawn"},
     "snapshots": {"projects"},
-    "bridge": {"projects", "rendezvous", "snapshots"},
+    "bridge": {"projects", "rendezvous", "silence", "snapshots"},
     "domain": set(),
     "config": {"domain", "projects", "rendezvous"},
     "logs": {"domain"},
@@ -38,7 +41,8 @@ ARROWS: dict[str, set[str]] = {
     "app": INNER | ADAPTERS | {"beside", "config", "loop", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
-    | {"app", "capture", "config", "hosts", "logs", "loop", "rendezvous", "server", "snapshots"},
+    | {"app", "capture", "config", "holder", "hosts", "logs", "loop", "rendezvous", "server"}
+    | {"snapshots"},
     "cli": INNER
     | {"app", "bridge", "capture", "config", "daemon", "hosts", "logs", "loop", "projects"}
     | {"rendezvous", "server", "transfer"},
@@ -46,7 +50,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "projects", "rendezvous", "snapshots"}
+PURE = {"bridge", "domain", "holder", "projects", "rendezvous", "silence", "snapshots", "spawn"}
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

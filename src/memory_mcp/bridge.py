@@ -21,7 +21,15 @@ import socket
 import sys
 import time
 
-from memory_mcp.rendezvous import Refused, Rendezvous, Unreachable, database_path, hello
+from memory_mcp.rendezvous import (
+    IS_GONE,
+    Refused,
+    Rendezvous,
+    Unreachable,
+    database_path,
+    hello,
+    is_gone,
+)
 from memory_mcp.snapshots import LISTS, Snapshot, Snapshots
 
 TYPE_CHECKING = False  # as in typing, which takes long to import
@@ -41,6 +49,8 @@ TRIES = 3
 YIELD_SECONDS = 0.5
 """After a daemon has said bye: whoever ended it may want to start the next one."""
 LOOK_SECONDS = 1
+WATCH_SECONDS = 0.5
+"""How often it is looked what became of a daemon that lets the host wait."""
 FIRST_WORD_SECONDS = 0.05
 """How long a daemon's start waits for the host's first question to be answered."""
 GREETINGS = ("initialize", "server/discover")
@@ -121,6 +131,12 @@ class Bridge:
         method, line, result."""
         self._ids = 0
         self._memo: str | None = None
+        self._news = ""
+        """What happened to the daemon or the store, for the session's next answer."""
+        self._had_store = False
+        self._watched = False
+        """Whether a thread looks after a daemon that lets the host wait."""
+        self._received_at = 0.0
         self._input_ended = False
         self._may_wait = False
         """Whether the daemon ended on purpose, or could not be started: no need to hurry."""
@@ -138,6 +154,8 @@ class Bridge:
             self._snapshot = snapshot
         else:
             self._connection = self._heard(*(met or rendezvous.join(said)))
+        self._tell_taken_over()
+        self._had_store = not is_gone(rendezvous.database)
 
     def run(self) -> int:
         """Pass on what both sides say until both have ended."""
@@ -166,12 +184,15 @@ class Bridge:
             if self._snapshot is not None and not self._waiting:
                 os._exit(0)  # it asked nothing that a daemon is needed for
             self._end_input()
+            self._begin_watch()
         self._break_silence()
 
     def _pass_on(self, line: bytes) -> None:
         noted = self._note(line)
         if self._connection is not None:
             self._send(line)
+            if not self._watched:
+                self._begin_watch()
         elif not noted:
             self._unsent.append(line)
 
@@ -257,6 +278,7 @@ class Bridge:
         self._barren += 1
         for line in lines(lambda: _received(connection)):
             self._barren = 0
+            self._received_at = time.monotonic()
             if not line.endswith(b"\n"):
                 break  # the daemon was killed in the middle of it
             if not line.startswith(b"{"):
@@ -273,6 +295,7 @@ class Bridge:
             self._memo = rest
         elif word == "bye":
             self._may_wait = True
+            self._news = rest or self._news
 
     def _is_for_host(self, line: bytes) -> bool:
         """Whether the host waits for it: the answer to a repeated handshake is for us alone."""
@@ -284,6 +307,8 @@ class Bridge:
             self._compare(*self._answered.pop(key), said)
             return False
         waited = self._waiting.pop(key, None) or self._listening.pop(key, None)
+        if waited is not None and not self._may_wait:  # who has said bye has told it to nobody
+            self._news = ""
         return waited is not None
 
     def _compare(self, method: str, line: bytes, told: str, said: Said) -> None:
@@ -342,6 +367,61 @@ class Bridge:
             self._alone = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
         return ours
 
+    # When the daemon lets the host wait.
+
+    def _begin_watch(self) -> None:
+        if self._is_kept_waiting() and not self._watched:
+            self._watched = True
+            self._received_at = time.monotonic()
+            _thread.start_new_thread(self._watch, ())
+
+    def _is_kept_waiting(self) -> bool:
+        """Whether the daemon has something to say, or to end."""
+        return bool(self._waiting) or (self._input_ended and self._connection is not None)
+
+    def _watch(self) -> None:
+        """Look after it for as long as we wait for something; take over if it is silent."""
+        watch = connection = None
+        rounds = 2
+        while rounds:
+            time.sleep(WATCH_SECONDS)
+            if not self._is_kept_waiting():
+                rounds -= 1  # the next call may come at once
+                continue
+            rounds = 2
+            is_heard = time.monotonic() - self._received_at < WATCH_SECONDS
+            if connection is not self._connection or is_heard:
+                connection, watch = self._connection, None
+            if connection is None:
+                continue
+            from memory_mcp.silence import Watch  # noqa: PLC0415 - seldom needed
+
+            watch = watch or Watch(self._rendezvous.holder, self._rendezvous.answers, counts=True)
+            if why := watch.look():
+                self._take_over(connection, why)
+                connection = watch = None
+        self._watched = False
+        self._begin_watch()
+
+    def _take_over(self, connection: socket.socket, why: str) -> None:
+        """Let the next connection meet another daemon."""
+        try:
+            if self._waiting:
+                lock = self._rendezvous.take_over(self._rendezvous.silent(why))
+                if lock is not None:
+                    self._rendezvous.start(lock, self._hello())
+        except Unreachable as reason:
+            _say(str(reason))
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # it is closed
+            pass
+
+    def _tell_taken_over(self) -> None:
+        if what := self._rendezvous.took_over:
+            _say(what)
+            self._rendezvous.took_over = ""
+
     # When the daemon has ended.
 
     def _recover(self) -> None:
@@ -376,12 +456,27 @@ class Bridge:
         """
         while True:
             memo = self._memo
-            met = self._rendezvous.join(hello("session", **self._told, memo=memo))
+            said = self._hello()
+            met = self._rendezvous.join(said)
+            self._tell_taken_over()
             with self._sending:
                 if self._memo == memo:
                     self._take(self._heard(*met))
                     return
             met[0].close()  # the host was greeted meanwhile: the daemon must know what it has seen
+
+    def _hello(self) -> Said:
+        """What this session says to a daemon.
+
+        Raises:
+            Refused: its store is gone; there must not be an empty one instead.
+        """
+        path = self._rendezvous.database
+        if self._had_store and is_gone(path):
+            raise Refused(IS_GONE.format(path=path))
+        self._news = self._rendezvous.news_of_that() or self._news
+        more = {"memo": self._memo, "had_store": self._had_store, "news": self._news}
+        return hello("session", **self._told, **more)
 
     def _take(self, connection: socket.socket) -> None:
         """Have a new connection know what the last one knew, and ask it what waits."""
@@ -417,7 +512,7 @@ class Bridge:
         """Answer what was asked that often, or more, ourselves."""
         for key, (request, line, asked) in list(self._waiting.items()):
             if asked >= tries and self._waiting.pop(key, None):
-                _write(_failure(request, line, reason))
+                _write(_failure(request, line, reason, asked))
 
     @staticmethod
     def _heard(connection: socket.socket, answer: Said) -> socket.socket:
@@ -497,12 +592,17 @@ def _under(key: str, line: bytes) -> bytes:
     return json.dumps({**said, "id": json.loads(key)}).encode() + b"\n"
 
 
-def _failure(request: Any, line: bytes, reason: str) -> bytes:
-    """The answer to a request whose outcome nobody knows."""
-    text = (
-        f"Memory is not to be had: {reason}. Whether this call was carried out is not known; what "
-        "was acknowledged before is safe. Look before you repeat a change."
+def _failure(request: Any, line: bytes, reason: str, asked: int) -> bytes:
+    """The answer to a request that nobody carries out, or whose outcome nobody knows."""
+    known = (
+        "This call was not carried out."
+        if not asked
+        else (
+            "Whether this call was carried out is not known; what was acknowledged before is safe. "
+            "Look before you repeat a change."
+        )
     )
+    text = f"Memory is not to be had: {reason.rstrip('.')}. {known}"
     told: Said = {"jsonrpc": "2.0", "id": request}
     if _parsed(line).get("method") == "tools/call":
         # As the tool's own answer, so that the model reads it.

@@ -5,7 +5,7 @@ Standard library only, and little of that: a host waits while the bridge imports
 Beside the store `memory.db` lie, while a daemon runs:
 
     memory.db.daemon.lock      locked for as long as the daemon lives, by the kernel, so that a dead
-                               one holds nothing
+                               one holds nothing; names its process (holder.py)
     memory.db.daemon.sock      its door, a Unix socket only this user can open
     memory.db.daemon.address   instead of the socket, where there are none (Windows): a port of the
                                loopback and a token, readable by this user alone
@@ -19,6 +19,10 @@ and whether one runs or not
 
 The lock passes from hand to hand: a bridge that finds no daemon takes it and gives it, still
 locked, to the daemon it starts. So there is never a second one, however many bridges start at once.
+
+A daemon that was stopped, or whose event loop answers nothing for long, is taken over from: its
+process is killed, if it is certain which one it is. Where that cannot be, the lock's file is
+replaced. The store takes no more writes of the old one then (storage/sqlite/terms.py).
 
 The first line of a connection is a JSON object, the hello; the daemon answers with one line. What
 follows depends on the hello's `role`: `session` carries MCP, line by line; the others are one
@@ -42,7 +46,9 @@ from memory_mcp.projects import HOME, STARTED_IN, home_in
 TYPE_CHECKING = False  # as in typing, which takes long to import
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, BinaryIO
+    from typing import Any
+
+    from memory_mcp.holder import Holder
 
     Told = dict[str, Any]
     """A hello or an answer to one."""
@@ -77,12 +83,28 @@ START_SECONDS = 60
 STARTS = 3
 """How many daemons one joiner starts that end before they are ready."""
 END_SECONDS = 30
+LOOK_SECONDS = 0.2
+"""How often it is looked what became of a daemon that lets us wait."""
 HELLO_BYTES_MAX = 1 << 20
 NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0)
 """A folder that others may write to could hold links of theirs under our names."""
 _SOCKET_PATH_BYTES = 100
 """A socket's path has room for 104 bytes on macOS and 108 on Linux, the closing zero included."""
 _CHUNK_BYTES = 65_536
+
+
+IS_GONE = (
+    "the store {path} is gone or empty, and this session had it open. Put it back, and the session "
+    "goes on; or start a new one, which begins with an empty store."
+)
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is no store at a path, so that opening one would make it."""
+    try:
+        return not os.stat(path).st_size
+    except OSError:
+        return True
 
 
 class Unreachable(Exception):
@@ -95,6 +117,12 @@ class Refused(Unreachable):
 
 class Silent(Unreachable):
     """It is there, and doesn't answer in time."""
+
+    def __init__(self, text: str, holder: Holder | None = None, why: str = "") -> None:
+        """`why` says, in words, that it will never answer: another one may take over."""
+        super().__init__(text)
+        self.holder = holder
+        self.why = why
 
 
 class Died(Unreachable):
@@ -186,6 +214,8 @@ class Rendezvous:
         # Some file systems know no sockets; the loopback does as well there.
         told = os.environ.get("MEMORY_MCP_SOCKET")
         self.by_socket = hasattr(socket, "AF_UNIX") and told != "loopback"
+        self.took_over = ""
+        """What became of the daemon that this process has taken over from last, in words."""
 
     # What anybody may do.
 
@@ -195,16 +225,29 @@ class Rendezvous:
         Raises:
             OSError: the lock cannot be made or opened here.
         """
+        from memory_mcp.holder import locked, sign  # noqa: PLC0415 - only who starts one needs it
+
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         while True:
             lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | NOT_THROUGH_LINKS, 0o600)
-            if not _locked(lock):
+            if not locked(lock):
                 os.close(lock)
                 return None
             # Whoever held it may have removed the file just before we opened or locked it.
             if _same_file(lock, self.lock):
+                sign(lock, __version__)
                 return lock
             os.close(lock)
+
+    def holder(self) -> Holder | None:
+        """The process that has signed the lock last; it may hold it no more."""
+        from memory_mcp.holder import holder_of  # noqa: PLC0415 - seldom needed
+
+        return holder_of(self.lock)
+
+    def has_lock(self, lock: int) -> bool:
+        """Whether a lock that we hold is the one that others find."""
+        return _same_file(lock, self.lock)
 
     def is_held(self) -> bool:
         """Whether a daemon runs, or is being started."""
@@ -226,22 +269,31 @@ class Rendezvous:
         os.close(lock)
 
     def connect(
-        self, said: Told, seconds: float = ANSWER_SECONDS
+        self,
+        said: Told,
+        seconds: float = ANSWER_SECONDS,
+        meanwhile: Callable[[Rendezvous, float], None] | None = None,
     ) -> tuple[socket.socket, Told] | None:
         """A connection to the daemon, and its answer to the hello; `None` where none answers.
+
+        `meanwhile` is called now and then while we wait, with the seconds that it has lasted; what
+        it raises ends that.
 
         Raises:
             Unreachable: there is one, but not for us.
         """
         try:
-            connection, token = self._dial()
+            connection, token = self._dial(min(seconds, ANSWER_SECONDS))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except TimeoutError:
+            raise self.silent("accepts nobody") from None
         except OSError as error:
             raise Unreachable(f"{self.socket} cannot be used: {error.strerror or error}") from error
         try:
             connection.settimeout(seconds)
             connection.sendall(json.dumps({**said, "token": token}).encode() + b"\n")
+            self._await_answer(connection, str(said.get("role")), seconds, meanwhile)
             answer = _first_line(connection)
             connection.settimeout(None)
         except TimeoutError:
@@ -249,12 +301,67 @@ class Rendezvous:
             raise Silent(
                 f"the daemon of {self.database} did not answer within {seconds:.0f} s"
             ) from None
+        except Silent:
+            connection.close()
+            raise
         except OSError:  # it ended at this moment
             answer = None
         if answer is None:
             connection.close()
             return None
         return connection, answer
+
+    def _await_answer(
+        self,
+        connection: socket.socket,
+        role: str,
+        seconds: float,
+        meanwhile: Callable[[Rendezvous, float], None] | None,
+    ) -> None:
+        """Returns when there is something to read.
+
+        Raises:
+            TimeoutError: it took too long, for whatever reason.
+            Silent: there will be nothing.
+        """
+        if select.select([connection], [], [], min(LOOK_SECONDS, seconds))[0]:
+            return
+        from memory_mcp.silence import Watch  # noqa: PLC0415 - seldom needed
+
+        watch = Watch(
+            self.holder, None if role in ("status", "stop") else self.answers, counts=True
+        )
+        until = time.monotonic() + seconds - LOOK_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            if select.select([connection], [], [], min(LOOK_SECONDS, left))[0]:
+                return
+            if why := watch.look():
+                raise self.silent(why)
+            if meanwhile is not None:
+                meanwhile(self, seconds - left)
+        raise TimeoutError
+
+    def silent(self, why: str) -> Silent:
+        """That the daemon will not answer, with its process where that is known."""
+        holder = self.holder()
+        who = holder.name if holder else "its process is not known"
+        return Silent(f"the daemon of {self.database} ({who}) {why}", holder, why)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the daemon's event loop answers; also true where there is no daemon any more."""
+        try:
+            connection, token = self._dial(seconds)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except (Unreachable, OSError):
+            return False
+        with connection:
+            try:
+                connection.settimeout(seconds)
+                connection.sendall(json.dumps({**hello("status"), "token": token}).encode() + b"\n")
+                return bool(select.select([connection], [], [], seconds)[0])
+            except (Unreachable, OSError):
+                return True
 
     def ask(self, role: str, *, seconds: float = ANSWER_SECONDS, **more: object) -> Told | None:
         """One question to the daemon, and its answer; `None` where none runs.
@@ -292,19 +399,70 @@ class Rendezvous:
         Raises:
             Unreachable: there is one, but not for us, or it does not end.
         """
-        ended = self.ask("stop")
+        from memory_mcp.silence import Watch  # noqa: PLC0415 - seldom needed
+
+        watch = Watch(self.holder)
         deadline = time.monotonic() + END_SECONDS
-        while (lock := self._lock_if_free()) is None:
-            running = self.ask("status")
-            if running is not None and ended is None:
-                ended = self.ask("stop")  # it was only starting before
-            elif running is not None and ended and running["pid"] != ended["pid"]:
-                break
-            if time.monotonic() > deadline:
-                who = f"process {ended['pid']}" if ended else "the daemon that is starting"
-                raise Unreachable(f"{who} has not ended within {END_SECONDS} s; see {self.log}")
-            time.sleep(0.002)
+        try:
+            ended = self.ask("stop")
+            while (lock := self._lock_if_free()) is None:
+                running = self.ask("status")
+                if running is not None and ended is None:
+                    ended = self.ask("stop")  # it was only starting before
+                elif running is not None and ended and running["pid"] != ended["pid"]:
+                    break
+                if (why := watch.look()) or time.monotonic() > deadline:
+                    raise self.silent(why or f"has not ended within {END_SECONDS} s")
+                time.sleep(0.002)
+        except Silent as silent:
+            if not silent.why:
+                raise
+            lock = self.take_over(silent)
+            ended = {"pid": silent.holder.pid if silent.holder else None, "killed": self.took_over}
         return ended, lock
+
+    def take_over(self, silent: Silent) -> int | None:
+        """End a daemon that will never answer: its lock, unless somebody was quicker.
+
+        It is killed, if it is certain which process it is. Where that cannot be, or it doesn't end,
+        its lock is replaced, and whoever is started with the new one sees to it that the old one
+        writes no more.
+
+        Raises:
+            Silent: its process is not known, so nothing can be done about it.
+        """
+        holder = silent.holder
+        if (lock := self._lock_if_free()) is not None:
+            return lock  # it is gone
+        now = self.holder()
+        if holder is None or now is None:
+            raise silent
+        if (now.pid, now.number) != (holder.pid, holder.number):
+            return None  # somebody was quicker
+        from memory_mcp.silence import note, replace_lock  # noqa: PLC0415 - seldom needed
+
+        before = self.took_over
+        # First: another thread of ours may start the next one as soon as the lock is free.
+        self.took_over = f"{holder.name} {silent.why}, and was ended"
+        if holder.kill():
+            until = time.monotonic() + 1
+            while (lock := self._lock_if_free()) is None and time.monotonic() < until:
+                time.sleep(0.005)
+        elif sys.platform == "win32":  # there nobody can replace a file that is open
+            self.took_over = before
+            raise silent
+        elif (lock := replace_lock(self.lock, holder)) is None:
+            self.took_over = before
+            return None
+        else:
+            self.took_over = f"{holder.name} {silent.why}, and may write no more"
+        note(self.log, self.took_over)
+        return lock
+
+    def news_of_that(self) -> str:
+        """What a session is told of a daemon that was taken over from; empty if none was."""
+        what = self.took_over
+        return f"the memory daemon had hung and was replaced ({what})" if what else ""
 
     def _lock_if_free(self) -> int | None:
         try:
@@ -340,21 +498,35 @@ class Rendezvous:
         deadline = time.monotonic() + seconds
         starts = 0
         asked_to_end = False
+        watch = None  # over one that is stopped as it starts
         while True:
-            met = self.connect(said)
-            if met is None:
-                if not start and not asked_to_end:
-                    return None
-                lock = self._lock_if_free()
-                if lock is not None:
-                    starts += 1
-                    try:
-                        self.start(lock, said)
-                    except Died:
-                        if starts == STARTS:
-                            raise
-                    continue
-            else:
+            lock = met = None
+            try:
+                met = self.connect(said)
+                if met is None:
+                    if not start and not asked_to_end:
+                        return None
+                    lock = self._lock_if_free()
+                    if lock is None:
+                        from memory_mcp.silence import Watch  # noqa: PLC0415 - seldom needed
+
+                        watch = watch or Watch(self.holder)
+                        if why := watch.look():
+                            raise self.silent(why)
+            except Silent as silent:
+                if not silent.why:
+                    raise
+                lock = self.take_over(silent)
+                said = {**said, "news": self.news_of_that()}
+            if lock is not None:
+                starts += 1
+                try:
+                    self.start(lock, said)
+                except Died:
+                    if starts == STARTS:
+                        raise
+                continue
+            if met is not None:
                 connection, answer = met
                 standing = bool(answer.get("standing"))
                 if newer(__version__, answer.get("version")) and not standing and not asked_to_end:
@@ -384,12 +556,16 @@ class Rendezvous:
         """
         command = [sys.executable, "-P", "-m", "memory_mcp", "--database", self.database]
         command += ["serve", "--detached"]
+        if self.took_over:
+            command += ["--after", self.took_over]
         if sys.platform == "win32":  # there a lock cannot be passed on: the daemon takes its own
             os.close(lock)
         else:
             command += ["--lock", str(lock)]
+        from memory_mcp.spawn import started  # noqa: PLC0415 - seldom needed
+
         try:
-            pid, pipe = _started(command, self.folder, lock, json.dumps(said or {}).encode())
+            pid, pipe = started(command, self.folder, lock, json.dumps(said or {}).encode())
         except OSError as error:
             raise Unreachable(f"the daemon cannot be started: {error.strerror or error}") from error
         finally:
@@ -411,12 +587,13 @@ class Rendezvous:
         if told not in ("ready", "taken"):
             raise Died(f"the daemon ended before it was ready; {self.log} may say why")
 
-    def _dial(self) -> tuple[socket.socket, str | None]:
+    def _dial(self, seconds: float = ANSWER_SECONDS) -> tuple[socket.socket, str | None]:
         """An open connection, and the token that goes with it.
 
         Raises:
             FileNotFoundError, ConnectionRefusedError: nobody is there.
             Unreachable: somebody else is.
+            TimeoutError: it lets nobody in.
         """
         if self.by_socket:
             owner = os.stat(self.socket).st_uid
@@ -426,12 +603,12 @@ class Rendezvous:
                 )
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.settimeout(ANSWER_SECONDS)
+                connection.settimeout(seconds)
                 self.at_socket(connection.connect)
             except BaseException as error:
                 connection.close()
-                if isinstance(error, (TimeoutError, BlockingIOError)):  # its queue is full
-                    raise Unreachable(f"the daemon of {self.database} accepts nobody") from error
+                if isinstance(error, BlockingIOError):  # its queue is full
+                    raise TimeoutError from error
                 raise
             return connection, None
         if not self.is_held():  # somebody else may have that port by now
@@ -440,7 +617,7 @@ class Rendezvous:
             with open(self.address, "rb") as file:
                 told = json.loads(file.read())
             place = ("127.0.0.1", int(told["port"]))
-            return socket.create_connection(place, ANSWER_SECONDS), str(told["token"])
+            return socket.create_connection(place, seconds), str(told["token"])
         except (ValueError, KeyError, TypeError):
             raise FileNotFoundError(self.address) from None
 
@@ -456,96 +633,6 @@ class Rendezvous:
         finally:
             os.fchdir(here)
             os.close(here)
-
-
-def _started(
-    command: list[str], folder: str, lock: int, told: bytes
-) -> tuple[int | None, BinaryIO]:
-    """Start a process of a session of its own, which takes the lock along and nothing else.
-
-    It finds `told` on its standard input.
-
-    Returns the number of the process to wait for, if any, and what it says on standard output.
-
-    Raises:
-        OSError: it cannot be started.
-    """
-    if sys.platform == "win32":
-        import subprocess  # noqa: PLC0415 - needed there alone, and slow to import
-
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, cwd=folder, creationflags=flags
-        )
-        assert process.stdin
-        assert process.stdout
-        _tell(process.stdin, told)
-        return None, process.stdout
-    read, write = os.pipe()
-    its_input, our_output = os.pipe()
-    try:
-        # A host may have left us descriptors that must not live as long as a daemon does.
-        others = [each for each in _inherited() if each > 2 and each != lock]
-        actions = [
-            (os.POSIX_SPAWN_DUP2, its_input, 0),
-            (os.POSIX_SPAWN_DUP2, write, 1),
-            *((os.POSIX_SPAWN_CLOSE, each) for each in others),
-        ]
-        os.set_inheritable(lock, True)
-        pid = _spawn(command, actions)
-    except BaseException:
-        os.close(read)
-        os.close(our_output)
-        raise
-    finally:
-        os.close(write)
-        os.close(its_input)
-    _tell(os.fdopen(our_output, "wb"), told)
-    return pid, os.fdopen(read, "rb")
-
-
-def _tell(pipe: BinaryIO, told: bytes) -> None:
-    try:
-        with pipe:
-            pipe.write(told)
-    except OSError:  # it has ended already
-        pass
-
-
-def _spawn(command: list[str], actions: Any) -> int:
-    program = command[0]
-    try:
-        return os.posix_spawn(program, command, os.environ, file_actions=actions, setsid=True)
-    except NotImplementedError:  # an older macOS; it begins a session itself soon after
-        return os.posix_spawn(program, command, os.environ, file_actions=actions)
-
-
-def _inherited() -> list[int]:
-    """The descriptors that a process started now would get."""
-    found: list[int] = []
-    for name in os.listdir("/dev/fd"):
-        try:
-            if os.get_inheritable(int(name)):
-                found.append(int(name))
-        except OSError:  # that of the listing itself
-            pass
-    return found
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - exists on Windows only
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - does not exist on Windows
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _same_file(descriptor: int, path: str) -> bool:

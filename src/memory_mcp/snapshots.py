@@ -49,8 +49,8 @@ OF_NO_ANSWER = ("MEMORY_MCP_TIMEZONE", "TZ")
 """Variables of a session that change nothing of what it is answered first: no date stands there."""
 _SESSIONS = "sessions"
 _NOT_OF_THE_ANSWERS = {
-    "arguments", "command", "folder", "memo", "pid", "protocol", "role", "session", "spooled",
-    "token", "version",
+    "arguments", "command", "folder", "had_store", "memo", "news", "pid", "protocol", "role",
+    "session", "spooled", "token", "version",
 }  # fmt: skip
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _CAPABILITIES = ("elicitation", "experimental", "extensions", "roots", "sampling", "tasks")

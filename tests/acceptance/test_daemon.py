@@ -109,6 +109,10 @@ class Peer:
             pass
         return json.loads(line)
 
+    def rest(self) -> list[Answer]:
+        """Every message up to the daemon's end; its lines for a bridge are passed over."""
+        return [json.loads(line) for line in self._lines if line.startswith(b"{")]
+
     def hurry(self, seconds: float) -> None:
         """Wait for the daemon no longer than that."""
         self._connection.settimeout(seconds)

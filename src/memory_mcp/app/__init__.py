@@ -1,6 +1,6 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +56,7 @@ from memory_mcp.storage.sqlite.runs import SqliteRuns
 from memory_mcp.storage.sqlite.soundness import problems
 from memory_mcp.storage.sqlite.statistics import SqliteStatistics
 from memory_mcp.storage.sqlite.summaries import SqliteSummaries
+from memory_mcp.storage.sqlite.terms import begin_term
 from memory_mcp.storage.sqlite.upkeep import SqliteUpkeep
 from memory_mcp.storage.sqlite.visits import SqliteVisits
 
@@ -75,21 +76,31 @@ async def open_services(
     clock: Clock | None = None,
     embedder: Embedder | None = None,
     bulk: bool = False,
+    is_alone: Callable[[], bool] | None = None,
+    takes_over: bool = False,
 ) -> AsyncGenerator[Services]:
     """Open the store and everything on it; close it in reverse.
 
     `bulk` is for an import: the log is folded less often, and vectors are made on every core.
+    `is_alone` is for the daemon: says whether its lock is still its own, and `takes_over` that
+    there may be another one, which must not write any more.
 
     Raises:
         StoreError: the store cannot be used; the text says why and what to do.
     """
-    async with open_all(settings, clock, embedder, bulk=bulk) as (services, _):
+    terms = is_alone, takes_over
+    async with open_all(settings, clock, embedder, bulk=bulk, terms=terms) as (services, _):
         yield services
 
 
 @asynccontextmanager
 async def open_all(
-    settings: Settings, clock: Clock | None, embedder: Embedder | None, *, bulk: bool = False
+    settings: Settings,
+    clock: Clock | None,
+    embedder: Embedder | None,
+    *,
+    bulk: bool = False,
+    terms: tuple[Callable[[], bool] | None, bool] = (None, False),
 ) -> AsyncGenerator[tuple[Services, Stores]]:
     """The services, and the stores behind them.
 
@@ -104,7 +115,10 @@ async def open_all(
     snapshots.clear(stale=True)  # of a process that was killed
     database = await Database.open(settings.database, bulk=bulk)
     database.after_commit = snapshots.clear
+    is_alone, takes_over = terms
     try:
+        if is_alone is not None:
+            await begin_term(database, is_alone, takes_over=takes_over)
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
         everywhere = ProcessEmbedder() if bulk and isinstance(embedder, StaticEmbedder) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory_mcp import __version__
 from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
-from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
+from memory_mcp.rendezvous import Rendezvous, Silent, Unreachable, database_path
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings
@@ -77,11 +77,27 @@ def _asked_of_daemon(module: str, arguments: argparse.Namespace) -> dict[str, An
             command=module,
             arguments=vars(arguments),
         )
+    except Silent as silent:
+        if silent.why:  # it may hold the store's lock
+            _take_over(rendezvous, silent)
+        return None
     except Unreachable:
         return None
     if told and (refused := told.get("refused")):
         raise MemoryMCPError(str(refused))
     return told
+
+
+def _take_over(rendezvous: Rendezvous, silent: Silent) -> None:
+    import sys
+
+    try:
+        if (lock := rendezvous.take_over(silent)) is not None:
+            rendezvous.let_go(lock)
+    except Unreachable as reason:
+        print(f"memory-mcp: {reason}", file=sys.stderr)
+    else:
+        print(f"memory-mcp: {rendezvous.took_over or silent}", file=sys.stderr)
 
 
 def _asked_of_store(module: str, arguments: argparse.Namespace) -> Any:

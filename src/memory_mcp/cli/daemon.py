@@ -15,7 +15,7 @@ from memory_mcp.domain.errors import InvalidInput, MemoryMCPError
 from memory_mcp.domain.quoting import indented
 from memory_mcp.domain.texts import counted
 from memory_mcp.domain.times import age, from_iso
-from memory_mcp.rendezvous import Rendezvous, Unreachable, database_path
+from memory_mcp.rendezvous import Rendezvous, Silent, Unreachable, database_path
 
 LOG_LINES = 50
 FOLLOW_SECONDS = 0.3
@@ -69,7 +69,10 @@ def rendezvous_of(arguments: argparse.Namespace) -> Rendezvous:
 
 
 def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
-    status = rendezvous.ask("status")
+    try:
+        status = rendezvous.ask("status")
+    except Silent as silent:
+        return _show_silence(rendezvous, silent, as_json=as_json)
     if as_json:
         print_json({"running": status is not None, "store": rendezvous.database, **(status or {})})
     elif status is None:
@@ -77,6 +80,18 @@ def _show_status(rendezvous: Rendezvous, *, as_json: bool) -> int:
     else:
         _print_status(status)
     return 0 if status else 1
+
+
+def _show_silence(rendezvous: Rendezvous, silent: Silent, *, as_json: bool) -> int:
+    pid = silent.holder.pid if silent.holder else None
+    if as_json:
+        told = {"running": True, "answers": False, "pid": pid, "store": rendezvous.database}
+        print_json({**told, "why": silent.why})
+        return 1
+    print(f"{_sentence(str(silent))}: it does not answer.")
+    if silent.why:
+        print("memory-mcp daemon restart ends it and starts another; so does the next call.")
+    return 1
 
 
 def _print_status(status: dict[str, Any]) -> None:
@@ -87,6 +102,10 @@ def _print_status(status: dict[str, Any]) -> None:
         f"since {shown_time(status['since'])} ({age(from_iso(status['since']), now)})"
     )
     print(f"store: {indented(status['store'])}")
+    if status.get("lost"):
+        print(f"lost: {indented(status['lost'])}")
+    if status.get("after"):
+        print(f"took over: {indented(status['after'])}")
     if status["http"]:
         print(f"HTTP: {status['http']}")
     else:
@@ -112,13 +131,20 @@ def _stop(rendezvous: Rendezvous) -> int:
     told = rendezvous.end()
     if told is None:
         print(f"No daemon runs for {indented(rendezvous.database)}.")
+    elif told.get("killed"):
+        print(f"{_sentence(told['killed'])}; the next call of a session starts another.")
     else:
         print(f"Process {told['pid']} has ended; the next call of a session starts another.")
     return 0
 
 
 def _restart(rendezvous: Rendezvous) -> int:
-    running = rendezvous.ask("status")
+    try:
+        running = rendezvous.ask("status")
+    except Silent as silent:
+        if not silent.why:
+            raise
+        running = None  # it is taken over from
     if running and running["standing"]:
         raise MemoryMCPError(
             f"process {running['pid']} serves {running['http']} in the foreground; end it there, "
@@ -126,7 +152,9 @@ def _restart(rendezvous: Rendezvous) -> int:
         )
     ended, lock = rendezvous.replace()
     if ended:
-        print(f"Process {ended['pid']} has ended.")
+        killed = ended.get("killed")
+        what = _sentence(killed) if killed else f"Process {ended['pid']} has ended"
+        print(f"{what}.")
     if lock is not None:  # else a session was quicker
         rendezvous.start(lock)
     status = rendezvous.ask("status")
@@ -134,6 +162,10 @@ def _restart(rendezvous: Rendezvous) -> int:
         raise MemoryMCPError(f"the new daemon is gone already; see {rendezvous.log}.")
     print(f"Process {status['pid']} serves now (version {status['version']}).")
     return 0
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _show_log(path: Path, lines: int, *, follow: bool) -> int:

@@ -59,6 +59,11 @@ SPEAKING = (
 """Hooks after which the host listens: for these a daemon is started where none runs."""
 ANSWER_SECONDS = 5
 """How long an answer is waited for; a store may be locked. What was told is safe by then."""
+QUIET_SECONDS = 0.7
+"""How long an answer is waited for before it is asked whether the daemon is alive at all."""
+PING_SECONDS = 0.5
+PING_BUSY_SECONDS = 2.0
+"""The same for one that computes, or waits for a processor: the machine may be short of them."""
 START_SECONDS = 20
 BYTES_MAX = 64 * 1024 * 1024
 LOG_BYTES_MAX = 1_000_000
@@ -182,7 +187,14 @@ def _answer(rendezvous: Rendezvous, name: str, *, speaks: bool) -> str:
     deadline = time.monotonic() + START_SECONDS
     replaced = False
     while True:
-        met = rendezvous.connect(hello("hook", spooled=name), ANSWER_SECONDS)
+        lock = None
+        try:
+            met = rendezvous.connect(hello("hook", spooled=name), ANSWER_SECONDS, _require_life)
+        except Silent as silent:
+            if not silent.why or not speaks:
+                raise
+            met, lock = None, rendezvous.take_over(silent)
+            print(f"memory-mcp hook: {rendezvous.took_over}", file=sys.stderr)
         if met is not None:
             met[0].close()
             answer = met[1]
@@ -197,7 +209,7 @@ def _answer(rendezvous: Rendezvous, name: str, *, speaks: bool) -> str:
             return ""  # whoever serves next takes it in
         else:
             try:
-                if (lock := rendezvous.try_lock()) is not None:
+                if (lock := rendezvous.try_lock() if lock is None else lock) is not None:
                     rendezvous.start(lock)
                     continue
             except Refused:
@@ -207,6 +219,22 @@ def _answer(rendezvous: Rendezvous, name: str, *, speaks: bool) -> str:
             if time.monotonic() > deadline:
                 raise Silent(f"the daemon did not begin to serve within {START_SECONDS} s")
         time.sleep(0.01)
+
+
+def _require_life(rendezvous: Rendezvous, waited: float) -> None:
+    """Give up on a daemon that does not even answer a ping: the host waits.
+
+    What was told is written down by then, and taken in by whoever takes over.
+    """
+    if waited < QUIET_SECONDS or rendezvous.answers(PING_SECONDS):
+        return
+    holder = rendezvous.holder()
+    if holder is not None and holder.is_stopped():
+        return  # it is found to be so in a moment
+    if holder is not None and holder.is_running() and rendezvous.answers(PING_BUSY_SECONDS):
+        return
+    who = holder.name if holder else "whose process is not known"
+    raise Silent(f"the daemon ({who}) does not answer; what was told is stored later")
 
 
 def _directly(rendezvous: Rendezvous, name: str) -> str:

@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from memory_mcp.domain.agents import AgentChoice
 from memory_mcp.domain.errors import MemoryMCPError, StoreError
 from memory_mcp.hosts import codex
 from memory_mcp.rendezvous import ENVIRONMENT as SESSION_ENVIRONMENT
-from memory_mcp.rendezvous import Rendezvous, Unreachable
+from memory_mcp.rendezvous import Rendezvous, Silent, Unreachable
 from memory_mcp.server.announcements import Announcements
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.server import build_server
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # What bridges start: not for people.
     parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--lock", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--after", default="", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int | None:
@@ -159,12 +161,13 @@ def _serve_detached(arguments: argparse.Namespace) -> int:
             log_to(rendezvous.log)
             ready.say("ready")
 
-        with alone(rendezvous, arguments.lock) as ours:
-            if not ours:
+        with alone(rendezvous, arguments.lock) as lock:
+            if lock is None:
                 ready.say("taken")
                 return 0
-            serve = partial(serve_store, ready=begin, expected=heard(told))
-            anyio.run(serve, settings, rendezvous, answer_in_daemon)
+            more = {"ready": begin, "expected": heard(told), "after": arguments.after}
+            serve = partial(serve_store, **more)
+            anyio.run(serve, settings, rendezvous, lock, answer_in_daemon)
     except NoDoor as error:  # whoever started us can do without
         ready.say(f"failed {error}")
         return 1
@@ -186,39 +189,52 @@ def _serve_http(settings: Settings, told: str, *, in_process: bool) -> None:
     def announce() -> None:
         print(f"memory-mcp: {url} (Ctrl-C ends it)", file=sys.stderr)
 
-    with listen(address, settings.http_tokens) as listening:
+    async def serve(
+        listening: socket.socket, services: Services, announcements: Announcements, **until: Any
+    ) -> None:
+        await serve_http(
+            _server(settings, services, announcements),
+            listening,
+            address,
+            services,
+            announcements,
+            default=default,
+            tokens=settings.http_tokens,
+            structured=settings.structured,
+            zone=settings.zone,
+            **until,
+        )
 
-        async def serve(services: Services, announcements: Announcements, **until: Any) -> None:
-            await serve_http(
-                _server(settings, services, announcements),
-                listening,
-                address,
-                services,
-                announcements,
-                default=default,
-                tokens=settings.http_tokens,
-                structured=settings.structured,
-                zone=settings.zone,
-                **until,
-            )
+    async def serve_beside(listening: socket.socket, daemon: Daemon) -> None:
+        until = daemon.until_ending
+        await serve(listening, daemon.services, daemon.announcements, until=until)
 
-        async def serve_beside(daemon: Daemon) -> None:
-            await serve(daemon.services, daemon.announcements, until=daemon.until_ending)
+    async def serve_alone(listening: socket.socket) -> None:
+        async with _opened(settings) as (services, announcements):
+            announce()
+            await serve(listening, services, announcements)
 
-        async def serve_alone() -> None:
-            async with _opened(settings) as (services, announcements):
-                announce()
-                await serve(services, announcements)
-
-        if in_process:
-            anyio.run(serve_alone)
-            return
-        rendezvous = Rendezvous(str(settings.database))
-        with alone(rendezvous, _take_over(rendezvous)) as ours:
-            if not ours:
-                raise StoreError(f"another daemon has just begun to serve {settings.database}.")
-            daemon = partial(serve_store, address=url, ready=announce, besides=serve_beside)
-            anyio.run(daemon, settings, rendezvous, answer_in_daemon)
+    listening = listen(address, settings.http_tokens)
+    if in_process:
+        with listening:
+            anyio.run(serve_alone, listening)
+        return
+    rendezvous = Rendezvous(str(settings.database))
+    with ExitStack() as stack:
+        stack.enter_context(listening)
+        lock = stack.enter_context(alone(rendezvous, _take_over(rendezvous)))
+        if lock is None:
+            raise StoreError(f"another daemon has just begun to serve {settings.database}.")
+        after = rendezvous.took_over
+        while True:
+            besides = partial(serve_beside, listening)
+            more = {"address": url, "ready": announce, "besides": besides, "after": after}
+            daemon = partial(serve_store, **more)
+            if not anyio.run(daemon, settings, rendezvous, lock, answer_in_daemon):
+                return
+            print("memory-mcp: another file is in the store's place", file=sys.stderr)
+            after = ""
+            listening = stack.enter_context(listen(address, settings.http_tokens))
 
 
 def _take_over(rendezvous: Rendezvous) -> int | None:
@@ -231,7 +247,12 @@ def _take_over(rendezvous: Rendezvous) -> int | None:
     """
     try:
         for _ in range(TAKE_OVERS):
-            running = rendezvous.ask("status")
+            try:
+                running = rendezvous.ask("status")
+            except Silent as silent:
+                if not silent.why:
+                    raise
+                running = None  # it is taken over from
             if running and running["standing"]:
                 raise StoreError(
                     f"process {running['pid']} serves this store at {running['http']} already. "

@@ -34,6 +34,10 @@ class Hello(BaseModel):
     project_by: str | None = None
     session: str | None = Field(default=None, max_length=100)
     memo: str | None = None
+    had_store: bool = False
+    """Whether its session was served from the store already, so that no new one is made for it."""
+    news: str = Field(default="", max_length=1_000)
+    """What happened to its daemon or its store meanwhile, for its next answer."""
     command: str = ""
     spooled: str = Field(default="", max_length=100)
     arguments: dict[str, Any] = {}

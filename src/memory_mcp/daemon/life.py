@@ -28,7 +28,7 @@ from memory_mcp.daemon.hello import Hello, heard
 from memory_mcp.daemon.sessions import Session
 from memory_mcp.daemon.snapshots import SnapshotMaker
 from memory_mcp.daemon.worker import WorkerStarter
-from memory_mcp.domain.errors import MemoryMCPError, StoreError
+from memory_mcp.domain.errors import MemoryMCPError, StoreError, StoreGone
 from memory_mcp.domain.ids import new_id
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import to_iso
@@ -49,6 +49,8 @@ HELLO_SECONDS = 10
 FIRST_GUEST_SECONDS = 30
 """How long a daemon waits for whoever started it, however short its patience otherwise."""
 LOOK_SECONDS = 5
+PLACE_SECONDS = 1
+"""How often it is looked whether the store's file is where it was opened, if nobody asks."""
 
 Command = Callable[[str, dict[str, Any], Services, Settings], Awaitable[Any]]
 """Answers a person's command, by name and arguments."""
@@ -63,10 +65,16 @@ class Daemon:
         settings: Settings,
         rendezvous: Rendezvous,
         command: Command,
+        is_alone: Callable[[], bool] = lambda: True,
         *,
+        after: str = "",
         address: str | None = None,
     ) -> None:
-        """`address`: where it also serves HTTP; such a daemon stands until it is told to end."""
+        """`address`: where it also serves HTTP; such a daemon stands until it is told to end.
+
+        `is_alone` says whether it still has the store's lock; `after`, what became of the daemon
+        that it has taken over from.
+        """
         self.announcements = Announcements(services.outbox)
         self.snapshots = SnapshotMaker(services, settings, Snapshots(rendezvous.database))
         self.services = services
@@ -74,8 +82,15 @@ class Daemon:
         self._door = Door(rendezvous)
         self._intake = Intake(services, settings.database, rendezvous.spool)
         self._command = command
+        self._is_alone = is_alone
+        self._after = after
         self._address = address
+        self.is_replaced = False
+        """Whether it ended because another file was put in the store's place."""
+        self._bye = ""
+        """What sessions are to be told of why it ends."""
         self._since = services.clock.now()
+        self._lost = ""
         self._sessions: set[Session] = set()
         self._came_or_went = anyio.Event()
         self._hooked = False
@@ -107,6 +122,7 @@ class Daemon:
             tasks.start_soon(self.services.housekeeping.keep_up)
             tasks.start_soon(self.snapshots.keep_up)
             tasks.start_soon(self._end_when_idle)
+            tasks.start_soon(self._watch_store)
             async with anyio.create_task_group() as guests:
                 guests.start_soon(self._accept, listener, guests)
                 await self._ending.wait()
@@ -131,7 +147,7 @@ class Daemon:
     async def _finish(self) -> None:
         async with anyio.create_task_group() as last:
             for session in list(self._sessions):
-                last.start_soon(session.finish)
+                last.start_soon(session.finish, self._bye)
             with suppress(StoreError):  # they are read on when their sessions are heard of again
                 await self._intake.read_behind(all_of_them=True)
 
@@ -169,14 +185,15 @@ class Daemon:
             await self._answer(stream, refused="the token is wrong")
             return
         try:
-            await self._serve(hello, stream)
+            if hello.role in ("status", "stop") or not await self._gives_way():
+                await self._serve(hello, stream)
         except MemoryMCPError as error:
             await self._answer(stream, refused=str(error), final=True)
 
     async def _serve(self, hello: Hello, stream: ByteStream) -> None:
         match hello.role:
             case "status":
-                await self._answer(stream, **self._status())
+                await self._answer(stream, **await self._status())
             case "stop":
                 self.end(f"asked to by process {hello.pid} (version {hello.version})")
                 await self._answer(stream)
@@ -232,6 +249,8 @@ class Daemon:
             )
         if note := self._about_model(settings.model):
             notes.append(note)
+        if hello.news:
+            connection.news.append(hello.news)
         self._sessions.add(session)
         self._tell_watch()
         self.snapshots.came(hello)
@@ -274,15 +293,67 @@ class Daemon:
         line = json.dumps({**told, "standing": standing, **more}, ensure_ascii=False)
         await stream.send(line.encode("utf-8", "surrogatepass") + b"\n")
 
-    def _status(self) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
+        lost = await self.services.upkeep.lost()
         return {
             "store": str(self._settings.database),
             "since": to_iso(self._since),
             "idle_seconds": None if self._address else self._settings.daemon_idle_s,
             "http": self._address,
             "embedder": self._settings.embedder,
+            "after": self._after,
+            "lost": str(lost or ""),
             "sessions": [_session_status(session) for session in _by_age(self._sessions)],
         }
+
+    # When its store is lost.
+
+    async def _watch_store(self) -> None:
+        """End when another file is in the store's place, or another daemon in ours.
+
+        While the store is gone and sessions are open, it stays: it refuses what they ask, makes no
+        empty store for them, and goes on once the file is back.
+        """
+        while True:
+            lost = await self.services.upkeep.lost(PLACE_SECONDS)
+            if not self._is_alone():
+                self.end("another daemon has taken over")
+            elif lost is None:
+                if self._lost:
+                    logger.warning("the store is in its place again")
+                self._lost = ""
+            elif lost.is_replaced:
+                await self._gives_way()
+            elif not self._lost:
+                logger.warning("%s", lost)
+                self._lost = str(lost)
+                with suppress(StoreError):  # then the file has all, wherever it lies
+                    await self.services.upkeep.fold_log()
+            with suppress(StoreGone):
+                await self._gives_way()
+            if lost is not None:  # calls that are refused for it come one after the other
+                await anyio.sleep(0.05)
+
+    async def _gives_way(self) -> bool:
+        """Whether it ends for the sake of a store that is there, or can be made, without it.
+
+        Raises:
+            StoreGone: it is gone, and somebody has it open.
+        """
+        if self._ending.is_set():
+            return True
+        lost = await self.services.upkeep.lost()
+        if lost is None:
+            return False
+        if lost.is_replaced:
+            self.is_replaced = True
+            self._bye = "another file was put in the store's place: what was read before may be old"
+            self.end("another file was put in the store's place")
+        elif self._sessions or self._address:
+            raise lost
+        else:
+            self.end("the store is gone")
+        return True
 
     # When it ends.
 

@@ -61,10 +61,10 @@ class Session:
         finally:
             self._ended.set()
 
-    async def finish(self) -> None:
-        """Answer what was asked, ask for nothing more, and end."""
+    async def finish(self, why: str = "") -> None:
+        """Answer what was asked, ask for nothing more, and end; `why` is for its next answer."""
         with anyio.move_on_after(BYE_SECONDS):
-            await self._lines.tell(b"bye\n")
+            await self._lines.tell(f"bye {why}".rstrip().encode() + b"\n")
         self._reading.cancel()
         await self._ended.wait()
 

@@ -275,7 +275,7 @@ class SnapshotMaker:
 
 _NOT_KEPT = {
     "protocol", "version", "role", "pid", "token", "session", "memo", "command", "spooled",
-    "arguments",
+    "arguments", "had_store", "news",
 }  # fmt: skip
 _NEW = AgentChoice(project="of nobody")
 """A project is a whole path, so none is called that."""

@@ -4,16 +4,20 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import anyio
 
+from memory_mcp import __version__
 from memory_mcp.app import open_services
 from memory_mcp.config import Settings
 from memory_mcp.daemon.hello import Hello
 from memory_mcp.daemon.life import Command, Daemon
 from memory_mcp.daemon.snapshots import SnapshotMaker
-from memory_mcp.rendezvous import Rendezvous
+from memory_mcp.domain.errors import StoreGone
+from memory_mcp.holder import sign
+from memory_mcp.rendezvous import IS_GONE, Rendezvous, is_gone
 from memory_mcp.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
@@ -35,15 +39,16 @@ def detach() -> None:
 
 
 @contextmanager
-def alone(rendezvous: Rendezvous, passed: int | None = None) -> Generator[bool]:
-    """Whether the store's lock is ours for the time being; `passed` is its descriptor, if it is."""
+def alone(rendezvous: Rendezvous, passed: int | None = None) -> Generator[int | None]:
+    """The store's lock, if it is ours for the time being; `passed` is its descriptor, if it is."""
     lock = rendezvous.try_lock() if passed is None else passed
     if lock is None:
-        yield False
+        yield None
         return
     os.set_inheritable(lock, False)
+    sign(lock, __version__)
     try:
-        yield True
+        yield lock
     finally:
         rendezvous.let_go(lock)
 
@@ -51,26 +56,38 @@ def alone(rendezvous: Rendezvous, passed: int | None = None) -> Generator[bool]:
 async def serve_store(
     settings: Settings,
     rendezvous: Rendezvous,
+    lock: int,
     command: Command,
     *,
+    after: str = "",
     address: str | None = None,
     ready: Callable[[], None],
     besides: Besides | None = None,
     expected: Hello | str = "",
-) -> None:
+) -> bool:
     """Serve the store's sessions until told to end; `ready` is called once they may come.
 
-    `expected` is the hello of the session that had this process started.
+    `lock` is the store's lock, which is ours; `expected` the hello of the session that had this
+    process started; `after` what became of the daemon before, if it fell silent.
+
+    Returns whether another file was put in the store's place, which is to be served now.
 
     Raises:
         MemoryMCPError: the store or the door cannot be opened.
     """
-    async with open_services(settings) as services:
-        daemon = Daemon(services, settings, rendezvous, command, address=address)
+    guest = expected if isinstance(expected, Hello) and expected.role == "session" else None
+    if guest is not None and guest.had_store and is_gone(str(settings.database)):
+        raise StoreGone(IS_GONE.format(path=settings.database))
+    is_alone = partial(rendezvous.has_lock, lock)
+    opened = open_services(settings, is_alone=is_alone, takes_over=bool(after))
+    async with opened as services:
+        daemon = Daemon(
+            services, settings, rendezvous, command, is_alone, after=after, address=address
+        )
         with daemon.open() as listening:
             ready()
-            if isinstance(expected, Hello) and expected.role == "session":
-                daemon.snapshots.came(expected)
+            if guest is not None:
+                daemon.snapshots.came(guest)
             logger.info("process %d serves %s", os.getpid(), settings.database)
             async with anyio.create_task_group() as tasks:
                 if besides is not None:
@@ -79,6 +96,7 @@ async def serve_store(
         taken = await daemon.snapshots.take_last()
     if taken is not None:  # the store is closed: it is as it was when they were taken, or was not
         daemon.snapshots.write(taken)
+    return daemon.is_replaced
 
 
 async def make_first_snapshots(settings: Settings, hellos: Sequence[Mapping[str, Any]]) -> None:

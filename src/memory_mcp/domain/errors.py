@@ -27,6 +27,7 @@ MemoryMCPError
     ├── StoreBusy         other processes held the write lock too long
     ├── StoreUnusable     not a store, damaged, or in a place that cannot be written
     ├── StoreFull         the disk is full
+    ├── StoreGone         its file was moved, deleted or replaced while it was open
     ├── LeaseLost         another worker has taken over
     └── StoreTooNew       made by a newer memory-mcp
 
@@ -167,6 +168,15 @@ class StoreUnusable(StoreError):
 
 class StoreFull(StoreError):
     """There is no room left on the disk. Nothing was half-written."""
+
+
+class StoreGone(StoreError):
+    """The file at the store's path is not, or no longer, the one that is open."""
+
+    def __init__(self, text: str, *, is_replaced: bool = False) -> None:
+        """`is_replaced`: another one is there, that can be opened in its place."""
+        super().__init__(text)
+        self.is_replaced = is_replaced
 
 
 class LeaseLost(StoreError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from memory_mcp.domain.errors import LeaseLost, ModelError, StoreError
+from memory_mcp.domain.errors import LeaseLost, ModelError, StoreError, StoreGone
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.runs import Lease, Run
 from memory_mcp.loop.shadow import Shadow, Turn
@@ -175,7 +175,7 @@ class Worker:
             await anyio.sleep(RENEW_SECONDS)
             try:
                 await self.stores.leases.renew(lease, LEASE_SECONDS)
-            except LeaseLost:
+            except (LeaseLost, StoreGone):
                 raise
             except StoreError as error:  # there is time for more tries before it runs out
                 logger.warning("the lease is not renewed yet: %s", error)
@@ -215,10 +215,10 @@ class _Shift:
 
     @contextmanager
     def trouble(self, what: str) -> Generator[None]:
-        """A full disk or a busy store ends nothing; that another worker has taken over does."""
+        """A full disk or a busy store ends nothing; a lost one does, and another worker."""
         try:
             yield
-        except LeaseLost:
+        except (LeaseLost, StoreGone):
             raise
         except StoreError as error:
             logger.warning("%s: %s", what, error)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from memory_mcp.domain.errors import StoreGone
 from memory_mcp.domain.forgetting import NearDuplicate
 from memory_mcp.domain.ids import (
     AgentId,
@@ -99,6 +100,14 @@ class UpkeepStore(Protocol):
 
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
+        ...
+
+    def lost(self) -> StoreGone | None:
+        """Whether the store's file is not where it was opened, and what to do."""
+        ...
+
+    async def until_lost(self) -> None:
+        """Returns when a read or a write was refused for that."""
         ...
 
     async def check(self) -> list[str] | None:

@@ -66,6 +66,8 @@ class Connection:
     """What it has in common with like peers; known once it has called a tool."""
     resumes_visit: bool = False
     """Whether it has resumed where the last connection of a like peer ended."""
+    news: list[str] = field(default_factory=list[str])
+    """What happened to its server or its store meanwhile, for its next answer."""
     calls: int = 0
     """How many tools it has called without failing."""
     step: Step = field(default_factory=lambda: Step(scope="connection"))

@@ -5,7 +5,7 @@ import time
 
 import anyio
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import StoreError, StoreGone
 from memory_mcp.domain.forgetting import NearDuplicate
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.ports import AgentStore, ForgettingStore, UpkeepStore
@@ -45,6 +45,15 @@ class Upkeep:
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         await self._store.fold_log()
+
+    async def lost(self, seconds: float = 0) -> StoreGone | None:
+        """Whether the store's file is not where it was opened, and what to do.
+
+        Looks after so many seconds, or as soon as somebody was refused for it.
+        """
+        with anyio.move_on_after(seconds):
+            await self._store.until_lost()
+        return self._store.lost()
 
     async def round(self, *, rested: bool = True) -> None:
         """Compare the passages that came, let go what was kept long enough, look at the store.

@@ -9,7 +9,7 @@ from memory_mcp.cli.doctor.finding import Finding
 from memory_mcp.config import Settings
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.texts import counted
-from memory_mcp.rendezvous import Rendezvous, Unreachable
+from memory_mcp.rendezvous import Rendezvous, Silent, Unreachable
 
 
 def look(settings: Settings) -> Iterator[Finding]:
@@ -43,12 +43,18 @@ def _daemon(settings: Settings) -> Finding:
     renew = "memory-mcp daemon restart"
     try:
         status = Rendezvous(str(settings.database)).ask("status")
+    except Silent as silent:
+        return Finding("daemon", "wrong", f"it does not answer: {silent}", renew)
     except Unreachable as reason:
         return Finding("daemon", "wrong", f"{reason}; sessions are served without it", renew)
     if status is None:
         return Finding("daemon", "ok", "no daemon runs; the next session starts one")
     sessions = counted(len(status["sessions"]), "session")
     told = f"daemon {status['version']}, process {status['pid']}, serves {sessions}"
+    if status.get("lost"):
+        return Finding("daemon", "wrong", str(status["lost"]), "put it back, or end the sessions")
+    if status["version"] == __version__ and status.get("after"):
+        return Finding("daemon", "note", f"{told}; before it, {status['after']}")
     if status["version"] == __version__:
         return Finding("daemon", "ok", told)
     return Finding("daemon", "wrong", f"{told}; this is {__version__}", renew)

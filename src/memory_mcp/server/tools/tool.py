@@ -150,6 +150,9 @@ class MemoryTool(Tool):
                 f"{self.name} failed inside the memory server; its log says why. "
                 "What was acknowledged before is safe."
             ) from error
+        if news := CURRENT.get().news:
+            answer = Answer("\n\n".join((answer.text, *map(_as_note, news))), answer.structured)
+            news.clear()
         return CallToolResult(
             content=[TextContent(type="text", text=answer.text)],
             structured_content=answer.structured if CURRENT.get().structured else None,
@@ -272,6 +275,10 @@ def _with_secrets(answer: Answer, given: Mapping[str, Any]) -> Answer:
     return Answer(
         f"{answer.text}\n\n{told_kinds(kinds)}", {**answer.structured, "redacted": dict(kinds)}
     )
+
+
+def _as_note(text: str) -> str:
+    return f"Note from the memory server: {text}."
 
 
 def _with_changes(answer: Answer, changes: Sequence[BlockChange], connection: Connection) -> Answer:

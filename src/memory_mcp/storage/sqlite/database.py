@@ -6,10 +6,7 @@ cancellation can stop it half-way, and a transaction costs one hop between threa
 statement. Readers have connections of their own; WAL lets them read while a writer writes.
 """
 
-import errno
 import logging
-import os
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,19 +18,22 @@ import aiosqlite
 import anyio
 from anyio import to_thread
 
-from memory_mcp.domain.errors import StoreBusy, StoreError, StoreFull, StoreUnusable
+from memory_mcp.domain.errors import StoreError, StoreGone, StoreUnusable
 from memory_mcp.storage.sqlite.driver import (
     WAL_RESET_FIXED,
     sqlite_module,
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, translated_errors
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
+from memory_mcp.storage.sqlite.place import Place
 from memory_mcp.storage.sqlite.session import Job, Result, Session
 
 logger = logging.getLogger(__name__)
 
-BUSY_TIMEOUT_MS = 15_000
+LOG_LOST_TIMEOUT_MS = 2_000
+"""How long a log that is no longer beside the store waits for readers before it goes into it."""
 READERS_MAX = 4
 IN_MEMORY_BYTES_MAX = 64 << 20
 """So large a file is written anew by way of memory; a larger one by way of the temporary folder."""
@@ -72,10 +72,14 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The store's file. Open it with `Database.open`, close it with `close`."""
 
-    def __init__(self, path: Path, writer: _Connection, *, has_vec: bool) -> None:
-        self.path = path
+    def __init__(self, place: Place, writer: _Connection, *, has_vec: bool, bulk: bool) -> None:
+        self.path = place.path
         self.has_vec = has_vec
+        self._place = place
+        self._bulk = bulk
         self._writer = writer
+        self._is_open = True
+        self._renewing = anyio.Lock()
         self._idle_readers: list[_Connection] = []
         self._reader_slots = anyio.Semaphore(READERS_MAX)
         self._pulse: _Connection | None = None
@@ -83,8 +87,12 @@ class Database:
         self._version: int | None = None
         self._committed: anyio.Event | None = None
         """There only while somebody waits for a commit."""
+        self._lost: anyio.Event | None = None
+        """There only while somebody waits for that."""
         self.after_commit: Callable[[], None] | None = None
         """Called in the writer's thread after each commit, before anybody learns of it."""
+        self.fence: Job[None] | None = None
+        """Runs first in each write's transaction; raises if this process may write no more."""
 
     @classmethod
     async def open(cls, path: Path, *, bulk: bool = False) -> "Database":
@@ -96,6 +104,7 @@ class Database:
             StoreUnusable: it is not a store, damaged, or in a place that cannot be written.
             StoreTooNew: a newer memory-mcp made it.
             StoreBusy: another process held it locked too long.
+            StoreGone: another process has a file open that was at this path before.
         """
         if sqlite_version() < WAL_RESET_FIXED:
             logger.warning(
@@ -103,21 +112,31 @@ class Database:
                 "store. Run one process on it, or install pysqlite3.",
                 sqlite_module().sqlite_version,
             )
-        _prepare_file(path)
-        with translated_errors(path):
-            writer = await _connect(path, partial(_set_up, path=path))
-            if bulk:
-                await writer.run(_prepare_for_much)
+        place = Place(path)
+        await to_thread.run_sync(place.prepare)
+        try:
+            writer = await _open_writer(place, bulk=bulk)
+        except BaseException:
+            place.leave()
+            raise
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
-        return cls(path, writer, has_vec=has_vec)
+        return cls(place, writer, has_vec=has_vec, bulk=bulk)
 
     async def close(self) -> None:
         """Close every connection. What was acknowledged is on the disk already."""
         with anyio.CancelScope(shield=True):
-            pulse = (self._pulse,) if self._pulse else ()
-            for connection in (*self._idle_readers, *pulse, self._writer):
-                await connection.close()
-            self._idle_readers.clear()
+            if self._place.look() == "overwritten":
+                await to_thread.run_sync(self._place.move_out)
+            if self._is_open:
+                await self._close_connections()
+            self._place.leave()
+
+    async def _close_connections(self) -> None:
+        pulse = (self._pulse,) if self._pulse else ()
+        for connection in (*self._idle_readers, *pulse, self._writer):
+            await connection.close()
+        self._idle_readers.clear()
+        self._pulse = None
 
     async def write(self, job: Job[Result]) -> Result:
         """The write door: everything the job does is committed, or nothing is.
@@ -127,16 +146,38 @@ class Database:
         Raises:
             StoreBusy: other processes kept the lock; nothing was changed.
             StoreFull: no room on the disk; nothing was changed.
+            StoreGone: the file at the path is not the one that is open; says what became of it.
+            LeaseLost: this process may write no more; nothing was changed.
         """
 
+        def guarded(session: Session) -> Result:
+            self._require_place(_NOTHING_CHANGED)
+            if self.fence is not None:
+                self.fence(session)
+            return job(session)
+
         def commit(session: Session) -> Result:
-            result = session.in_transaction(job)
+            try:
+                result = session.in_transaction(guarded)
+            except _LogLost:
+                _fold(session, LOG_LOST_TIMEOUT_MS)
+                raise
+            except StoreGone:
+                if self._place.look() != "overwritten":  # then the log is no part of it
+                    _fold(session)
+                raise
             if self.after_commit is not None:
                 self.after_commit()
+            self._require_kept(session)
             return result
 
-        with translated_errors(self.path):
-            result = await self._writer.run(commit)
+        with self._errors():
+            try:
+                await self._until_open()
+                result = await self._writer.run(commit)
+            except _LogLost:
+                await self._renew()
+                result = await self._writer.run(commit)
         if self._committed is not None:
             self._committed.set()
             self._committed = None
@@ -157,15 +198,103 @@ class Database:
                 await self._writer.run(lambda session: session.run("PRAGMA secure_delete=OFF"))
 
     async def read(self, job: Job[Result]) -> Result:
-        """Run a job that only reads; it sees what is committed, by whichever process."""
+        """Run a job that only reads; it sees what is committed, by whichever process.
+
+        Raises:
+            StoreGone: the file at the path is not the one that is open.
+        """
+        try:
+            return await self._read(job)
+        except _LogLost:
+            await self._mend_log()
+            return await self._read(job)
+
+    async def _read(self, job: Job[Result]) -> Result:
+        def look(session: Session) -> Result:
+            result = job(session)
+            self._require_place()
+            return result
+
         async with self._reader_slots:
-            with translated_errors(self.path):
+            with self._errors():
                 reader = self._idle_readers.pop() if self._idle_readers else None
                 reader = reader or await self._open_reader()
                 try:
-                    return await reader.run(job)
+                    return await reader.run(look)
                 finally:
                     self._idle_readers.append(reader)
+
+    def lost(self) -> StoreGone | None:
+        """Whether the file that is open lies elsewhere by now, or nowhere, and what to do."""
+        fault = self._place.look()
+        return None if fault in (None, "log") else self._place.error(fault)
+
+    async def until_lost(self) -> None:
+        """Returns when a read or a write was refused because the file is lost."""
+        self._lost = self._lost or anyio.Event()
+        await self._lost.wait()
+
+    def _require_place(self, outcome: str = "") -> None:
+        if (fault := self._place.look()) == "log":
+            raise _LogLost
+        if fault is not None:
+            raise self._place.error(fault, outcome)
+
+    def _require_kept(self, session: Session) -> None:
+        """After a commit: that it stands in the file at the path, or is put there now."""
+        if (fault := self._place.look()) is None:
+            return
+        # Where the file is gone, what stands in the log goes with it; and a file that is put in its
+        # place must not find that log.
+        # A stranger's pages must not have it laid over them.
+        wait_ms = LOG_LOST_TIMEOUT_MS if fault == "log" else 0
+        whole = fault != "overwritten" and _fold(session, wait_ms)
+        if fault != "log" or not whole:
+            raise self._place.error(fault, _NOT_IN_THE_STORE)
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        """SQLite's errors as ours; first of all that its file is not there any more."""
+        try:
+            with translated_errors(self.path):
+                yield
+        except StoreGone:
+            self._tell_lost()
+            raise
+        except StoreError as error:
+            fault = self._place.look() if error.__cause__ is not None else None
+            if fault is None or fault == "log":
+                raise
+            self._tell_lost()
+            raise self._place.error(fault, _NOTHING_CHANGED) from error
+
+    def _tell_lost(self) -> None:
+        if self._lost is not None:
+            self._lost.set()
+            self._lost = None
+
+    async def _until_open(self) -> None:
+        if self._renewing.locked() or not self._is_open:
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """Open the files again: the log that is open is not the one beside the store."""
+        with anyio.CancelScope(shield=True):
+            async with self._renewing, self._pulse_lock:
+                if self._is_open and self._place.look() != "log":
+                    return
+                logger.warning("the log of %s was deleted or replaced; it is made anew", self.path)
+                for _ in range(READERS_MAX):
+                    await self._reader_slots.acquire()
+                try:
+                    if self._is_open:
+                        self._is_open = False
+                        await self._close_connections()
+                    self._writer = await _open_writer(self._place, bulk=self._bulk)
+                    self._is_open = True
+                finally:
+                    for _ in range(READERS_MAX):
+                        self._reader_slots.release()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator["Snapshot"]:
@@ -173,11 +302,13 @@ class Database:
 
         Nobody waits for it, but what is written meanwhile stays in the log until it is over.
         """
-        with translated_errors(self.path):
+        if self._place.look() == "log":
+            await self._mend_log()
+        with self._errors():
             reader = await self._open_reader()
             try:
                 await reader.run(_begin_reading)
-                yield Snapshot(reader, self.path)
+                yield Snapshot(reader, self._place)
             finally:
                 with anyio.CancelScope(shield=True):
                     await reader.close()
@@ -189,17 +320,19 @@ class Database:
 
     async def pulse(self) -> int:
         """`PRAGMA data_version` of a connection nobody else uses: it moves when others commit."""
-        with translated_errors(self.path):
+        if self._place.look() == "log":
+            await self._mend_log()
+        with self._errors():
             async with self._pulse_lock:
                 pulse = self._pulse = self._pulse or await self._open_reader()
-            return await pulse.run(lambda session: session.value("PRAGMA data_version"))
+                return await pulse.run(lambda session: session.value("PRAGMA data_version"))
 
     async def others_committed(self) -> bool:
         """Whether another process has committed since the last call; the first call says no.
 
         `PRAGMA data_version` does not move with what its own connection commits.
         """
-        with translated_errors(self.path):
+        with self._errors():
             last = self._version
             self._version = await self._writer.run(
                 lambda session: session.value("PRAGMA data_version")
@@ -208,16 +341,15 @@ class Database:
 
     async def fold_log(self) -> None:
         """Put what stands in the log into the file, as closing does; not if somebody is reading."""
+        with self._errors():
+            await self._until_open()
+            if self._place.look() != "overwritten":
+                await self._writer.run(_fold)
+        self._place.look()  # the file has changed by our hand: a stranger's comes after that
 
-        def fold(session: Session) -> None:
-            session.run("PRAGMA busy_timeout=0")
-            try:
-                session.all("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-
-        with translated_errors(self.path):
-            await self._writer.run(fold)
+    async def _mend_log(self) -> None:
+        """Put the log that is open into the file, and open the one beside it."""
+        await self.write(lambda _: None)
 
     async def rewrite_file(self) -> bool:
         """Write the file anew from what it holds, and cut the log off; whether both were done.
@@ -247,59 +379,82 @@ class Database:
             return await self._writer.run(rewrite)
 
     async def _open_reader(self) -> _Connection:
+        self._require_place()
         # Shielded: a connection that nobody holds yet would not be closed.
-        scope = anyio.CancelScope(shield=True)
-        with scope:
-            return await _connect(self.path, _read_only)
+        with anyio.CancelScope(shield=True):
+            reader = await _connect(self._place, _read_only)
+            try:
+                self._require_place()
+            except BaseException:  # it may be another file
+                await reader.close()
+                raise
+            return reader
         raise AssertionError("a shielded scope is never left by cancellation")
 
 
 class Snapshot:
     """The store as it was at one moment."""
 
-    def __init__(self, reader: _Connection, path: Path) -> None:
+    def __init__(self, reader: _Connection, place: Place) -> None:
         self._reader = reader
-        self._path = path
+        self._place = place
 
     async def read(self, job: Job[Result]) -> Result:
-        """Run a job that only reads."""
-        with translated_errors(self._path):
-            return await self._reader.run(job)
+        """Run a job that only reads.
+
+        Raises:
+            StoreGone: the file at the path is not the one that is open.
+        """
+        with translated_errors(self._place.path):
+            result = await self._reader.run(job)
+        if (fault := self._place.look()) not in (None, "log"):
+            raise self._place.error(fault)
+        return result
 
 
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
 
 
-def _prepare_file(path: Path) -> None:
-    """Make the folder (0700) and the file (0600), so that nobody else can read memory."""
+class _LogLost(Exception):
+    """The log that is open is not the one beside the store, whose file is in its place."""
+
+
+_NOTHING_CHANGED = "Nothing was changed."
+_NOT_IN_THE_STORE = "The change that was under way went into that file: it is not in the store."
+
+
+def _fold(session: Session, busy_ms: int = 0) -> bool:
+    """Put what stands in the log into the file; whether all of it is there now."""
+    session.run(f"PRAGMA busy_timeout={busy_ms}")
     try:
-        if not path.parent.is_dir():
-            if path.parent.exists():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            path.parent.mkdir(mode=0o700, parents=True)
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        elif path.is_file() and not _looks_like_sqlite(path):
-            raise StoreUnusable(_NO_DATABASE.format(path=path, reason="wrong first bytes"))
-    except OSError as error:
-        raise StoreUnusable(
-            f"the store {path} cannot be made: {error.strerror or error}. "
-            "Choose a place that can be written, with --database or MEMORY_MCP_DATABASE."
-        ) from error
+        return not session.all("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+    except sqlite_module().DatabaseError as error:  # a full disk, most likely
+        logger.warning("the log cannot be put into the store's file: %s", error)
+        return False
+    finally:
+        session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-def _looks_like_sqlite(path: Path) -> bool:
-    """SQLite itself takes a very short file for an empty database, and would write over it."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    return head in (b"", b"SQLite format 3\0")
+async def _open_writer(place: Place, *, bulk: bool) -> _Connection:
+    with translated_errors(place.path):
+        writer = await _connect(place, partial(_set_up, path=place.path))
+        try:
+            place.settle()
+            if bulk:
+                await writer.run(_prepare_for_much)
+        except BaseException:
+            await writer.close()
+            raise
+    return writer
 
 
-async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connection:
+async def _connect(place: Place, prepare: Callable[[Session], None]) -> _Connection:
     sqlite = sqlite_module()
+    # Not made by SQLite: a store that is gone must not come back as an empty one.
+    address = f"{place.path.absolute().as_uri()}?mode=rw"
 
     def connect() -> Any:
-        connection = sqlite.connect(path, isolation_level=None, cached_statements=256)
+        connection = sqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -370,45 +525,3 @@ def _switch_to_wal(session: Session) -> None:
                 raise
         time.sleep(0.02 * (attempt + 1))
     raise StoreUnusable("this file system cannot keep a write-ahead log; use a local disk.")
-
-
-@contextmanager
-def translated_errors(path: Path) -> Generator[None]:
-    """SQLite's errors as ours, in one place."""
-    try:
-        yield
-    except (sqlite_module().DatabaseError, sqlite3.DatabaseError) as error:
-        raise _translated(error, path) from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StoreFull(_FULL.format(path=path)) from error
-        raise
-
-
-_NO_DATABASE = (
-    "{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
-    "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
-)
-_FULL = "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
-
-
-def _translated(error: Exception, path: Path) -> Exception:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusy(
-            f"the store stayed locked by another process for {BUSY_TIMEOUT_MS // 1000} s; nothing "
-            "was changed. Try again; if it goes on, look for a stuck memory-mcp process."
-        )
-    if "is full" in text:
-        return StoreFull(_FULL.format(path=path))
-    if "not a database" in text or "malformed" in text:
-        return StoreUnusable(_NO_DATABASE.format(path=path, reason=text))
-    if "readonly" in text or "unable to open" in text or "disk I/O" in text:
-        return StoreUnusable(
-            f"{path} cannot be written ({text}). Give yourself the right to write it, or choose "
-            "another place with --database or MEMORY_MCP_DATABASE."
-        )
-    if isinstance(error, (sqlite3.IntegrityError, sqlite_module().IntegrityError)):
-        return StoreError(f"the store refused the change: {text}. Nothing was changed.")
-    # Anything else (a wrong statement) is a bug of ours and should look like one.
-    return error

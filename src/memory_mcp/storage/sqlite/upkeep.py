@@ -4,6 +4,7 @@ import json
 from array import array
 from struct import unpack
 
+from memory_mcp.domain.errors import StoreGone
 from memory_mcp.domain.forgetting import NEAR_SIMILARITY, NearDuplicate, may_say_the_same
 from memory_mcp.domain.ids import AgentId
 from memory_mcp.domain.times import from_iso
@@ -54,6 +55,14 @@ class SqliteUpkeep:
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         await self._database.fold_log()
+
+    def lost(self) -> StoreGone | None:
+        """Whether the store's file is not where it was opened, and what to do."""
+        return self._database.lost()
+
+    async def until_lost(self) -> None:
+        """Returns when a read or a write was refused for that."""
+        await self._database.until_lost()
 
     async def compare(self, agent_id: AgentId, rows: int) -> bool:
         """Compare the next passages that came with all others; whether more may be waiting."""
