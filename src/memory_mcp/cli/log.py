@@ -66,7 +66,9 @@ async def ask(
         found = await services.outbox.latest(agent_id, arguments.limit)
     else:
         found = await services.outbox.since(arguments.after)
-        found = [each for each in found if agent_id is None or agent_id in each.agent_ids]
+        found = [
+            each for each in found if agent_id in (None, *each.agent_ids) or each.noun == "store"
+        ]
     from memory_mcp.domain.times import to_iso
 
     return [

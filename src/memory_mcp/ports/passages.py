@@ -133,6 +133,10 @@ class UpkeepStore(Protocol):
         """Pairs of passages that say nearly the same, nearest first."""
         ...
 
+    async def tidy(self) -> bool:
+        """Keep what only grows within bounds, a step at a time; whether there may be more."""
+        ...
+
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         ...

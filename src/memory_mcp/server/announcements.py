@@ -41,6 +41,16 @@ IDLE_POLLS = 40
 SUBSCRIPTIONS_MAX = 10_000
 SUBSCRIPTIONS_EACH_MAX = 200
 NOTIFY_SECONDS = 1
+EVERYTHING = (
+    "memory://context",
+    "memory://blocks",
+    "memory://stats",
+    "memory://inbox",
+    "memory://agents",
+    "memory://conversations",
+    "memory://shadow/runs",
+)
+"""What is announced to who was away for longer than changes are kept."""
 SHARED = {template.label for template in SHARED_TEMPLATES}
 
 Listener = Callable[[ServerEvent], None]
@@ -140,6 +150,8 @@ class Announcements:
         if change.noun == "agent" and change.operation == "made":
             for connection in self._all_listening():
                 _meet(change, connection)
+        if change.noun == "store":  # lines are gone that nobody here has read
+            await self._announce_all()
         for uri in uris_of(change):
             event = ResourceUpdated(uri=uri)
             for connection, listener in list(self._listeners.values()):
@@ -148,6 +160,13 @@ class Announcements:
             for (connection, wanted), session in list(self._subscribed.items()):
                 if wanted == uri and _concerns(change, connection):
                     await self._notify(connection, uri, session)
+
+    async def _announce_all(self) -> None:
+        for _, listener in list(self._listeners.values()):
+            for uri in EVERYTHING:
+                listener(ResourceUpdated(uri=uri))
+        for (connection, wanted), session in list(self._subscribed.items()):
+            await self._notify(connection, wanted, session)
 
     def _all_listening(self) -> set[Connection]:
         return {connection for connection, _ in (*self._listeners.values(), *self._subscribed)}

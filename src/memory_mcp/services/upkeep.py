@@ -63,6 +63,11 @@ class Upkeep:
                 await anyio.sleep(PAUSE * (time.monotonic() - began) if rested else 0)
         if gone := await self._forgetting.purge():
             logger.info("%d things that were forgotten are gone for good", gone)
+        more = True
+        while more:
+            began = time.monotonic()
+            more = await self._store.tidy()
+            await anyio.sleep(PAUSE * (time.monotonic() - began) if rested and more else 0)
         for problem in await self._store.check() or ():
             logger.warning("the store is not sound: %s", problem)
 

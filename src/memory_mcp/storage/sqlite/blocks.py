@@ -30,6 +30,7 @@ from memory_mcp.ports import Clock, Edited, Standing
 from memory_mcp.storage.sqlite.agents import agents_in_use, seq_of
 from memory_mcp.storage.sqlite.attachments import attach, detach, make_block
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.history import VERSIONS
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.mail import HAS_NEWS
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -56,9 +57,9 @@ _BY_LABEL = """
 SELECT block_seq, label FROM agent_blocks JOIN agents ON agents.seq = agent_seq
 WHERE agents.id = ? AND label = ?
 """
-_HISTORY = """
+_HISTORY = f"""
 SELECT h.version, h.value, coalesce(a.name, h.changed_by), h.changed_at
-FROM block_history h JOIN blocks b ON b.seq = h.block_seq LEFT JOIN agents a ON a.id = h.changed_by
+FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq LEFT JOIN agents a ON a.id = h.changed_by
 WHERE b.id = ? ORDER BY h.version DESC
 """
 _SET = """
@@ -72,13 +73,13 @@ _INSERT_HISTORY = """
 INSERT INTO block_history (block_seq, version, value, changed_by, changed_at, key)
 VALUES (?, ?, ?, ?, ?, ?)
 """
-_VALUE = """
-SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+_VALUE = f"""
+SELECT h.value FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq
 WHERE b.id = ? AND h.version = ?
 """
 # What stood in the block before the edit at hand, newest first.
-_WRITTEN = """
-SELECT value, changed_by, changed_at FROM block_history WHERE block_seq = ?
+_WRITTEN = f"""
+SELECT value, changed_by, changed_at FROM {VERSIONS} WHERE block_seq = ?
 ORDER BY version DESC LIMIT -1 OFFSET 1
 """
 _DONE = """

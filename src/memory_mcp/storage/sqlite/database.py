@@ -28,6 +28,7 @@ from memory_mcp.storage.sqlite.driver import (
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.history import prepare as prepare_history
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
 from memory_mcp.storage.sqlite.session import Job, Result, Session
 
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 15_000
 READERS_MAX = 4
 
+LOG_BYTES_KEPT = 8 << 20
+"""A log that grew longer, behind a reader of an old moment, is cut to this when it begins anew."""
+
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "foreign_keys=ON",
@@ -43,10 +47,11 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "trusted_schema=OFF",
     "cache_size=-8000",
+    f"journal_size_limit={LOG_BYTES_KEPT}",
 )
 
 
-_BULK_PRAGMAS = ("wal_autocheckpoint=12000",)
+_BULK_PRAGMAS = ("wal_autocheckpoint=12000", f"journal_size_limit={64 << 20}")
 """For a writer that fills a store: the log is folded at 48 MB instead of 4."""
 
 
@@ -190,6 +195,13 @@ class Database:
             )
         return last is not None and self._version != last
 
+    def log_bytes(self) -> int:
+        """How long the log is at the moment."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except OSError:
+            return 0
+
     async def fold_log(self) -> None:
         """Put what stands in the log into the file, as closing does; not if somebody is reading."""
 
@@ -261,6 +273,7 @@ async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connectio
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             _load_vec(connection)
+            prepare_history(Session(connection))
             prepare(Session(connection))
         except BaseException:
             connection.close()
@@ -312,6 +325,8 @@ def _set_up(session: Session, path: Path) -> None:
                 "Choose another file, with --database or MEMORY_MCP_DATABASE."
             )
     refuse_newer(session, path)
+    if not session.value("PRAGMA page_count"):
+        session.run("PRAGMA auto_vacuum=INCREMENTAL")  # only possible before anything is there
     _switch_to_wal(session)
     migrate(session, path)
 

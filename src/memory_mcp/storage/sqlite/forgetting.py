@@ -33,6 +33,7 @@ from memory_mcp.ports import Clock
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.blocks import blocks_of, put_value
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.history import VERSIONS
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.payloads import forget_payloads, opening_of, plain_part, texts_in
@@ -63,8 +64,8 @@ _HOLDING_MAIL = """
 SELECT id, text FROM mail WHERE ?1 IN (sender_seq, recipient_seq) AND instr(lower(text), ?2)
 ORDER BY seq
 """
-_VERSIONS = """
-SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+_VERSIONS = f"""
+SELECT h.value FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq
 WHERE b.id = ? ORDER BY h.version DESC
 """
 _SETTINGS = "SELECT description, system_prompt FROM agents WHERE seq = ?"

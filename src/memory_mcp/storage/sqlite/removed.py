@@ -10,7 +10,7 @@ from memory_mcp.domain.blocks import Block
 from memory_mcp.domain.extract import shown_speaker, without_fragments
 from memory_mcp.domain.host_events import told_turn
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId, PassageId
-from memory_mcp.domain.messages import Message
+from memory_mcp.domain.messages import Message, checksum
 from memory_mcp.domain.passages import (
     DIGEST_CHARS,
     Passage,
@@ -21,6 +21,7 @@ from memory_mcp.domain.passages import (
 )
 from memory_mcp.domain.times import days_anywhere, from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
+from memory_mcp.storage.sqlite.history import unpack
 from memory_mcp.storage.sqlite.indexes import MESSAGES, PASSAGES, Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.session import Session, as_key
@@ -153,9 +154,9 @@ RETURNING seq
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
-    external_id, metadata)
+    external_id, metadata, checksum)
 VALUES (:seq, :id, :agent_seq, :conversation_seq, :role, :name, :content, :created_at,
-    :external_id, :metadata)
+    :external_id, :metadata, :checksum)
 RETURNING seq
 """
 # A summary's number of messages is of those that recall still has.
@@ -485,7 +486,9 @@ def _put_passage(session: Session, indexes: Indexes, agent_seq: int, kept: Kept)
 
 def _put_message(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
     # What the trigger on inserts refuses is there already, and nothing is put.
-    seq = session.value(_PUT_MESSAGE, {**kept, "agent_seq": agent_seq})
+    seq = session.value(
+        _PUT_MESSAGE, {**kept, "agent_seq": agent_seq, "checksum": checksum(kept["content"])}
+    )
     if seq is None:
         return False
     now = stretch_around(session, kept["conversation_seq"], seq)
@@ -554,6 +557,9 @@ def edit_summaries(
 
 
 def _take_from_history(session: Session, kept: Kept) -> None:
+    if (block := session.value("SELECT seq FROM blocks WHERE id = ?", (kept["block_id"],))) is None:
+        return
+    unpack(session, block)
     gone = {*kept["lines"], *kept.get("older", ())}
     for block_seq, version, value in session.all(_HISTORY, (kept["block_id"], kept["version"])):
         left = "\n".join(line for line in value.split("\n") if line not in gone)

@@ -14,6 +14,7 @@ from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
 from memory_mcp.storage.sqlite.search import Filter, vector_leg
 from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.soundness import daily_problems
+from memory_mcp.storage.sqlite.tidying import tidy
 
 Pairs = list[tuple[int, int, float]]
 
@@ -54,6 +55,10 @@ class SqliteUpkeep:
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         await self._database.fold_log()
+
+    async def tidy(self) -> bool:
+        """Keep what only grows within bounds, a step at a time; whether there may be more."""
+        return await tidy(self._database, self._clock.now())
 
     async def compare(self, agent_id: AgentId, rows: int) -> bool:
         """Compare the next passages that came with all others; whether more may be waiting."""
