@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,7 +140,7 @@ def put_in_place(part: Path, store: Path, now: datetime) -> Restored:
 
 
 @contextmanager
-def _alone(store: Path) -> Iterator[None]:
+def _alone(store: Path) -> Generator[None]:
     """Hold the store so that nobody else reads or writes it; its log is folded into it.
 
     A damaged one nobody can hold: its files are taken as they lie.

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,7 +111,7 @@ def _ask(store: Path) -> None:
 
 
 @contextmanager
-def _without_daemon(store: Path) -> Iterator[int | None]:
+def _without_daemon(store: Path) -> Generator[int | None]:
     """The daemon ended, and its lock held, so that no session starts another; its process."""
     rendezvous = Rendezvous(str(store))
     ended: int | None = None

@@ -36,8 +36,12 @@ async def look(
     services: Services, settings: Settings, *, rebuild: bool, repair: bool
 ) -> AsyncIterator[Finding]:
     """The open store; with `repair` what can be mended from its own texts is."""
-    told = f"the store {settings.database} can be opened and written"
-    yield Finding("store", "ok", f"{told} (schema {schema_version()})")
+    if services.upkeep.is_read_only:
+        told = f"the store {settings.database} can be read and not be written"
+        yield Finding("store", "wrong", told, "the warning above says why; nothing can be stored")
+    else:
+        told = f"the store {settings.database} can be opened and written"
+        yield Finding("store", "ok", f"{told} (schema {schema_version()})")
     problems = await check_store(settings)
     mends = repair and problems and not _is_damaged(problems)
     other = settings.embedder != "none" and (await _index_note(services, settings)) is not None

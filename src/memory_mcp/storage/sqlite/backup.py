@@ -6,7 +6,7 @@ Each table's rows are hashed in the store, at that moment, and again in the copy
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,11 +83,7 @@ def write_backup(store: Path, part: Path, now: datetime, progress: Progress) -> 
         source.execute("BEGIN")  # from here on it sees one moment
         source.execute("SELECT 1 FROM sqlite_schema").fetchone()
         with translated_errors(part), _closed_after(sqlite_module().connect(part)) as copy:
-            source.backup(
-                copy,
-                pages=PAGES_AT_ONCE,
-                progress=lambda _, left, total: progress(total - left, total),
-            )
+            _copy_pages(source, copy, progress)
         manifest = _manifest(source, store, now)
         source.execute("ROLLBACK")
     with translated_errors(part):
@@ -149,11 +145,7 @@ def copy_for_restoring(backup: Path, part: Path, progress: Progress) -> None:
     """Copy a backup into the empty file `part`, as a store that is one no longer."""
     with translated_errors(backup), open_to_read(backup) as source:
         with translated_errors(part), _closed_after(sqlite_module().connect(part)) as copy:
-            source.backup(
-                copy,
-                pages=PAGES_AT_ONCE,
-                progress=lambda _, left, total: progress(total - left, total),
-            )
+            _copy_pages(source, copy, progress)
     with translated_errors(part):
         _finish(part, None)
 
@@ -177,6 +169,13 @@ def forgotten_since(old: Path, new: Path) -> dict[str, int]:
                 there[noun] = back
         lines = sum(kind == "line" and row_id not in known for row_id, kind in gone.items())
     return {**there, **({"line": lines} if lines else {})}
+
+
+def _copy_pages(source: Any, copy: Any, progress: Progress) -> None:
+    def copied(_: int, left: int, total: int) -> None:
+        progress(total - left, total)
+
+    source.backup(copy, pages=PAGES_AT_ONCE, progress=copied)
 
 
 def _finish(part: Path, manifest: Manifest | None) -> None:
@@ -267,7 +266,7 @@ def _digest_of_all(tables: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _closed_after(connection: Any) -> Iterator[Any]:
+def _closed_after(connection: Any) -> Generator[Any]:
     try:
         yield connection
     finally:

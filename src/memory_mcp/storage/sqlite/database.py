@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,18 @@ from memory_mcp.storage.sqlite.driver import (
     vec_extension,
 )
 from memory_mcp.storage.sqlite.history import prepare as prepare_history
-from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
-from memory_mcp.storage.sqlite.session import Job, Result, Session
+from memory_mcp.storage.sqlite.migrations import (
+    APPLICATION_ID,
+    known_migrations,
+    migrate,
+    refuse_newer,
+)
+from memory_mcp.storage.sqlite.reading import as_it_lies
+from memory_mcp.storage.sqlite.session import Job, Result, Row, Session
 
 logger = logging.getLogger(__name__)
 
+DATABASE_ERRORS = (sqlite3.DatabaseError, sqlite_module().DatabaseError)
 BUSY_TIMEOUT_MS = 15_000
 READERS_MAX = 4
 
@@ -75,8 +82,17 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The store's file. Open it with `Database.open`, close it with `close`."""
 
-    def __init__(self, path: Path, writer: _Connection, *, has_vec: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: _Connection,
+        *,
+        has_vec: bool,
+        read_only: tuple[str, ExitStack, str] | None = None,
+    ) -> None:
+        """`read_only`: its address, what makes it readable, and why it cannot be written."""
         self.path = path
+        self._read_only = read_only
         self.has_vec = has_vec
         self._writer = writer
         self._idle_readers: list[_Connection] = []
@@ -107,12 +123,29 @@ class Database:
                 sqlite_module().sqlite_version,
             )
         _prepare_file(path)
-        with translated_errors(path):
-            writer = await _connect(path, partial(_set_up, path=path))
-            if bulk:
-                await writer.run(_prepare_for_much)
+        try:
+            with translated_errors(path):
+                writer = await _connect(path, partial(_set_up, path=path))
+                if bulk:
+                    await writer.run(_prepare_for_much)
+        except (StoreUnusable, StoreFull) as error:
+            return await cls._open_to_read(path, error)
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
         return cls(path, writer, has_vec=has_vec)
+
+    @classmethod
+    async def _open_to_read(cls, path: Path, reason: StoreError) -> "Database":
+        """A store that cannot be written, as it lies; where that is no use, `reason` is told."""
+        place = ExitStack()
+        try:
+            address = place.enter_context(as_it_lies(path))
+            reader = await _connect(address, _require_newest)
+        except (*DATABASE_ERRORS, OSError):
+            place.close()
+            raise reason from None
+        logger.warning("%s Until then it is read as it is, and nothing can be stored.", reason)
+        has_vec = await reader.run(lambda session: bool(session.all(_HAS_VEC)))
+        return cls(path, reader, has_vec=has_vec, read_only=(address, place, str(reason)))
 
     async def close(self) -> None:
         """Close every connection. What was acknowledged is on the disk already."""
@@ -121,6 +154,8 @@ class Database:
             for connection in (*self._idle_readers, *pulse, self._writer):
                 await connection.close()
             self._idle_readers.clear()
+            if self._read_only is not None:
+                self._read_only[1].close()
 
     async def write(self, job: Job[Result]) -> Result:
         """The write door: everything the job does is committed, or nothing is.
@@ -131,6 +166,8 @@ class Database:
             StoreBusy: other processes kept the lock; nothing was changed.
             StoreFull: no room on the disk; nothing was changed.
         """
+        if self._read_only is not None:
+            raise StoreUnusable(f"nothing was stored: {self._read_only[2]}")
 
         def commit(session: Session) -> Result:
             result = session.in_transaction(job)
@@ -195,6 +232,11 @@ class Database:
             )
         return last is not None and self._version != last
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        return self._read_only is not None
+
     def log_bytes(self) -> int:
         """How long the log is at the moment."""
         try:
@@ -212,14 +254,16 @@ class Database:
             finally:
                 session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
-        with translated_errors(self.path):
-            await self._writer.run(fold)
+        if self._read_only is None:
+            with translated_errors(self.path):
+                await self._writer.run(fold)
 
     async def _open_reader(self) -> _Connection:
         # Shielded: a connection that nobody holds yet would not be closed.
         scope = anyio.CancelScope(shield=True)
         with scope:
-            return await _connect(self.path, _read_only)
+            place = self._read_only[0] if self._read_only else self.path
+            return await _connect(place, _read_only)
         raise AssertionError("a shielded scope is never left by cancellation")
 
 
@@ -264,11 +308,13 @@ def _looks_like_sqlite(path: Path) -> bool:
     return head in (b"", b"SQLite format 3\0")
 
 
-async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connection:
+async def _connect(path: Path | str, prepare: Callable[[Session], None]) -> _Connection:
     sqlite = sqlite_module()
 
     def connect() -> Any:
-        connection = sqlite.connect(path, isolation_level=None, cached_statements=256)
+        connection = sqlite.connect(
+            path, isolation_level=None, cached_statements=256, uri=isinstance(path, str)
+        )
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -287,6 +333,34 @@ async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connectio
 
 def _read_only(session: Session) -> None:
     session.run("PRAGMA query_only=ON")
+
+
+def _require_newest(session: Session) -> None:
+    """Whether it is a store of this schema: what cannot be written cannot be brought up to date.
+
+    Raises:
+        OperationalError (SQLite's): it isn't.
+    """
+    _read_only(session)
+    told = (session.value("PRAGMA application_id"), session.value("PRAGMA user_version"))
+    if told == (APPLICATION_ID, known_migrations()[-1].version):
+        session.all("SELECT 1 FROM sqlite_schema")
+    elif told[0] != APPLICATION_ID or not _tables_of_newest() <= set(session.all(_TABLES)):
+        raise sqlite_module().OperationalError("of another schema")
+
+
+_TABLES = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'"
+
+
+def _tables_of_newest() -> set[Row]:
+    """The tables of this schema, whatever number a damaged store says it has."""
+    connection = sqlite_module().connect(":memory:", isolation_level=None)
+    try:
+        session = Session(connection)
+        migrate(session, Path(":memory:"))
+        return set(session.all(_TABLES))
+    finally:
+        connection.close()
 
 
 def _prepare_for_much(session: Session) -> None:
@@ -375,7 +449,18 @@ def _translated(error: Exception, path: Path) -> Exception:
         return StoreFull(_FULL.format(path=path))
     if "not a database" in text or "malformed" in text:
         return StoreUnusable(_NO_DATABASE.format(path=path, reason=text))
-    if "readonly" in text or "unable to open" in text or "disk I/O" in text:
+    if "disk I/O" in text:
+        return StoreUnusable(
+            f"{path} could not be read or written ({text}); nothing was changed. The disk is full "
+            "or failing, or a limit of file sizes (`ulimit -f`) or a quota is reached. Free some "
+            "space or lift the limit, then try again."
+        )
+    if "already exists" in text or "duplicate column" in text:
+        return StoreUnusable(
+            f"{path} says that it is of an older schema than its tables are ({text}): the number "
+            "in its first bytes is damaged. It was left alone. Restore a backup."
+        )
+    if "readonly" in text or "unable to open" in text:
         return StoreUnusable(
             f"{path} cannot be written ({text}). Give yourself the right to write it, or choose "
             "another place with --database or MEMORY_MCP_DATABASE."

@@ -60,15 +60,27 @@ def try_to_read(path: Path) -> Any | None:
 
 @contextmanager
 def as_it_lies(path: Path) -> Generator[str]:
-    """The address of a store that nobody can write, as it lies there: its log is read, too."""
+    """The address of a store that nobody can write, as it lies there: its log is read, too.
+
+    So is one whose two bytes that tell how it is to be read and written are damaged.
+    """
     log = path.with_name(f"{path.name}-wal")
-    if not (log.exists() and log.stat().st_size):
+    has_log = log.exists() and log.stat().st_size > 0
+    with path.open("rb") as file:
+        head = file.read(20)
+    is_told = len(head) < 20 or set(head[18:20]) <= {1, 2}
+    if is_told and not has_log:
         yield f"{_address(path)}?mode=ro&immutable=1"
         return
     with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
         copy = Path(folder, "memory.db")
         shutil.copyfile(path, copy)
-        shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
+        if has_log:
+            shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
+        if not is_told:
+            with copy.open("r+b") as file:
+                file.seek(18)
+                file.write(b"\2\2")
         yield _address(copy)
 
 

@@ -56,6 +56,11 @@ class SqliteUpkeep:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         await self._database.fold_log()
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        return self._database.is_read_only
+
     async def tidy(self) -> bool:
         """Keep what only grows within bounds, a step at a time; whether there may be more."""
         return await tidy(self._database, self._clock.now())
