@@ -275,7 +275,7 @@ def test_a_damaged_version_byte_is_told_and_the_store_stays_readable(
 
 
 def limited() -> None:
-    import resource
+    import resource  # noqa: PLC0415 - does not exist on Windows
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 

@@ -22,7 +22,7 @@ from memory_mcp.domain.errors import (
     MemoryMCPError,
 )
 from memory_mcp.domain.ids import AgentId, BlockId
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import NewPassage, gathered
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.tool_rules import rules_from_json
@@ -68,6 +68,8 @@ UPDATE blocks SET description = coalesce(?, description), limit_chars = coalesce
 WHERE id = ?
 """
 PERSON = "person"
+MANY = 20
+"""Where more agents than so many have a block, its lines are filed for the others together."""
 _UPDATE = "UPDATE blocks SET value = ?, version = ?, updated_at = ? WHERE id = ? RETURNING seq"
 _INSERT_HISTORY = """
 INSERT INTO block_history (block_seq, version, value, changed_by, changed_at, key)
@@ -333,6 +335,9 @@ def put_value(
 ) -> None:
     """Give a block its new value and version; `lines` leave it for every agent's archival memory.
 
+    A line is a passage. Of a block that many have, that is so for who edits it; the others, who
+    would be filed the same lines a thousand times over, get several lines in one.
+
     `changed_by` stands in its history, `by` in the outbox.
     """
     seq = session.value(_UPDATE, (block.value, block.version, now, block.id))
@@ -341,10 +346,14 @@ def put_value(
     attached = session.all(_ATTACHED_TO, (block.id,))
     owners = [owner for owner, _ in attached]
     record_change(session, now, "block", block.id, "edited", owners, label=block.label, by=by)
+    made: dict[tuple[str, bool], Sequence[NewPassage]] = {}
     for owner, own_label in attached if lines else ():
-        passages = _passages(session, seq, own_label, lines)
-        none = [None] * len(lines)
-        file_passages(session, indexes, owner, passages, none, now, "moved")
+        together = len(attached) > MANY and owner != by
+        if (own_label, together) not in made:
+            each = _passages(session, seq, own_label, lines)
+            made[own_label, together] = gathered(each) if together else each
+        passages = made[own_label, together]
+        file_passages(session, indexes, owner, passages, [None] * len(passages), now, "moved")
 
 
 def blocks_of(session: Session, agent_id: AgentId) -> list[Block]:
