@@ -24,6 +24,7 @@ SUITES = (
     "mail",
     "imports",
     "shadow",
+    "year",
 )
 
 

@@ -19,7 +19,7 @@ FREE_SHARE = 0.1
 """So much of the file may be free pages; they are what the next rows take."""
 FREE_LEAST = 2_048
 PAGES_AT_ONCE = 2_048
-LOG_BYTES = 8 << 20
+LOG_BYTES = 5 << 20
 """A log that is longer is folded into the file as soon as nobody reads an older moment."""
 
 _OLD_CHANGES = """
