@@ -25,6 +25,7 @@ SUITES = (
     "imports",
     "shadow",
     "secrets",
+    "year",
 )
 
 

@@ -1,6 +1,7 @@
 """A store that cannot be used: one clear sentence, exit code 1, and the file as it was."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -184,19 +185,110 @@ def test_a_place_that_cannot_be_written_is_refused_with_the_way_out(
     assert "--database or MEMORY_MCP_DATABASE" in sentence
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write read-only files"
+def without_rights(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as somebody who may not write where it is forbidden, root included."""
+    as_told = command(*words)
+    if os.geteuid() == 0:
+        rights = "-dac_override,-dac_read_search"
+        as_told = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", *as_told]
+    return subprocess.run(
+        as_told,
+        cwd=folder.parent,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE_SECONDS,
+        check=False,
+    )
+
+
+needs_rights = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or (os.geteuid() == 0 and not shutil.which("setpriv")),
+    reason="whoever runs this may write everywhere",
 )
-def test_a_store_that_is_read_only_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "memory.db"
-    assert run("--database", path, "agents", "create", "work", folder=tmp_path).returncode == 0
-    path.chmod(0o400)
-    tmp_path.chmod(0o500)
+
+
+@pytest.fixture
+def tides(tmp_path: Path) -> Path:
+    """A store with a passage about tides."""
+    path = tmp_path / "place" / "memory.db"
+    line = b'{"content": "High tide is at noon."}\n'
+    (tmp_path / "place").mkdir()
+    made = run("--database", path, "import", "passages", "-", folder=tmp_path, stdin=line)
+    assert made.returncode == 0, made.stderr
+    return path
+
+
+@needs_rights
+@pytest.mark.parametrize("log", [False, True], ids=["at rest", "with a log that was left"])
+def test_a_store_that_is_read_only_is_searched_exported_and_backed_up(
+    tides: Path, tmp_path: Path, *, log: bool
+) -> None:
+    if log:  # as a process leaves it that was killed
+        copy = tmp_path / "copy"
+        connection = sqlite_module().connect(tides, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("UPDATE agents SET description = 'in the log'")
+        shutil.copytree(tides.parent, copy)
+        connection.close()
+        tides = copy / "memory.db"
+        tides.with_name("memory.db-shm").unlink()
+    before = {file.name: file.read_bytes() for file in tides.parent.iterdir()}
+    for file in tides.parent.iterdir():
+        file.chmod(0o400)
+    tides.parent.chmod(0o500)
     try:
-        sentence = refused(run("--database", path, "stats", folder=tmp_path))
+        found = without_rights("--database", tides, "search", "tide", folder=tides.parent)
+        words = ("--database", tides, "export", "jsonl", "-", "--all")
+        exported = without_rights(*words, folder=tides.parent)
+        words = ("--database", tides, "backup", tmp_path / "b.db")
+        backed_up = without_rights(*words, folder=tides.parent)
+        words = ("--database", tides, "agents", "create", "new")
+        written = without_rights(*words, folder=tides.parent)
     finally:
-        tmp_path.chmod(0o700)
-    assert "cannot be written" in sentence
+        tides.parent.chmod(0o700)
+    assert "High tide is at noon." in found.stdout
+    assert "nothing can be stored" in found.stderr
+    assert "High tide is at noon." in exported.stdout
+    assert ("in the log" in exported.stdout) is log
+    assert backed_up.returncode == 0, backed_up.stderr
+    assert written.returncode == 1
+    assert "nothing was stored" in written.stderr
+    assert {file.name: file.read_bytes() for file in tides.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("places", [(18,), (19,), (18, 19), (63,)], ids=str)
+def test_a_damaged_version_byte_is_told_and_the_store_stays_readable(
+    tides: Path, tmp_path: Path, places: tuple[int, ...]
+) -> None:
+    data = bytearray(tides.read_bytes())
+    for place in places:
+        data[place] = 7 if place < 60 else 3
+    tides.write_bytes(data)
+    found = run("--database", tides, "search", "tide", folder=tmp_path)
+    assert "High tide is at noon." in found.stdout
+    assert str(tides) in found.stderr
+    assert "nothing can be stored" in found.stderr
+    assert tides.read_bytes() == data
+    assert run("--database", tides, "doctor", folder=tmp_path).returncode == 1
+
+
+def limited() -> None:
+    import resource  # noqa: PLC0415 - does not exist on Windows
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limits")
+def test_where_no_file_may_grow_what_is_stored_can_be_read(tides: Path, tmp_path: Path) -> None:
+    words = command("--database", tides, "search", "tide")
+    ended = subprocess.run(
+        words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+        timeout=2 * DEADLINE_SECONDS, preexec_fn=limited,
+    )  # fmt: skip
+    assert "High tide is at noon." in ended.stdout
+    assert "a limit of file sizes" in ended.stderr
 
 
 def test_a_damaged_page_is_found_by_the_doctor_without_a_traceback(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_sound_store_is_found_sound(database: Path) -> None:
     assert all(line.startswith("ok   ") for line in ended.stdout.splitlines())
     assert f"the store {database} can be opened and written (schema " in ended.stdout
     assert "ok   no daemon runs; the next session starts one\n" in ended.stdout
-    assert "ok   SQLite finds the store sound\n" in ended.stdout
+    assert "ok   SQLite finds the store sound, and every text as stored\n" in ended.stdout
     assert "ok   the shadow agent is off: no model is set" in ended.stdout
     assert len(ended.stdout.splitlines()) <= 24
 

@@ -33,6 +33,8 @@ COMMANDS = {
     "shadow": ("shadow", "see and steer the agent that keeps memory in order"),
     "import": ("import_", "import from other programs, agent files, notes, JSON lines"),
     "export": ("export", "export as JSON lines, Markdown or an agent file"),
+    "backup": ("backup", "copy the whole store into one file, while others use it"),
+    "restore": ("restore", "put a backup in the place of the store"),
     "install": ("install", "set hosts up: the server, and hooks where they have them"),
     "uninstall": ("install", "take server and hooks out of hosts' configurations"),
     "hook": ("hook", "what a host's hooks run: store what happened, print what is new"),
@@ -40,7 +42,7 @@ COMMANDS = {
     "completion": ("completion", "print shell completions"),
 }
 
-READ_WHOLE = ("doctor", "export", "import")
+READ_WHOLE = ("backup", "doctor", "export", "import", "restore")
 """What says something to its end: a reader that leaves before has not got all of it."""
 CUT = 128 + 13
 """The exit code of these then, as of a process that SIGPIPE ended."""

@@ -19,6 +19,7 @@ MemoryMCPError
 ├── ImportRefused         a file that cannot be imported at all
 ├── ConfigurationRefused  a host's configuration that is left as it is
 ├── ExportRefused         a place that an export cannot be written to
+├── BackupRefused         a backup that cannot be made there, or not be restored
 ├── ModelError
 │   ├── ModelUnavailable  no answer this time: unreachable, busy, too slow, cut off
 │   └── ModelRefused      no answer next time either: wrong key, unknown model, no tools
@@ -112,6 +113,10 @@ class ConfigurationRefused(MemoryMCPError):
 
 class ExportRefused(MemoryMCPError):
     """The export cannot be written there. Nothing that was there is touched."""
+
+
+class BackupRefused(MemoryMCPError):
+    """A backup cannot be made there, or not be put in a store's place. Nothing was changed."""
 
 
 class ModelError(MemoryMCPError):

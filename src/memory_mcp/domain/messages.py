@@ -1,5 +1,6 @@
 """Recall: conversations and their messages."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,11 @@ from memory_mcp.domain.times import in_words
 
 Role = Literal["user", "assistant", "tool", "system"]
 ROLES: tuple[str, ...] = get_args(Role)
+
+
+def checksum(content: str) -> int:
+    """By what it is seen whether a text is as it was stored: CRC-32 of its UTF-8."""
+    return zlib.crc32(content.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from memory_mcp.domain.query import index_form
 from memory_mcp.domain.times import in_words, to_iso
 
 DIGEST_CHARS = 32
+GATHERED_CHARS = 1_200
+"""What a search's answer shows of a passage, about."""
 
 TagMatch = Literal["any", "all"]
 
@@ -97,6 +99,32 @@ class Passage:
     def dated(self) -> datetime:
         """When what it tells happened, as far as known: `occurred_at`, else `created_at`."""
         return self.occurred_at or self.created_at
+
+
+def gathered(passages: Sequence[NewPassage]) -> list[NewPassage]:
+    """Short passages of one origin, in few: one after the other, as far as one has room.
+
+    Each has the date of its last part.
+    """
+    parts: list[list[NewPassage]] = []
+    room = 0
+    for passage in passages:
+        room -= len(passage.content) + 1
+        if not parts or room < 0:
+            parts.append([])
+            room = GATHERED_CHARS - len(passage.content) - 1
+        parts[-1].append(passage)
+    return [
+        replace(
+            part[-1],
+            content="\n".join(each.content for each in part),
+            occurred_at=max((each.occurred_at for each in part if each.occurred_at), default=None),
+            metadata=part[-1].metadata
+            if all(each.metadata == part[-1].metadata for each in part)
+            else None,
+        )
+        for part in parts
+    ]
 
 
 def text_digest(content: str) -> str:

@@ -98,6 +98,15 @@ class UpkeepStore(Protocol):
         """Pairs of passages that say nearly the same, nearest first."""
         ...
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        ...
+
+    async def tidy(self) -> bool:
+        """Keep what only grows within bounds, a step at a time; whether there may be more."""
+        ...
+
     async def fold_log(self) -> None:
         """Put what stands in the log into the store's file, if nobody is reading it."""
         ...

@@ -42,7 +42,10 @@ class Outbox(Protocol):
         ...
 
     async def since(self, seq: int) -> list[Change]:
-        """Changes after `seq`, oldest first."""
+        """Changes after `seq`, oldest first.
+
+        The first may be one of the noun `store`: older ones are gone, anything may have changed.
+        """
         ...
 
     async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:

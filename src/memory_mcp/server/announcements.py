@@ -42,6 +42,16 @@ SUBSCRIPTIONS_MAX = 10_000
 """Of all connections of one token, or of all if none is asked for."""
 SUBSCRIPTIONS_EACH_MAX = 200
 NOTIFY_SECONDS = 1
+EVERYTHING = (
+    "memory://context",
+    "memory://blocks",
+    "memory://stats",
+    "memory://inbox",
+    "memory://agents",
+    "memory://conversations",
+    "memory://shadow/runs",
+)
+"""What is announced to who was away for longer than changes are kept."""
 SHARED = {template.label for template in SHARED_TEMPLATES}
 
 Listener = Callable[[ServerEvent], None]
@@ -150,6 +160,8 @@ class Announcements:
         if change.noun == "agent" and change.operation == "made":
             for connection in self._all_listening():
                 _meet(change, connection)
+        if change.noun == "store":  # lines are gone that nobody here has read
+            await self._announce_all()
         for uri in uris_of(change):
             event = ResourceUpdated(uri=uri)
             for connection, listener in list(self._listeners.values()):
@@ -158,6 +170,13 @@ class Announcements:
             for connection, wanted in list(self._subscribed.items()):
                 if uri in wanted and _concerns(change, connection):
                     await self._notify(connection, uri, wanted[uri])
+
+    async def _announce_all(self) -> None:
+        for _, listener in list(self._listeners.values()):
+            for uri in EVERYTHING:
+                listener(ResourceUpdated(uri=uri))
+        for (connection, wanted), session in list(self._subscribed.items()):
+            await self._notify(connection, wanted, session)
 
     def _all_listening(self) -> set[Connection]:
         return {*self._subscribed} | {connection for connection, _ in self._listeners.values()}

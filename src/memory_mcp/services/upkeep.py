@@ -38,6 +38,11 @@ class Upkeep:
         self._first_seconds = first_seconds
         self._round_seconds = round_seconds
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        return self._store.is_read_only
+
     async def near_duplicates(self, agent_id: AgentId, limit: int = 20) -> list[NearDuplicate]:
         """Pairs of the agent's passages that say nearly the same, nearest first."""
         return await self._store.near_duplicates(agent_id, limit)
@@ -73,6 +78,11 @@ class Upkeep:
         if gone := await self._forgetting.purge():
             logger.info("%d things that were forgotten are gone for good", gone)
         await self._forgetting.erase(at_once=False)
+        more = True
+        while more:
+            began = time.monotonic()
+            more = await self._store.tidy()
+            await anyio.sleep(PAUSE * (time.monotonic() - began) if rested and more else 0)
         for problem in await self._store.check() or ():
             logger.warning("the store is not sound: %s", problem)
 

@@ -16,6 +16,11 @@ from memory_mcp.rendezvous import Rendezvous
 from memory_mcp.services import Services
 
 REPAIR = "memory-mcp doctor --repair"
+RESTORE = (
+    "the disk or the memory of this machine is at fault: save what there is with memory-mcp export "
+    "jsonl FILE --all, then memory-mcp restore BACKUP"
+)
+CHANGED = ("not what was stored", "are damaged")
 
 
 def not_there(settings: Settings) -> Finding:
@@ -31,8 +36,12 @@ async def look(
     services: Services, settings: Settings, *, rebuild: bool, repair: bool
 ) -> AsyncIterator[Finding]:
     """The open store; with `repair` what can be mended from its own texts is."""
-    told = f"the store {settings.database} can be opened and written"
-    yield Finding("store", "ok", f"{told} (schema {schema_version()})")
+    if services.upkeep.is_read_only:
+        told = f"the store {settings.database} can be read and not be written"
+        yield Finding("store", "wrong", told, "the warning above says why; nothing can be stored")
+    else:
+        told = f"the store {settings.database} can be opened and written"
+        yield Finding("store", "ok", f"{told} (schema {schema_version()})")
     problems = await check_store(settings)
     mends = repair and problems and not _is_damaged(problems)
     other = settings.embedder != "none" and (await _index_note(services, settings)) is not None
@@ -50,7 +59,10 @@ async def look(
     else:
         yield Finding("search", "wrong", state.note, REPAIR)
     if not problems:
-        yield Finding("soundness", "ok", "SQLite finds the store sound")
+        yield Finding("soundness", "ok", "SQLite finds the store sound, and every text as stored")
+    elif any(line.endswith(CHANGED) for line in problems):
+        told = "; ".join(problems)
+        yield Finding("soundness", "wrong", told, RESTORE)
     elif _is_damaged(problems):
         cure = "end every session, copy the file, and save what can be read with SQLite's .recover"
         yield Finding("soundness", "wrong", "; ".join(problems), cure)
@@ -63,7 +75,10 @@ async def look(
 
 def _is_damaged(problems: list[str]) -> bool:
     """Whether it is the file itself, which no index made anew can mend."""
-    return any(line.startswith("SQLite: ") and "fts5" not in line.lower() for line in problems)
+    return any(
+        (line.startswith("SQLite: ") and "fts5" not in line.lower()) or line.endswith(CHANGED)
+        for line in problems
+    )
 
 
 async def _index_note(services: Services, settings: Settings) -> str | None:

@@ -70,7 +70,10 @@ _REWRITE = """
 UPDATE blocks SET value = ?, version = version + 1, updated_at = ? WHERE seq = ? AND value <> ?
 RETURNING version
 """
-_INSERT_HISTORY = "INSERT INTO block_history VALUES (?, ?, ?, 'person', ?, NULL)"
+_INSERT_HISTORY = """
+INSERT INTO block_history (block_seq, version, value, changed_by, changed_at)
+VALUES (?, ?, ?, 'person', ?)
+"""
 _HOLDINGS = """
 SELECT (SELECT count(*) FROM agent_blocks ab WHERE ab.agent_seq = ?1 AND NOT EXISTS (
         SELECT 1 FROM agent_blocks o WHERE o.block_seq = ab.block_seq AND o.agent_seq <> ?1)

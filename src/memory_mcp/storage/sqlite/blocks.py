@@ -23,7 +23,7 @@ from memory_mcp.domain.errors import (
 )
 from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.names import name_key
-from memory_mcp.domain.passages import NewPassage
+from memory_mcp.domain.passages import NewPassage, gathered
 from memory_mcp.domain.texts import clip
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.tool_rules import rules_from_json
@@ -31,6 +31,7 @@ from memory_mcp.ports import Clock, Edited, Standing
 from memory_mcp.storage.sqlite.agents import agents_in_use, seq_of
 from memory_mcp.storage.sqlite.attachments import attach, detach, make_block
 from memory_mcp.storage.sqlite.database import Database
+from memory_mcp.storage.sqlite.history import VERSIONS
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.mail import HAS_NEWS
 from memory_mcp.storage.sqlite.outbox import record_change
@@ -57,9 +58,9 @@ _BY_LABEL = """
 SELECT block_seq, label FROM agent_blocks JOIN agents ON agents.seq = agent_seq
 WHERE agents.id = ? AND label = ?
 """
-_HISTORY = """
+_HISTORY = f"""
 SELECT h.version, h.value, coalesce(a.name, h.changed_by), h.changed_at
-FROM block_history h JOIN blocks b ON b.seq = h.block_seq LEFT JOIN agents a ON a.id = h.changed_by
+FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq LEFT JOIN agents a ON a.id = h.changed_by
 WHERE b.id = ? ORDER BY h.version DESC
 """
 _SET = """
@@ -68,18 +69,20 @@ UPDATE blocks SET description = coalesce(?, description), limit_chars = coalesce
 WHERE id = ?
 """
 PERSON = "person"
+MANY = 20
+"""Where more agents than so many have a block, its lines are filed for the others together."""
 _UPDATE = "UPDATE blocks SET value = ?, version = ?, updated_at = ? WHERE id = ? RETURNING seq"
 _INSERT_HISTORY = """
 INSERT INTO block_history (block_seq, version, value, changed_by, changed_at, key)
 VALUES (?, ?, ?, ?, ?, ?)
 """
-_VALUE = """
-SELECT h.value FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+_VALUE = f"""
+SELECT h.value FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq
 WHERE b.id = ? AND h.version = ?
 """
 # What stood in the block before the edit at hand, newest first.
-_WRITTEN = """
-SELECT value, changed_by, changed_at FROM block_history WHERE block_seq = ?
+_WRITTEN = f"""
+SELECT value, changed_by, changed_at FROM {VERSIONS} WHERE block_seq = ?
 ORDER BY version DESC LIMIT -1 OFFSET 1
 """
 _DONE = """
@@ -334,6 +337,9 @@ def put_value(
 ) -> None:
     """Give a block its new value and version; `lines` leave it for every agent's archival memory.
 
+    A line is a passage. Of a block that many have, that is so for who edits it; the others, who
+    would be filed the same lines a thousand times over, get several lines in one.
+
     `changed_by` stands in its history, `by` in the outbox.
     """
     seq = session.value(_UPDATE, (block.value, block.version, now, block.id))
@@ -342,10 +348,14 @@ def put_value(
     attached = session.all(_ATTACHED_TO, (block.id,))
     owners = [owner for owner, _ in attached]
     record_change(session, now, "block", block.id, "edited", owners, label=block.label, by=by)
+    made: dict[tuple[str, bool], Sequence[NewPassage]] = {}
     for owner, own_label in attached if lines else ():
-        passages = _passages(session, seq, own_label, lines)
-        none = [None] * len(lines)
-        file_passages(session, indexes, owner, passages, none, now, "moved")
+        together = len(attached) > MANY and owner != by
+        if (own_label, together) not in made:
+            each = _passages(session, seq, own_label, lines)
+            made[own_label, together] = gathered(each) if together else each
+        passages = made[own_label, together]
+        file_passages(session, indexes, owner, passages, [None] * len(passages), now, "moved")
 
 
 def blocks_of(session: Session, agent_id: AgentId) -> list[Block]:

@@ -9,7 +9,8 @@ statement. Readers have connections of their own; WAL lets them read while a wri
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,27 @@ import aiosqlite
 import anyio
 from anyio import to_thread
 
-from memory_mcp.domain.errors import StoreError, StoreGone, StoreUnusable
+from memory_mcp.domain.errors import StoreError, StoreFull, StoreGone, StoreUnusable
+from memory_mcp.keys import Key
 from memory_mcp.storage.sqlite.driver import (
     WAL_RESET_FIXED,
+    driver_errors,
     sqlite_module,
     sqlite_version,
     vec_extension,
 )
+from memory_mcp.storage.sqlite.encryption import Access, access_to, is_unreadable, why_unreadable
 from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, translated_errors
-from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
+from memory_mcp.storage.sqlite.history import prepare as prepare_history
+from memory_mcp.storage.sqlite.migrations import (
+    APPLICATION_ID,
+    known_migrations,
+    migrate,
+    refuse_newer,
+)
 from memory_mcp.storage.sqlite.place import Place
-from memory_mcp.storage.sqlite.session import Job, Result, Session
+from memory_mcp.storage.sqlite.reading import as_it_lies
+from memory_mcp.storage.sqlite.session import Job, Result, Row, Session
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +48,8 @@ LOG_LOST_TIMEOUT_MS = 2_000
 READERS_MAX = 4
 IN_MEMORY_BYTES_MAX = 64 << 20
 """So large a file is written anew by way of memory; a larger one by way of the temporary folder."""
+LOG_BYTES_KEPT = 8 << 20
+"""A log that grew longer, behind a reader of an old moment, is cut to this when it begins anew."""
 
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -45,10 +58,11 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "trusted_schema=OFF",
     "cache_size=-8000",
+    f"journal_size_limit={LOG_BYTES_KEPT}",
 )
 
 
-_BULK_PRAGMAS = ("wal_autocheckpoint=12000",)
+_BULK_PRAGMAS = ("wal_autocheckpoint=12000", f"journal_size_limit={64 << 20}")
 """For a writer that fills a store: the log is folded at 48 MB instead of 4."""
 
 
@@ -72,10 +86,22 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The store's file. Open it with `Database.open`, close it with `close`."""
 
-    def __init__(self, place: Place, writer: _Connection, *, has_vec: bool, bulk: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        access: Access,
+        writer: _Connection,
+        *,
+        has_vec: bool,
+        bulk: bool = False,
+        as_it_lies: "_AsItLies | None" = None,
+    ) -> None:
+        """`as_it_lies`: where it could only be opened to read it."""
         self.path = place.path
         self.has_vec = has_vec
         self._place = place
+        self._access = access
+        self._as_it_lies = as_it_lies
         self._bulk = bulk
         self._writer = writer
         self._is_open = True
@@ -95,13 +121,17 @@ class Database:
         """Runs first in each write's transaction; raises if this process may write no more."""
 
     @classmethod
-    async def open(cls, path: Path, *, bulk: bool = False) -> "Database":
+    async def open(cls, path: Path, *, key: Key | None = None, bulk: bool = False) -> "Database":
         """Open the store at `path`, made with folder and tables if it isn't there.
 
+        One that cannot be written is opened to be read, if it can be.
+
+        `key`: the one that it is encrypted with, or is to be if it isn't there.
         `bulk`: its writer folds the log into the file less often.
 
         Raises:
-            StoreUnusable: it is not a store, damaged, or in a place that cannot be written.
+            StoreUnusable: it is not a store, damaged, in a place where it can be neither written
+                nor read, or not to be opened with this key.
             StoreTooNew: a newer memory-mcp made it.
             StoreBusy: another process held it locked too long.
             StoreGone: another process has a file open that was at this path before.
@@ -113,14 +143,54 @@ class Database:
                 sqlite_module().sqlite_version,
             )
         place = Place(path)
-        await to_thread.run_sync(place.prepare)
-        try:
-            writer = await _open_writer(place, bulk=bulk)
-        except BaseException:
-            place.leave()
-            raise
+        while True:
+            try:
+                await to_thread.run_sync(place.prepare)
+                access, writer = await _open_writer(place, key, bulk=bulk)
+                break
+            except _Replaced:  # another process makes or replaces it at this moment
+                place.leave()
+            except (StoreUnusable, StoreFull) as error:
+                place.leave()
+                return await cls._open_to_read(place, key, error)
+            except BaseException:
+                place.leave()
+                raise
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
-        return cls(place, writer, has_vec=has_vec, bulk=bulk)
+        return cls(place, access, writer, has_vec=has_vec, bulk=bulk)
+
+    @classmethod
+    async def _open_to_read(cls, place: Place, key: Key | None, reason: StoreError) -> "Database":
+        """A store that cannot be written, as it lies; where that is no use, `reason` is told."""
+        files = ExitStack()
+        try:
+            access = await to_thread.run_sync(access_to, place.path, key)
+            address = files.enter_context(as_it_lies(place.path, is_encrypted=access.is_encrypted))
+            reader = await _connect(access, address, _require_newest)
+        except (*driver_errors(), OSError, StoreUnusable):
+            files.close()
+            raise reason from None
+        logger.warning("%s Until then it is read as it is, and nothing can be stored.", reason)
+        has_vec = await reader.run(lambda session: bool(session.all(_HAS_VEC)))
+        lies = _AsItLies(address, files, str(reason))
+        return cls(place, access, reader, has_vec=has_vec, as_it_lies=lies)
+
+    @property
+    def key(self) -> Key | None:
+        """The key that it is encrypted with; `None` where it is not."""
+        return self._access.key
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        return self._as_it_lies is not None
+
+    def log_bytes(self) -> int:
+        """How long the log is at the moment."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except OSError:
+            return 0
 
     async def close(self) -> None:
         """Close every connection. What was acknowledged is on the disk already."""
@@ -130,6 +200,8 @@ class Database:
             if self._is_open:
                 await self._close_connections()
             self._place.leave()
+            if self._as_it_lies is not None:
+                self._as_it_lies.files.close()
 
     async def _close_connections(self) -> None:
         pulse = (self._pulse,) if self._pulse else ()
@@ -149,6 +221,9 @@ class Database:
             StoreGone: the file at the path is not the one that is open; says what became of it.
             LeaseLost: this process may write no more; nothing was changed.
         """
+
+        if self._as_it_lies is not None:
+            raise StoreUnusable(f"nothing was stored: {self._as_it_lies.reason}")
 
         def guarded(session: Session) -> Result:
             self._require_place(_NOTHING_CHANGED)
@@ -290,7 +365,12 @@ class Database:
                     if self._is_open:
                         self._is_open = False
                         await self._close_connections()
-                    self._writer = await _open_writer(self._place, bulk=self._bulk)
+                    try:
+                        self._access, self._writer = await _open_writer(
+                            self._place, self.key, bulk=self._bulk
+                        )
+                    except _Replaced:
+                        raise self._place.error("replaced", _NOTHING_CHANGED) from None
                     self._is_open = True
                 finally:
                     for _ in range(READERS_MAX):
@@ -341,6 +421,8 @@ class Database:
 
     async def fold_log(self) -> None:
         """Put what stands in the log into the file, as closing does; not if somebody is reading."""
+        if self._as_it_lies is not None:
+            return
         with self._errors():
             await self._until_open()
             if self._place.look() != "overwritten":
@@ -362,8 +444,9 @@ class Database:
         """
 
         def rewrite(session: Session) -> bool:
-            # It is put together in memory, as everything temporary, if it is not too large.
-            large = self.path.stat().st_size > IN_MEMORY_BYTES_MAX
+            # It is put together in memory, as everything temporary, if it is not too large, or
+            # encrypted: a temporary file would not be.
+            large = self.path.stat().st_size > IN_MEMORY_BYTES_MAX and self.key is None
             session.run("PRAGMA secure_delete=ON")
             try:
                 if large:
@@ -382,7 +465,8 @@ class Database:
         self._require_place()
         # Shielded: a connection that nobody holds yet would not be closed.
         with anyio.CancelScope(shield=True):
-            reader = await _connect(self._place, _read_only)
+            address = self._as_it_lies.address if self._as_it_lies else _address(self.path)
+            reader = await _connect(self._access, address, _read_only)
             try:
                 self._require_place()
             except BaseException:  # it may be another file
@@ -415,6 +499,19 @@ class Snapshot:
 _HAS_VEC = "SELECT 1 FROM pragma_function_list WHERE name = 'vec_version'"
 
 
+@dataclass(frozen=True, slots=True)
+class _AsItLies:
+    """A store that can be read only: where, what makes it readable, why it cannot be written."""
+
+    address: str
+    files: ExitStack
+    reason: str
+
+
+class _Replaced(Exception):
+    """Another file lies at the path than the one that was looked at before it was opened."""
+
+
 class _LogLost(Exception):
     """The log that is open is not the one beside the store, whose file is in its place."""
 
@@ -428,16 +525,38 @@ def _fold(session: Session, busy_ms: int = 0) -> bool:
     session.run(f"PRAGMA busy_timeout={busy_ms}")
     try:
         return not session.all("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-    except sqlite_module().DatabaseError as error:  # a full disk, most likely
+    except driver_errors() as error:  # a full disk, most likely
         logger.warning("the log cannot be put into the store's file: %s", error)
         return False
     finally:
         session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-async def _open_writer(place: Place, *, bulk: bool) -> _Connection:
-    with translated_errors(place.path):
-        writer = await _connect(place, partial(_set_up, path=place.path))
+async def _open_writer(
+    place: Place, key: Key | None, *, bulk: bool
+) -> tuple[Access, _Connection]:
+    """The writer's connection, to a store that is set up, and how others are made.
+
+    Raises:
+        _Replaced: another process makes or replaces the store at this moment.
+    """
+    path = place.path
+    with translated_errors(path):
+        access = await to_thread.run_sync(access_to, path, key)
+        try:
+            if not access.is_encrypted:
+                await to_thread.run_sync(_refuse_damaged_head, path)
+            set_up = partial(_set_up, path=path, access=access)
+            writer = await _connect(access, _address(path), set_up)
+        except driver_errors() as error:
+            if not is_unreadable(error):
+                raise
+            # Whether it is encrypted, and with which salt, was found out before it was locked.
+            if await to_thread.run_sync(access_to, path, key) != access:
+                raise _Replaced from None
+            if access.is_encrypted:
+                raise StoreUnusable(why_unreadable(path, access)) from None
+            raise
         try:
             place.settle()
             if bulk:
@@ -445,20 +564,42 @@ async def _open_writer(place: Place, *, bulk: bool) -> _Connection:
         except BaseException:
             await writer.close()
             raise
-    return writer
+    return access, writer
 
 
-async def _connect(place: Place, prepare: Callable[[Session], None]) -> _Connection:
-    sqlite = sqlite_module()
+def _address(path: Path) -> str:
     # Not made by SQLite: a store that is gone must not come back as an empty one.
-    address = f"{place.path.absolute().as_uri()}?mode=rw"
+    return f"{path.absolute().as_uri()}?mode=rw"
 
+
+def _refuse_damaged_head(path: Path) -> None:
+    """SQLite would only read a file whose bytes say that a later version may write it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except IsADirectoryError as error:
+        raise StoreUnusable(_NO_FILE.format(path=path)) from error
+    if len(head) == 20 and not set(head[18:]) <= {1, 2}:
+        raise StoreUnusable(
+            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore "
+            "a backup, or export what there is and import it into a new store."
+        )
+
+
+_NO_FILE = (
+    "{path} cannot be written (unable to open a folder). Give yourself the right to write it, or "
+    "choose another place with --database or MEMORY_MCP_DATABASE."
+)
+
+
+async def _connect(access: Access, address: str, prepare: Callable[[Session], None]) -> _Connection:
     def connect() -> Any:
-        connection = sqlite.connect(address, uri=True, isolation_level=None, cached_statements=256)
+        connection = access.connect(address, uri=True, cached_statements=256)
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             _load_vec(connection)
+            prepare_history(Session(connection))
             prepare(Session(connection))
         except BaseException:
             connection.close()
@@ -472,6 +613,34 @@ async def _connect(place: Place, prepare: Callable[[Session], None]) -> _Connect
 
 def _read_only(session: Session) -> None:
     session.run("PRAGMA query_only=ON")
+
+
+def _require_newest(session: Session) -> None:
+    """Whether it is a store of this schema: what cannot be written cannot be brought up to date.
+
+    Raises:
+        OperationalError (SQLite's): it isn't.
+    """
+    _read_only(session)
+    told = (session.value("PRAGMA application_id"), session.value("PRAGMA user_version"))
+    if told == (APPLICATION_ID, known_migrations()[-1].version):
+        session.all("SELECT 1 FROM sqlite_schema")
+    elif told[0] != APPLICATION_ID or not _tables_of_newest() <= set(session.all(_TABLES)):
+        raise sqlite_module().OperationalError("of another schema")
+
+
+_TABLES = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'"
+
+
+def _tables_of_newest() -> set[Row]:
+    """The tables of this schema, whatever number a damaged store says it has."""
+    connection = sqlite_module().connect(":memory:", isolation_level=None)
+    try:
+        session = Session(connection)
+        migrate(session, Path(":memory:"))
+        return set(session.all(_TABLES))
+    finally:
+        connection.close()
 
 
 def _prepare_for_much(session: Session) -> None:
@@ -493,12 +662,14 @@ def _load_vec(connection: Any) -> None:
             connection.load_extension(extension)
         finally:
             connection.enable_load_extension(False)
-    except sqlite_module().OperationalError as error:
+    except driver_errors("OperationalError") as error:
         logger.warning("sqlite-vec cannot be loaded (%s): vectors are scanned instead", error)
 
 
-def _set_up(session: Session, path: Path) -> None:
+def _set_up(session: Session, path: Path, access: Access) -> None:
     application_id = session.value("PRAGMA application_id")
+    if not access.is_current(path):  # rekey had it locked, and put another in its place
+        raise _Replaced
     if application_id != APPLICATION_ID and session.value("SELECT 1 FROM sqlite_schema"):
         # Another process may be making it at this moment: it holds the lock until it is whole.
         application_id = session.in_transaction(
@@ -510,6 +681,8 @@ def _set_up(session: Session, path: Path) -> None:
                 "Choose another file, with --database or MEMORY_MCP_DATABASE."
             )
     refuse_newer(session, path)
+    if not session.value("PRAGMA page_count"):
+        session.run("PRAGMA auto_vacuum=INCREMENTAL")  # only possible before anything is there
     _switch_to_wal(session)
     migrate(session, path)
 
@@ -520,7 +693,7 @@ def _switch_to_wal(session: Session) -> None:
         try:
             if session.value("PRAGMA journal_mode=WAL") == "wal":
                 return
-        except sqlite_module().OperationalError as error:
+        except driver_errors("OperationalError") as error:
             if "locked" not in str(error) or attempt == 49:
                 raise
         time.sleep(0.02 * (attempt + 1))

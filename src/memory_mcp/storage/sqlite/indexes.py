@@ -88,7 +88,8 @@ class Indexes:
                 session.run(_SET, ("embedder", self._embedder))
             self._store_embedder = _setting(session, "embedder")
 
-        if not await self._database.read(self._is_ready):
+        is_ready = await self._database.read(self._is_ready)
+        if not is_ready and not self._database.is_read_only:
             await self._database.write(make)
 
     def _is_ready(self, session: Session) -> bool:

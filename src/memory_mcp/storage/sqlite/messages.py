@@ -14,6 +14,7 @@ from memory_mcp.domain.messages import (
     Message,
     NewMessage,
     Turn,
+    checksum,
     is_short,
 )
 from memory_mcp.domain.texts import clip
@@ -102,7 +103,8 @@ VALUES (?, ?, ?, ?, ?, ?) RETURNING seq
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'messages'"
 _INSERT = """
 INSERT INTO messages
-    (seq, id, agent_seq, conversation_seq, role, name, content, created_at, external_id, metadata)
+    (seq, id, agent_seq, conversation_seq, role, name, content, created_at, external_id, metadata,
+    checksum)
 """
 _CONVERSATIONS = """
 SELECT id, external_id, host, project, started_at, last_at, messages, ended_at
@@ -412,6 +414,7 @@ def _row(
         to_iso(message.created_at),
         message.external_id,
         json.dumps(message.metadata) if message.metadata else None,
+        checksum(message.content),
     )
 
 

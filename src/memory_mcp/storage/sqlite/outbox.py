@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from memory_mcp.domain.ids import AgentId
@@ -13,6 +14,8 @@ from memory_mcp.storage.sqlite.session import Row, Session
 SINCE_MOST = 1_000
 """How many changes are told at one go."""
 
+GONE = "store"
+"""The noun of a line that stands for lines that are gone."""
 _INSERT = """
 INSERT INTO changes (at, noun, noun_id, operation, agent_ids, details) VALUES (?, ?, ?, ?, ?, ?)
 """
@@ -56,9 +59,16 @@ class SqliteOutbox:
         return await self._database.read(lambda session: session.value(_LAST))
 
     async def since(self, seq: int) -> list[Change]:
-        """Changes after `seq`, oldest first, at most a thousand."""
+        """Changes after `seq`, oldest first, at most a thousand.
+
+        Where older ones were let go meanwhile, the first says so: anything may have changed.
+        """
         rows = await self._database.read(lambda session: session.all(_SINCE, (seq,)))
-        return [_from_row(row) for row in rows]
+        changes = [_from_row(row) for row in rows]
+        if changes and changes[0].seq > seq + 1:  # what came between was let go
+            gone = (*rows[0][:2], GONE, "", "pruned", "[]", "{}")
+            return [replace(_from_row(gone), seq=changes[0].seq - 1), *changes]
+        return changes
 
     async def of_agent_since(self, agent_id: AgentId, seq: int) -> tuple[list[Change], int]:
         """Changes of one agent's memory after `seq`, oldest first, at most a thousand.

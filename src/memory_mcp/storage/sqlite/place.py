@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Literal
 
 from memory_mcp.domain.errors import StoreGone, StoreUnusable
+from memory_mcp.storage.sqlite.encryption import kind_of
+from memory_mcp.storage.sqlite.errors import not_a_database
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +115,7 @@ class Place:
             return
         try:
             # SQLite itself takes a very short file for an empty database, and would write over it.
-            if self._witness.head() not in (b"", _FORMAT):
+            if kind_of(self.path) == "foreign":
                 raise StoreUnusable(not_a_database(self.path, "wrong first bytes"))
             self._refuse_another_log()
         except BaseException:
@@ -212,7 +214,7 @@ class Place:
             if steady is not None and (header, steady[0]) == (self._header, self._state[0]):
                 self._note_state()
                 return None
-            if steady is None or not header.startswith(_FORMAT):
+            if steady is None or kind_of(self.path) not in ("plain", "encrypted"):
                 return "overwritten"
             return "replaced" if self.move_out() else "overwritten"
 
@@ -404,14 +406,6 @@ def _lock_on(descriptor: int, range_: tuple[int, int]) -> _Living | None:
     except OSError:  # a file system without locks
         return None
     return None if kind == fcntl.F_UNLCK else _Living(pid)
-
-
-def not_a_database(path: Path, reason: str) -> str:
-    """What is said of a file that SQLite cannot read."""
-    return (
-        f"{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
-        "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
-    )
 
 
 def _steady_state(path: str) -> tuple[int, int] | None:

@@ -79,6 +79,7 @@ def purge_agent(session: Session, agent_id: str) -> None:
     remove_texts(session, PASSAGES, passages)
     own = session.all(_OWN_BLOCKS, (seq,))
     session.run("DELETE FROM agent_blocks WHERE agent_seq = ?", (seq,))
+    session.run_many("DELETE FROM block_packs WHERE block_seq = ?", own)
     session.run_many("DELETE FROM block_history WHERE block_seq = ?", own)
     session.run_many("DELETE FROM blocks WHERE seq = ?", own)
     session.run(_FORGET, (seq,))

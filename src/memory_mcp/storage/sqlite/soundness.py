@@ -7,6 +7,7 @@ from functools import partial
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.flips import EVERY_ROW, SHARE, Part, flipped
 from memory_mcp.storage.sqlite.indexes import VECTORS
 from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.texts import TEXTS, TextIndex
@@ -18,10 +19,17 @@ INSERT INTO settings VALUES ('soundness', ?) ON CONFLICT DO UPDATE SET value = e
 """
 
 
-async def problems(database: Database) -> list[str]:
-    """What is wrong with the file or its indexes, in words; empty when nothing is."""
+async def problems(database: Database, part: Part = EVERY_ROW) -> list[str]:
+    """What is wrong with the file, its texts or its indexes, in words; empty when nothing is.
+
+    Of the texts those of a `part` are compared with what was stored.
+    """
     found = await database.read(_in_rows)
-    for index in TEXTS:  # a write each, so that other writers get their turn
+    if not found:
+        found += await flipped(database, part)
+    for index in (
+        TEXTS if not database.is_read_only else ()
+    ):  # a write each, so that other writers get their turn
         found += await database.write(partial(_in_texts, index=index))
     return found
 
@@ -41,7 +49,7 @@ async def daily_problems(database: Database, now: datetime) -> list[str] | None:
 
     if not (await database.read(is_due) and await database.write(claim)):
         return None
-    found = await problems(database)
+    found = await problems(database, Part(SHARE, now.toordinal() % SHARE))
     await database.write(lambda session: _note(session, now, found))
     return found
 

@@ -15,6 +15,7 @@ from memory_mcp.storage.sqlite.indexes import PASSAGES, Indexes
 from memory_mcp.storage.sqlite.search import Filter, vector_leg
 from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.soundness import daily_problems
+from memory_mcp.storage.sqlite.tidying import tidy
 
 Pairs = list[tuple[int, int, float]]
 
@@ -63,6 +64,14 @@ class SqliteUpkeep:
     async def until_lost(self) -> None:
         """Returns when a read or a write was refused for that."""
         await self._database.until_lost()
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store could only be opened to read it."""
+        return self._database.is_read_only
+
+    async def tidy(self) -> bool:
+        """Keep what only grows within bounds, a step at a time; whether there may be more."""
+        return await tidy(self._database, self._clock.now())
 
     async def compare(self, agent_id: AgentId, rows: int) -> bool:
         """Compare the next passages that came with all others; whether more may be waiting."""

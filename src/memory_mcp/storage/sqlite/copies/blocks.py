@@ -15,6 +15,7 @@ from memory_mcp.storage.sqlite.copies.noun import (
     agent_seq,
     paged,
 )
+from memory_mcp.storage.sqlite.history import VERSIONS
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.removed import without_forgotten
 from memory_mcp.storage.sqlite.session import Row, Session
@@ -32,7 +33,7 @@ FROM blocks b WHERE b.seq > :a AND {_CHOSEN} ORDER BY b.seq LIMIT :limit
 """
 _VERSIONS = f"""
 SELECT h.block_seq, h.version, b.id, h.version, h.value, h.changed_by, h.changed_at, h.key
-FROM block_history h JOIN blocks b ON b.seq = h.block_seq
+FROM {VERSIONS} h JOIN blocks b ON b.seq = h.block_seq
 WHERE (h.block_seq, h.version) > (:a, :b) AND {_CHOSEN}
 ORDER BY h.block_seq, h.version LIMIT :limit
 """

@@ -54,7 +54,12 @@ TABLES: Mapping[str, Carried | NotCarried] = {
         apart=dict.fromkeys(("agent_seq", "label", "block_seq", "position"), "a block's `agents`"),
     ),
     # Without the lines that were forgotten since.
-    "block_history": Carried(("block_version",), called={"block_seq": "block"}),
+    "block_history": Carried(
+        ("block_version",),
+        called={"block_seq": "block"},
+        apart={"pack": "unpacked; each store packs its own"},
+    ),
+    "block_packs": NotCarried("made anew", "of older versions of blocks, which go along whole"),
     "conversations": Carried(
         ("conversation", "session"),
         called={**_AGENT, "external_id": "conversation"},
@@ -62,7 +67,9 @@ TABLES: Mapping[str, Carried | NotCarried] = {
     ),
     "host_sessions": Carried(("session",), called={"conversation_seq": "conversation"}),
     "messages": Carried(
-        ("message",), called={**_AGENT, "conversation_seq": "conversation"}, apart=_PLACE
+        ("message",),
+        called={**_AGENT, "conversation_seq": "conversation"},
+        apart={**_PLACE, "checksum": "made from the text"},
     ),
     "message_aliases": Carried(
         ("message", "forgotten"),
@@ -119,6 +126,7 @@ TABLES: Mapping[str, Carried | NotCarried] = {
     "passage_vectors": NotCarried("made anew", "by the embedder of the new store"),
     "passage_signs": NotCarried("made anew", "from the vectors"),
     "changes": NotCarried("stays behind", "tells other processes what happened in this file"),
+    "store": NotCarried("stays behind", "whose backups are whose: each store has an id of its own"),
     "leases": NotCarried("stays behind", "held by a process of this store"),
     "presence": NotCarried("stays behind", "connections to this store"),
     "visits": NotCarried("stays behind", "where a client of this store goes on"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_mcp.domain.errors import StoreTooNew
+from memory_mcp.domain.messages import checksum
 from memory_mcp.domain.names import name_key
 from memory_mcp.domain.passages import forgotten_digest, identity, text_digest
 from memory_mcp.storage.sqlite.session import Session
@@ -40,6 +41,7 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "passage_identity": (3, _passage_identity),
     "forgotten_digest": (2, _forgotten_digest),
     "name_key": (1, name_key),
+    "checksum_of": (1, checksum),
 }
 """What statements may call: name, number of arguments, function."""
 

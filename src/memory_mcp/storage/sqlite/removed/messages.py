@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from memory_mcp.domain.host_events import told_turn
 from memory_mcp.domain.ids import AgentId, ConversationId, MessageId
-from memory_mcp.domain.messages import Message
+from memory_mcp.domain.messages import Message, checksum
 from memory_mcp.domain.times import from_iso
 from memory_mcp.storage.sqlite.agents import seq_of
 from memory_mcp.storage.sqlite.indexes import MESSAGES, Indexes
@@ -43,9 +43,9 @@ SELECT id FROM forgotten WHERE noun = 'message' AND agent_seq = ?1 AND conversat
 """
 _PUT_MESSAGE = """
 INSERT INTO messages (seq, id, agent_seq, conversation_seq, role, name, content, created_at,
-    external_id, metadata)
+    external_id, metadata, checksum)
 VALUES (:seq, :id, :agent_seq, :conversation_seq, :role, :name, :content, :created_at,
-    :external_id, :metadata)
+    :external_id, :metadata, :checksum)
 RETURNING seq
 """
 # A summary's number of messages is of those that recall still has.
@@ -123,7 +123,9 @@ def forgotten_among(session: Session, message_ids: Sequence[MessageId]) -> set[M
 
 def put_message(session: Session, indexes: Indexes, agent_seq: int, kept: Kept) -> bool:
     # What the trigger on inserts refuses is there already, and nothing is put.
-    seq = session.value(_PUT_MESSAGE, {**kept, "agent_seq": agent_seq})
+    seq = session.value(
+        _PUT_MESSAGE, {**kept, "agent_seq": agent_seq, "checksum": checksum(kept["content"])}
+    )
     if seq is None:
         return False
     now = stretch_around(session, kept["conversation_seq"], seq)
