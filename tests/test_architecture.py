@@ -19,32 +19,35 @@ INNER = {"domain", "ports", "services"}
 ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "projects": set(),
-    "rendezvous": {"projects"},
+    "keys": {"domain"},
+    "rendezvous": {"keys", "projects"},
+    "seal": {"rendezvous"},
     "snapshots": {"projects"},
     "bridge": {"projects", "rendezvous", "snapshots"},
     "domain": set(),
-    "config": {"domain", "projects", "rendezvous"},
+    "config": {"domain", "keys", "projects", "rendezvous"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
+    "storage": {"domain", "keys", "ports"},
     "loop": INNER,
     "transcripts": {"domain"},
     "capture": INNER | {"config", "transcripts"},
     "transfer": INNER | {"config", "transcripts"},
     "hosts": INNER | {"capture", "config", "projects"},
     "server": INNER | {"config"},
-    "app": INNER | ADAPTERS | {"config", "loop", "snapshots"},
+    "app": INNER | ADAPTERS | {"config", "keys", "loop", "rendezvous", "seal", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
     | {"app", "capture", "config", "hosts", "loop", "rendezvous", "server", "snapshots"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "loop", "projects", "rendezvous"}
-    | {"server", "transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "keys", "loop", "projects"}
+    | {"rendezvous", "seal", "server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "projects", "rendezvous", "snapshots"}
+PURE = {"bridge", "domain", "keys", "projects", "rendezvous", "snapshots"}
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

@@ -50,6 +50,13 @@ FIRST_GUEST_SECONDS = 30
 """How long a daemon waits for whoever started it, however short its patience otherwise."""
 LOOK_SECONDS = 5
 
+_WITH_KEY = ("session", "command")
+_OTHER_KEY = (
+    "the key that was set for this process (MEMORY_MCP_KEY or MEMORY_MCP_KEY_FILE) is not the one "
+    "that its daemon has the store open with, or the store is not encrypted; set the right one, or "
+    "none: who is let in at the daemon's door needs none"
+)
+
 Command = Callable[[str, dict[str, Any], Services, Settings], Awaitable[Any]]
 """Answers a person's command, by name and arguments."""
 
@@ -168,10 +175,19 @@ class Daemon:
             logger.warning("a newcomer was sent away: wrong token")
             await self._answer(stream, refused="the token is wrong")
             return
+        if hello.proof and not self._is_proven(hello.proof) and hello.role in _WITH_KEY:
+            logger.warning("a newcomer was sent away: it has another key")
+            await self._answer(stream, refused=_OTHER_KEY, final=True)
+            return
         try:
             await self._serve(hello, stream)
         except MemoryMCPError as error:
             await self._answer(stream, refused=str(error), final=True)
+
+    def _is_proven(self, proof: str) -> bool:
+        """Whether a newcomer that was given a key could open the store itself."""
+        encryption = self.services.encryption
+        return encryption is not None and encryption.is_proven(proof)
 
     async def _serve(self, hello: Hello, stream: ByteStream) -> None:
         match hello.role:

@@ -9,7 +9,6 @@ statement. Readers have connections of their own; WAL lets them read while a wri
 import errno
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,11 +21,20 @@ import anyio
 from anyio import to_thread
 
 from memory_mcp.domain.errors import StoreBusy, StoreError, StoreFull, StoreUnusable
+from memory_mcp.keys import Key
 from memory_mcp.storage.sqlite.driver import (
     WAL_RESET_FIXED,
+    driver_errors,
     sqlite_module,
     sqlite_version,
     vec_extension,
+)
+from memory_mcp.storage.sqlite.encryption import (
+    NO_DATABASE,
+    Access,
+    access_to,
+    is_unreadable,
+    why_unreadable,
 )
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, migrate, refuse_newer
 from memory_mcp.storage.sqlite.session import Job, Result, Session
@@ -70,8 +78,9 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The store's file. Open it with `Database.open`, close it with `close`."""
 
-    def __init__(self, path: Path, writer: _Connection, *, has_vec: bool) -> None:
+    def __init__(self, path: Path, access: Access, writer: _Connection, *, has_vec: bool) -> None:
         self.path = path
+        self._access = access
         self.has_vec = has_vec
         self._writer = writer
         self._idle_readers: list[_Connection] = []
@@ -85,13 +94,15 @@ class Database:
         """Called in the writer's thread after each commit, before anybody learns of it."""
 
     @classmethod
-    async def open(cls, path: Path, *, bulk: bool = False) -> "Database":
+    async def open(cls, path: Path, *, key: Key | None = None, bulk: bool = False) -> "Database":
         """Open the store at `path`, made with folder and tables if it isn't there.
 
+        `key`: the one that it is encrypted with, or is to be if it isn't there.
         `bulk`: its writer folds the log into the file less often.
 
         Raises:
-            StoreUnusable: it is not a store, damaged, or in a place that cannot be written.
+            StoreUnusable: it is not a store, damaged, in a place that cannot be written, or not to
+                be opened with this key.
             StoreTooNew: a newer memory-mcp made it.
             StoreBusy: another process held it locked too long.
         """
@@ -103,11 +114,16 @@ class Database:
             )
         _prepare_file(path)
         with translated_errors(path):
-            writer = await _connect(path, partial(_set_up, path=path))
+            access, writer = await _connect_first(path, key)
             if bulk:
                 await writer.run(_prepare_for_much)
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
-        return cls(path, writer, has_vec=has_vec)
+        return cls(path, access, writer, has_vec=has_vec)
+
+    @property
+    def key(self) -> Key | None:
+        """The key that it is encrypted with; `None` where it is not."""
+        return self._access.key
 
     async def close(self) -> None:
         """Close every connection. What was acknowledged is on the disk already."""
@@ -207,7 +223,7 @@ class Database:
         # Shielded: a connection that nobody holds yet would not be closed.
         scope = anyio.CancelScope(shield=True)
         with scope:
-            return await _connect(self.path, _read_only)
+            return await _connect(self._access, self.path, _read_only)
         raise AssertionError("a shielded scope is never left by cancellation")
 
 
@@ -236,8 +252,6 @@ def _prepare_file(path: Path) -> None:
             path.parent.mkdir(mode=0o700, parents=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        elif path.is_file() and not _looks_like_sqlite(path):
-            raise StoreUnusable(_NO_DATABASE.format(path=path, reason="wrong first bytes"))
     except OSError as error:
         raise StoreUnusable(
             f"the store {path} cannot be made: {error.strerror or error}. "
@@ -245,18 +259,34 @@ def _prepare_file(path: Path) -> None:
         ) from error
 
 
-def _looks_like_sqlite(path: Path) -> bool:
-    """SQLite itself takes a very short file for an empty database, and would write over it."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    return head in (b"", b"SQLite format 3\0")
+async def _connect_first(path: Path, key: Key | None) -> tuple[Access, _Connection]:
+    """The writer's connection, to a store that is set up.
+
+    Whether the file is encrypted, and with which salt, is known before it is locked; where another
+    process makes or replaces the store at this moment, it is looked at anew.
+    """
+    access = await to_thread.run_sync(access_to, path, key)
+    while True:
+        try:
+            return access, await _connect(access, path, partial(_set_up, path=path, access=access))
+        except (_Replaced, *driver_errors()) as error:
+            if not isinstance(error, _Replaced) and not is_unreadable(error):
+                raise
+            now = await to_thread.run_sync(access_to, path, key)
+            if now == access:
+                if access.is_encrypted:
+                    raise StoreUnusable(why_unreadable(path, access)) from None
+                raise
+            access = now
 
 
-async def _connect(path: Path, prepare: Callable[[Session], None]) -> _Connection:
-    sqlite = sqlite_module()
+class _Replaced(Exception):
+    """Another file lies at the path than the one that was opened."""
 
+
+async def _connect(access: Access, path: Path, prepare: Callable[[Session], None]) -> _Connection:
     def connect() -> Any:
-        connection = sqlite.connect(path, isolation_level=None, cached_statements=256)
+        connection = access.connect(path, cached_statements=256)
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -295,12 +325,14 @@ def _load_vec(connection: Any) -> None:
             connection.load_extension(extension)
         finally:
             connection.enable_load_extension(False)
-    except sqlite_module().OperationalError as error:
+    except driver_errors("OperationalError") as error:
         logger.warning("sqlite-vec cannot be loaded (%s): vectors are scanned instead", error)
 
 
-def _set_up(session: Session, path: Path) -> None:
+def _set_up(session: Session, path: Path, access: Access) -> None:
     application_id = session.value("PRAGMA application_id")
+    if not access.is_current(path):  # rekey had it locked, and put another in its place
+        raise _Replaced
     if application_id != APPLICATION_ID and session.value("SELECT 1 FROM sqlite_schema"):
         # Another process may be making it at this moment: it holds the lock until it is whole.
         application_id = session.in_transaction(
@@ -322,7 +354,7 @@ def _switch_to_wal(session: Session) -> None:
         try:
             if session.value("PRAGMA journal_mode=WAL") == "wal":
                 return
-        except sqlite_module().OperationalError as error:
+        except driver_errors("OperationalError") as error:
             if "locked" not in str(error) or attempt == 49:
                 raise
         time.sleep(0.02 * (attempt + 1))
@@ -334,7 +366,7 @@ def translated_errors(path: Path) -> Generator[None]:
     """SQLite's errors as ours, in one place."""
     try:
         yield
-    except (sqlite_module().DatabaseError, sqlite3.DatabaseError) as error:
+    except driver_errors() as error:
         raise _translated(error, path) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -342,10 +374,6 @@ def translated_errors(path: Path) -> Generator[None]:
         raise
 
 
-_NO_DATABASE = (
-    "{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
-    "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
-)
 _FULL = "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
 
 
@@ -359,13 +387,13 @@ def _translated(error: Exception, path: Path) -> Exception:
     if "is full" in text:
         return StoreFull(_FULL.format(path=path))
     if "not a database" in text or "malformed" in text:
-        return StoreUnusable(_NO_DATABASE.format(path=path, reason=text))
+        return StoreUnusable(NO_DATABASE.format(path=path, reason=text))
     if "readonly" in text or "unable to open" in text or "disk I/O" in text:
         return StoreUnusable(
             f"{path} cannot be written ({text}). Give yourself the right to write it, or choose "
             "another place with --database or MEMORY_MCP_DATABASE."
         )
-    if isinstance(error, (sqlite3.IntegrityError, sqlite_module().IntegrityError)):
+    if isinstance(error, driver_errors("IntegrityError")):
         return StoreError(f"the store refused the change: {text}. Nothing was changed.")
     # Anything else (a wrong statement) is a bug of ours and should look like one.
     return error
