@@ -6,11 +6,16 @@ do its looks at a store behind the program's back.
 
 import os
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from memory_mcp.keys import Key
+from memory_mcp.storage.sqlite import driver
+from memory_mcp.storage.sqlite.database import Database
 
 KEY = "7e57" * 16
 VARIABLE = "MEMORY_MCP_TEST_KEY"
@@ -20,10 +25,6 @@ VARIABLE = "MEMORY_MCP_TEST_KEY"
 def encrypt_all() -> None:
     """From now on; before any test is imported."""
     pytest.importorskip("sqlcipher3", reason="needs the extra: encryption")
-    from memory_mcp.keys import Key
-    from memory_mcp.storage.sqlite import driver
-    from memory_mcp.storage.sqlite.database import Database
-
     opened = Database.open.__func__
 
     async def open_encrypted(
@@ -43,13 +44,12 @@ def more_for_processes() -> dict[str, str]:
 
 def _keyed_module() -> ModuleType:
     """`sqlcipher3` that gives the key whenever it connects to a file."""
-    from sqlcipher3 import dbapi2
-
+    sqlcipher = import_module("sqlcipher3.dbapi2")
     keyed = ModuleType("sqlcipher3.dbapi2")
-    keyed.__dict__.update(vars(dbapi2))
+    keyed.__dict__.update(vars(sqlcipher))
 
     def connect(path: Any, *arguments: Any, **options: Any) -> Any:
-        connection = dbapi2.connect(path, *arguments, **options)
+        connection = sqlcipher.connect(path, *arguments, **options)
         if path != ":memory:":
             connection.execute("PRAGMA cipher_log_level=NONE")
             connection.execute(f"PRAGMA key = \"x'{KEY}'\"")

@@ -139,6 +139,38 @@ def keyring() -> Any:
     return keyring
 
 
+def next_in_keyring(path: Path, made: str) -> str:
+    """The key that a store is to have: `made`, or what an interrupted run has left there.
+
+    Raises:
+        StoreError: there is no keyring here.
+    """
+    ring, (_, coming) = keyring(), keyring_users(path)
+    if left := ring.get_password(KEYRING_SERVICE, coming):
+        return left
+    ring.set_password(KEYRING_SERVICE, coming, made)
+    return made
+
+
+def settle_keyring(path: Path, secret: str) -> None:
+    """The store has the key that was to come."""
+    ring, (user, coming) = keyring(), keyring_users(path)
+    ring.set_password(KEYRING_SERVICE, user, secret)
+    ring.delete_password(KEYRING_SERVICE, coming)
+
+
+def forget_in_keyring(path: Path) -> None:
+    """The store has another key now, or none."""
+    for user in keyring_users(path):
+        if _from_keyring(user):
+            keyring().delete_password(KEYRING_SERVICE, user)
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether the file there is an encrypted one."""
+    return _kind_of(path) == "encrypted"
+
+
 def _from_keyring(user: str) -> str | None:
     try:
         import keyring
