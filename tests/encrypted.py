@@ -32,7 +32,7 @@ def encrypt_all() -> None:
     ) -> Database:
         return await opened(cls, path, key=key or Key(KEY, "the tests"), **more)
 
-    os.environ[VARIABLE] = KEY
+    os.environ[VARIABLE] = os.environ["MEMORY_MCP_KEY"] = KEY
     setattr(Database, "open", classmethod(open_encrypted))  # noqa: B010 - else a type error
     driver.sqlite_module = cache(_keyed_module)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anyio import to_thread
+
 from memory_mcp.app.encryption import key_of, settle
 from memory_mcp.config import Settings
 from memory_mcp.domain.errors import InvalidInput, StoreError, StoreUnusable
@@ -58,6 +60,16 @@ async def rekey(settings: Settings, new: Key | None, *, keep: Path | None) -> Re
         StoreError: it cannot be done; the store is as it was.
     """
     path = Path(Rendezvous(str(settings.database)).database)
+    done = await to_thread.run_sync(_rewrite_all, settings, path, new, keep)
+    database = await Database.open(path, key=new)
+    try:
+        await settle(database, Rendezvous(str(path)))
+    finally:
+        await database.close()
+    return done
+
+
+def _rewrite_all(settings: Settings, path: Path, new: Key | None, keep: Path | None) -> Rekeyed:
     if not path.exists():
         raise InvalidInput(f"there is no store {path}.")
     current = key_of(settings)
@@ -68,30 +80,29 @@ async def rekey(settings: Settings, new: Key | None, *, keep: Path | None) -> Re
     if before == "plain" and new is None:
         raise InvalidInput(f"{path} is not encrypted.")
     Snapshots(str(path)).remove()
-    copies: list[Path] = []
-    left: list[Path] = []
-
-    def rewrite_copies() -> None:
-        for copy in sorted(path.parent.glob(f"{path.name}.before-schema-*")):
-            if not copy.name.rpartition("-")[2].isdigit():  # a log or journal of one
-                continue
-            try:
-                how = opened_by(copy, current, new)
-                if how != ("plain" if new is None else "new"):
-                    rewrite(copy, None if how == "plain" else current, new)
-                    copies.append(copy)
-            except StoreError:
-                left.append(copy)
-
-    if new is not None:  # who is killed in between leaves no plain copy of an encrypted store
-        rewrite_copies()
+    # Who is killed in between leaves no plain copy of an encrypted store.
+    copies, left = _rewrite_copies(path, current, new) if new is not None else ([], [])
     if before != "new":
         rewrite(path, None if before == "plain" else current, new, keep=keep)
     if new is None:
-        rewrite_copies()
-    database = await Database.open(path, key=new)
-    try:
-        await settle(database, Rendezvous(str(path)))
-    finally:
-        await database.close()
+        copies, left = _rewrite_copies(path, current, new)
     return Rekeyed(before, tuple(copies), tuple(left))
+
+
+def _rewrite_copies(
+    path: Path, current: Key | None, new: Key | None
+) -> tuple[list[Path], list[Path]]:
+    """The copies of before a migration that have the new key now, and those that nobody opens."""
+    copies: list[Path] = []
+    left: list[Path] = []
+    for copy in sorted(path.parent.glob(f"{path.name}.before-schema-*")):
+        if not copy.name.rpartition("-")[2].isdigit():  # a log or journal of one
+            continue
+        try:
+            how = opened_by(copy, current, new)
+            if how != ("plain" if new is None else "new"):
+                rewrite(copy, None if how == "plain" else current, new)
+                copies.append(copy)
+        except StoreError:
+            left.append(copy)
+    return copies, left

@@ -43,10 +43,10 @@ def cipher_module() -> ModuleType | None:
 def driver_errors(kind: str = "DatabaseError") -> tuple[type[Exception], ...]:
     """What `except` takes to catch an error of this kind from any of the modules.
 
-    `sqlcipher3` counts once an encrypted store was opened: until then nobody raises its errors.
+    A module counts once it was loaded: until then nobody raises its errors.
     """
-    loaded = [sqlite3, sqlite_module(), sys.modules.get("sqlcipher3.dbapi2")]
-    return tuple(getattr(module, kind) for module in loaded if module is not None)
+    others = (sys.modules.get(f"{name}.dbapi2") for name in ("pysqlite3", "sqlcipher3"))
+    return tuple(getattr(module, kind) for module in (sqlite3, *others) if module is not None)
 
 
 def sqlite_version() -> tuple[int, int, int]:
