@@ -1,7 +1,9 @@
 """An encrypted store: nothing of it can be read beside it, and only its key opens it."""
 
 import json
+import statistics
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,10 +74,10 @@ class Place:
         """A session of a host."""
         return Server(self.database, *words, daemon=daemon, more=self.more(**settings))
 
-    def hook(self, event: Mapping[str, Any], **settings: str) -> Any:
+    def hook(self, event: Mapping[str, Any], *words: str, **settings: str) -> Any:
         """A call of a host's hook."""
         told = {"session_id": "s-1", "cwd": str(self.home), **event}
-        return self.run("hook", "claude-code", stdin=json.dumps(told).encode(), **settings)
+        return self.run("hook", "claude-code", *words, stdin=json.dumps(told).encode(), **settings)
 
     def found(self, *words: str) -> set[str]:
         """Which of these words stand in any file of the home, whichever case they are in."""
@@ -116,7 +118,8 @@ def fill(place: Place, **settings: str) -> None:
         )
         said(server, "send_to_agent", message=word("mail"), to="default")
         place.hook({"hook_event_name": "UserPromptSubmit", "prompt": word("prompt")}, **settings)
-        place.hook({"hook_event_name": [word("refused")], "prompt": [1]}, **settings)
+        prompt = {"hook_event_name": "UserPromptSubmit", "prompt": word("refused")}
+        place.hook(prompt, "--agent", "no/name", **settings)
         recalled = said(server, "conversation_search", query=word("message"))
         assert word("message") in recalled
 
@@ -348,3 +351,36 @@ def test_processes_that_make_one_encrypted_store_at_once_all_succeed(
     assert [code for _, code in ended] == [0] * 4, ended
     listed = place.run("agents", "--json", MEMORY_MCP_KEY=key).stdout
     assert all(f"agent-{number}" in listed for number in range(4))
+
+
+# What it costs.
+
+
+@pytest.mark.bench
+def test_an_insert_takes_at_most_1_3_times_as_long(tmp_path: Path) -> None:
+    """In turns, in one run: a session of a host, through the store's daemon."""
+    taken: dict[bool, list[float]] = {False: [], True: []}
+    for turn in range(6):
+        for is_encrypted in (turn % 2 == 0, turn % 2 == 1):
+            home = tmp_path / f"{turn}-{is_encrypted}"
+            home.mkdir()
+            place = Place(home)
+            settings = {"MEMORY_MCP_KEY": RAW} if is_encrypted else {}
+            with place.server(**settings) as server:
+                server.greet()
+                for number in range(250):
+                    text = (
+                        f"On day {number} of turn {turn} the tide at berth {number % 37} was low. "
+                    )
+                    began = time.perf_counter()
+                    said(server, "archival_insert", content=text * 3, tags=["tide"])
+                    if number >= 50:
+                        taken[is_encrypted].append(time.perf_counter() - began)
+            place.run("daemon", "stop")
+    plain, encrypted = (statistics.quantiles(taken[each], n=20) for each in (False, True))
+    p50, p95 = (encrypted[at] / plain[at] for at in (9, 18))
+    print(
+        f"insert, ms: plain p50 {plain[9] * 1e3:.2f} p95 {plain[18] * 1e3:.2f}, encrypted p50 "
+        f"{encrypted[9] * 1e3:.2f} p95 {encrypted[18] * 1e3:.2f}: {p50:.2f} and {p95:.2f} times"
+    )
+    assert p50 <= 1.3
