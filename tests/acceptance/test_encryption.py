@@ -3,6 +3,7 @@
 import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -369,9 +370,7 @@ def test_an_insert_takes_at_most_1_3_times_as_long(tmp_path: Path) -> None:
             with place.server(**settings) as server:
                 server.greet()
                 for number in range(250):
-                    text = (
-                        f"On day {number} of turn {turn} the tide at berth {number % 37} was low. "
-                    )
+                    text = f"On day {number} of turn {turn} the tide at {number % 37} was low. "
                     began = time.perf_counter()
                     said(server, "archival_insert", content=text * 3, tags=["tide"])
                     if number >= 50:
@@ -379,8 +378,8 @@ def test_an_insert_takes_at_most_1_3_times_as_long(tmp_path: Path) -> None:
             place.run("daemon", "stop")
     plain, encrypted = (statistics.quantiles(taken[each], n=20) for each in (False, True))
     p50, p95 = (encrypted[at] / plain[at] for at in (9, 18))
-    print(
+    sys.stdout.write(
         f"insert, ms: plain p50 {plain[9] * 1e3:.2f} p95 {plain[18] * 1e3:.2f}, encrypted p50 "
-        f"{encrypted[9] * 1e3:.2f} p95 {encrypted[18] * 1e3:.2f}: {p50:.2f} and {p95:.2f} times"
+        f"{encrypted[9] * 1e3:.2f} p95 {encrypted[18] * 1e3:.2f}: {p50:.2f} and {p95:.2f} times\n"
     )
     assert p50 <= 1.3

@@ -1,6 +1,7 @@
 """`memory-mcp rekey`: whoever is killed, and wherever, the store opens with exactly one key."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import DEADLINE_SECONDS, environment
+from tests.acceptance.processes import DEADLINE_SECONDS, command, environment, wait_until
 from tests.acceptance.test_encryption import OTHER, PASSPHRASE, RAW, Place
 
 from memory_mcp.domain.errors import StoreUnusable
@@ -157,7 +158,7 @@ STEPS = (
     ("rekey", "settle", "before"),
 )
 KILLED = """
-import os, signal, sys
+import os, signal, sys, time
 from memory_mcp.app import rekey
 from memory_mcp.storage.sqlite import rekeying
 module, name, when, runs = sys.argv[1:5]
@@ -167,6 +168,8 @@ done, left = getattr(place, name), int(runs)
 def killed(*told, **more):
     global left
     left -= 1
+    while left == 0 and not os.path.exists(os.environ.get("HELD_UNTIL", "/")):
+        time.sleep(0.01)
     if left == 0 and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     answer = done(*told, **more)
@@ -219,6 +222,42 @@ def test_killed_at_any_step_it_leaves_a_store_with_one_key_and_goes_on_when_run_
     if new is not None:
         assert not place.found(WORD)
     assert not list(place.folder.glob("*.part*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux to see who waits")
+def test_who_waited_for_the_old_file_writes_nothing_to_it_when_rekey_is_killed(
+    place: Place,
+) -> None:
+    put(place, None)
+    before = told(place, None)
+    more = {"MEMORY_MCP_NEW_KEY": RAW, "HELD_UNTIL": str(place.home / "go")}
+    # Before the file is overwritten: what waits could go on with it.
+    step = ("os", "replace", "after", "2")
+    killed = subprocess.Popen(
+        [sys.executable, "-c", KILLED, *step, "rekey"],
+        env=environment(**place.more(**more)),
+        cwd=place.home,
+    )
+    wait_until(lambda: list(place.folder.glob("memory.db.[!b]*.rekey.part")))
+    waits = subprocess.Popen(
+        command("agents", "create", "more"),
+        env=environment(**place.more()),
+        cwd=place.home,
+        stderr=subprocess.PIPE,
+    )
+
+    def is_there() -> bool:
+        return str(place.database) in {
+            os.path.realpath(each) for each in Path(f"/proc/{waits.pid}/fd").iterdir()
+        }
+
+    wait_until(is_there)
+    (place.home / "go").touch()
+
+    assert killed.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+    assert b"is encrypted, and there is no key" in waits.communicate(timeout=DEADLINE_SECONDS)[1]
+    assert not (place.folder / "memory.db-wal").exists()
+    assert told(place, RAW) == before
 
 
 def test_a_store_that_another_process_has_open_is_left_as_it_is(place: Place) -> None:
