@@ -75,7 +75,7 @@ class Place:
         """A session of a host."""
         return Server(self.database, *words, daemon=daemon, more=self.more(**settings))
 
-    def hook(self, event: Mapping[str, Any], *words: str, **settings: str) -> Any:
+    def hook(self, event: Mapping[str, Any], *words: str, **settings: Any) -> Any:
         """A call of a host's hook."""
         told = {"session_id": "s-1", "cwd": str(self.home), **event}
         return self.run("hook", "claude-code", *words, stdin=json.dumps(told).encode(), **settings)
@@ -101,7 +101,7 @@ def said(server: Server, tool: str, **arguments: Any) -> str:
     return text_of(result)
 
 
-def fill(place: Place, **settings: str) -> None:
+def fill(place: Place, **settings: Any) -> None:
     """Tell each noun's word through a public door."""
     words = ("--agent", word("agent"), "--tools", "capture")
     with place.server(*words, **settings) as server:
@@ -127,7 +127,7 @@ def fill(place: Place, **settings: str) -> None:
 
 @pytest.mark.parametrize("key", [PASSPHRASE, RAW, None], ids=["passphrase", "raw", "plain"])
 def test_no_file_shows_a_word_of_an_encrypted_store(place: Place, key: str | None) -> None:
-    settings = {"MEMORY_MCP_KEY": key} if key else {}
+    settings: dict[str, Any] = {"MEMORY_MCP_KEY": key} if key else {}
     words = [word(noun) for noun in NOUNS]
     fill(place, **settings)
     while_open = place.found(*words)
@@ -163,7 +163,7 @@ def test_vectors_are_compared_by_sqlite_vec_in_an_encrypted_store_too(place: Pla
 
 # Who gets in.
 
-STORES = {
+STORES: dict[str, dict[str, Any] | None] = {
     "none": None,
     "plain": {},
     "encrypted": {"MEMORY_MCP_KEY": PASSPHRASE},
@@ -195,7 +195,7 @@ REFUSALS = [
     ids=[f"{number}-{told[0]}" for number, told in enumerate(REFUSALS)],
 )
 def test_only_its_key_opens_a_store_and_whoever_comes_is_told_what_to_do(
-    place: Place, store: str, settings: dict[str, str], told: str
+    place: Place, store: str, settings: dict[str, Any], told: str
 ) -> None:
     if (made := STORES[store]) is not None:
         assert place.run("agents", "create", "work", **made).returncode == 0
@@ -282,12 +282,21 @@ def test_damage_is_told_from_another_key_where_it_can_be(place: Place, at: int, 
     assert told in ended.stderr
 
 
+def test_an_export_says_that_it_is_plain_text(place: Place) -> None:
+    assert place.run("agents", "create", "work", MEMORY_MCP_KEY=RAW).returncode == 0
+
+    ended = place.run("export", "jsonl", "--all", "-", MEMORY_MCP_KEY=RAW)
+
+    assert ended.returncode == 0
+    assert "The store is encrypted; what is exported is plain text." in ended.stderr
+
+
 # Where the key does not stand.
 
 
 def test_the_key_stands_in_no_answer_log_file_or_command_line(place: Place) -> None:
     key = PASSPHRASE
-    settings = {"MEMORY_MCP_KEY": key, "MEMORY_MCP_LOG_LEVEL": "DEBUG"}
+    settings: dict[str, Any] = {"MEMORY_MCP_KEY": key, "MEMORY_MCP_LOG_LEVEL": "DEBUG"}
     fill(place, **settings)
     with place.server(**settings) as server:
         server.greet()
@@ -366,7 +375,7 @@ def test_an_insert_takes_at_most_1_3_times_as_long(tmp_path: Path) -> None:
             home = tmp_path / f"{turn}-{is_encrypted}"
             home.mkdir()
             place = Place(home)
-            settings = {"MEMORY_MCP_KEY": RAW} if is_encrypted else {}
+            settings: dict[str, Any] = {"MEMORY_MCP_KEY": RAW} if is_encrypted else {}
             with place.server(**settings) as server:
                 server.greet()
                 for number in range(250):

@@ -39,12 +39,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.run("daemon", "stop")
 
 
-def under(key: str | None) -> dict[str, str]:
+def under(key: str | None) -> dict[str, Any]:
     """The environment of who has this key."""
     return {"MEMORY_MCP_KEY": key} if key else {}
 
 
-def words_for(new: str | None) -> tuple[list[str], dict[str, str]]:
+def words_for(new: str | None) -> tuple[list[str], dict[str, Any]]:
     """The command and its environment, besides the key that the store has."""
     if new is None:
         return ["rekey", "--decrypt"], {}
@@ -230,7 +230,7 @@ def test_who_waited_for_the_old_file_writes_nothing_to_it_when_rekey_is_killed(
 ) -> None:
     put(place, None)
     before = told(place, None)
-    more = {"MEMORY_MCP_NEW_KEY": RAW, "HELD_UNTIL": str(place.home / "go")}
+    more: dict[str, Any] = {"MEMORY_MCP_NEW_KEY": RAW, "HELD_UNTIL": str(place.home / "go")}
     # Before the file is overwritten: what waits could go on with it.
     step = ("os", "replace", "after", "2")
     killed = subprocess.Popen(
@@ -306,7 +306,7 @@ def test_sessions_go_on_over_a_change_of_the_key_where_it_lies_in_the_usual_file
     ],
 )
 def test_what_cannot_be_meant_changes_nothing(
-    place: Place, old: str | None, words: list[str], more: dict[str, str], complaint: str
+    place: Place, old: str | None, words: list[str], more: dict[str, Any], complaint: str
 ) -> None:
     put(place, old)
     before = told(place, old)
@@ -361,7 +361,7 @@ def test_the_keyring_has_the_key_for_every_process_before_and_after_it_changes(
     place: Place,
 ) -> None:
     (place.home / "ring_in_a_file.py").write_text(KEYRING)
-    ring = {
+    ring: dict[str, Any] = {
         "PYTHON_KEYRING_BACKEND": "ring_in_a_file.InAFile",
         "PYTHONPATH": str(place.home),
         "RING": str(place.home / "ring"),

@@ -7,7 +7,6 @@ waited for it.
 """
 
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -148,9 +147,10 @@ def _compare(connection: Any) -> None:
 
 def _keep(old: int, keep: Path) -> None:
     how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with open(os.open(keep, how, 0o600), "wb") as file, open(os.dup(old), "rb") as source:
-        source.seek(0)
-        shutil.copyfileobj(source, file, _CHUNK_BYTES)
+    with open(os.open(keep, how, 0o600), "wb") as file:
+        os.lseek(old, 0, os.SEEK_SET)
+        while piece := os.read(old, _CHUNK_BYTES):  # no descriptor of its own: see `rewrite`
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 
