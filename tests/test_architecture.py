@@ -22,15 +22,18 @@ ARROWS: dict[str, set[str]] = {
     "holder": set(),
     "spawn": set(),
     "silence": {"holder"},
-    "rendezvous": {"holder", "projects", "silence", "spawn"},
+    "keys": {"domain"},
+    "rendezvous": {"holder", "keys", "projects", "silence", "spawn"},
+    "seal": {"rendezvous"},
     "snapshots": {"projects"},
     "bridge": {"projects", "rendezvous", "silence", "snapshots"},
     "domain": set(),
-    "config": {"domain", "projects", "rendezvous"},
+    "config": {"domain", "keys", "projects", "rendezvous"},
     "logs": {"domain"},
     "ports": {"domain"},
     "services": {"domain", "ports"},
     **{adapter: {"domain", "ports"} for adapter in ADAPTERS},
+    "storage": {"domain", "keys", "ports"},
     "loop": INNER,
     "transcripts": {"domain"},
     "capture": INNER | {"config", "transcripts"},
@@ -38,19 +41,23 @@ ARROWS: dict[str, set[str]] = {
     "hosts": INNER | {"capture", "config", "projects"},
     "server": INNER | {"config"},
     "beside": {"domain", "ports", "projects", "rendezvous"},
-    "app": INNER | ADAPTERS | {"beside", "config", "loop", "snapshots"},
+    "app": INNER
+    | ADAPTERS
+    | {"beside", "config", "keys", "loop", "rendezvous", "seal", "snapshots"},
     "testing": INNER | {"app", "config"},
     "daemon": INNER
     | {"app", "capture", "config", "holder", "hosts", "logs", "loop", "rendezvous", "server"}
     | {"snapshots"},
     "cli": INNER
-    | {"app", "bridge", "capture", "config", "daemon", "hosts", "logs", "loop", "projects"}
-    | {"rendezvous", "server", "transfer"},
+    | {"app", "bridge", "capture", "config", "daemon", "hosts", "keys", "logs", "loop"}
+    | {"projects", "rendezvous", "seal", "server", "transfer"},
     "__main__": {"bridge", "cli"},
 }
 
 # Rooms that are nothing but standard library and us, and files whose start a person waits for.
-PURE = {"bridge", "domain", "holder", "projects", "rendezvous", "silence", "snapshots", "spawn"}
+PURE = {
+    "bridge", "domain", "holder", "keys", "projects", "rendezvous", "silence", "snapshots", "spawn"
+}  # fmt: skip
 QUICK = {"memory_mcp/__main__.py", "memory_mcp/cli/hook.py"}
 SLOW = {"litellm", "mcp", "pydantic"}
 

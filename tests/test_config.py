@@ -221,7 +221,9 @@ def test_a_store_may_be_told_as_a_path_or_an_address(tmp_path: Path, told: str, 
 
 
 def test_settings_have_defaults(tmp_path: Path) -> None:
-    settings = load_settings(database="/srv/m.db", environment={}, folder=tmp_path)
+    settings = load_settings(
+        database="/srv/m.db", environment={"XDG_CONFIG_HOME": "/etc"}, folder=tmp_path
+    )
 
     assert settings == Settings(
         database=Path("/srv/m.db"),
@@ -230,6 +232,7 @@ def test_settings_have_defaults(tmp_path: Path) -> None:
         result_tokens=1_500,
         tool_sets=("core",),
         http_tokens=(),
+        usual_key_file=Path("/etc/memory-mcp/key"),
     )
 
 

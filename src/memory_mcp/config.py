@@ -19,6 +19,8 @@ from memory_mcp.domain.host_events import HOOKED_HOSTS
 from memory_mcp.domain.names import name_key
 from memory_mcp.domain.redact import Redaction, allowed_secrets
 from memory_mcp.domain.times import UTC_ZONE, Zone
+from memory_mcp.keys import Key, usual_file
+from memory_mcp.keys import given as key_given
 
 RESULT_TOKENS_DEFAULT = 1_500
 CONTEXT_TOKENS_DEFAULT = 8_000
@@ -33,6 +35,8 @@ WORKER_IDLE_S_DEFAULT = 60
 EMBEDDERS = ("static", "none")
 VARIABLES = (
     "MEMORY_MCP_DATABASE",
+    "MEMORY_MCP_KEY",
+    "MEMORY_MCP_KEY_FILE",
     "MEMORY_MCP_AGENT",
     "MEMORY_MCP_PROJECT_BY",
     "MEMORY_MCP_TOOLS",
@@ -128,6 +132,10 @@ class Settings:
     """Without one, the shadow agent does what needs no model."""
     http_tokens: tuple[HttpToken, ...] = ()
     """What HTTP clients must show; without any, none is asked for."""
+    key: Key | None = None
+    """The store's key, where one was set for this process."""
+    usual_key_file: Path | None = None
+    """Where a key may lie for every process."""
 
 
 def load_settings(
@@ -172,6 +180,8 @@ def load_settings(
         structured=structured or _one_of(given, "MEMORY_MCP_STRUCTURED", ("0", "1"), "0") == "1",
         model=_model(given),
         http_tokens=_tokens(given.get("MEMORY_MCP_HTTP_TOKENS")),
+        key=key_given(given),
+        usual_key_file=Path(usual_file(given)),
     )
 
 

@@ -16,6 +16,7 @@ and whether one runs or not
     memory.db.snapshots        a folder with what a daemon would answer first (snapshots.py)
     memory.db.hooks            a folder with what hosts' hooks told and nobody took in yet
     memory.db.hooks.log        why something came of a hook's call later, or nothing
+    memory.db.hooks.seal       with which these calls are sealed where the store is encrypted
 
 The lock passes from hand to hand: a bridge that finds no daemon takes it and gives it, still
 locked, to the daemon it starts. So there is never a second one, however many bridges start at once.
@@ -211,6 +212,7 @@ class Rendezvous:
         self.log = os.path.join(self.folder, f"{name}.daemon.log")
         self.spool = os.path.join(self.folder, f"{name}.hooks")
         self.hook_log = os.path.join(self.folder, f"{name}.hooks.log")
+        self.seal = os.path.join(self.folder, f"{name}.hooks.seal")
         # Some file systems know no sockets; the loopback does as well there.
         told = os.environ.get("MEMORY_MCP_SOCKET")
         self.by_socket = hasattr(socket, "AF_UNIX") and told != "loopback"
@@ -292,7 +294,8 @@ class Rendezvous:
             raise Unreachable(f"{self.socket} cannot be used: {error.strerror or error}") from error
         try:
             connection.settimeout(seconds)
-            connection.sendall(json.dumps({**said, "token": token}).encode() + b"\n")
+            shown = {"token": token, "proof": _proof()}
+            connection.sendall(json.dumps({**said, **shown}).encode() + b"\n")
             self._await_answer(connection, str(said.get("role")), seconds, meanwhile)
             answer = _first_line(connection)
             connection.settimeout(None)
@@ -633,6 +636,15 @@ class Rendezvous:
         finally:
             os.fchdir(here)
             os.close(here)
+
+
+def _proof() -> str | None:
+    """That this process has the store's key, if it was given one."""
+    if not (os.environ.get("MEMORY_MCP_KEY") or os.environ.get("MEMORY_MCP_KEY_FILE")):
+        return None
+    from memory_mcp.keys import proof_in  # noqa: PLC0415 - seldom needed, and a host waits
+
+    return proof_in(os.environ)
 
 
 def _same_file(descriptor: int, path: str) -> bool:

@@ -7,6 +7,8 @@ Beside the store `memory.db` lies the folder `memory.db.snapshots`, for its owne
     sessions     how the sessions that came last wanted to be served, without a word of memory
     1a2b3c4d     the answers for one of those ways, or for any agent that is not there yet
 
+An encrypted store has none: memory stands in them as it is.
+
 A snapshot holds for the very bytes of the store that it was made from. How that is known without
 SQLite: every commit writes to the store's file or to its log, so it changes what the file system
 says of them, and the file system alone sets that. A snapshot is written down only when all of it is
@@ -49,8 +51,8 @@ OF_NO_ANSWER = ("MEMORY_MCP_TIMEZONE", "TZ")
 """Variables of a session that change nothing of what it is answered first: no date stands there."""
 _SESSIONS = "sessions"
 _NOT_OF_THE_ANSWERS = {
-    "arguments", "command", "folder", "had_store", "memo", "news", "pid", "protocol", "role",
-    "session", "spooled", "token", "version",
+    "arguments", "command", "folder", "had_store", "memo", "news", "pid", "proof", "protocol",
+    "role", "session", "spooled", "token", "version",
 }  # fmt: skip
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _CAPABILITIES = ("elicitation", "experimental", "extensions", "roots", "sampling", "tasks")
@@ -200,6 +202,15 @@ class Snapshots:
                 except (ValueError, TypeError, KeyError, RecursionError):
                     pass
             _remove(os.path.join(self.folder, name))
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it: an encrypted store has none."""
+        for name in (*self._names(), _SESSIONS):
+            _remove(os.path.join(self.folder, name))
+        try:
+            os.rmdir(self.folder)
+        except OSError:
+            pass
 
     def settled_state(self) -> State | None:
         """The store's state, if a commit from now on is certain to change it; else `None`.

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tests.encrypted import more_for_processes
+
 if sys.platform != "win32":
     import resource
 
@@ -33,7 +35,8 @@ Answer = dict[str, Any]
 def environment(**more: str) -> dict[str, str]:
     """The environment of a person who has set nothing for memory-mcp."""
     ours = ("MEMORY_MCP_", "CLAUDE_PROJECT_DIR", "PYTHONUNBUFFERED")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
+    here = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return here | more_for_processes() | more
 
 
 def command(*arguments: object) -> list[str]:

@@ -37,6 +37,8 @@ META = {
     "io.modelcontextprotocol/clientInfo": CLIENT,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+pytestmark = pytest.mark.plain("of an encrypted one there are no snapshots")
+
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 LINE = {"name": "core_memory_append", "arguments": {"label": "human", "content": "Likes tea."}}

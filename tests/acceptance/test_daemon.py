@@ -518,6 +518,7 @@ def test_a_request_that_ends_every_daemon_is_given_up(tmp_path: Path) -> None:
 # Its life.
 
 
+@pytest.mark.plain("lists the files beside it; of an encrypted one there are no snapshots")
 def test_it_ends_by_itself_after_its_last_session(database: Path) -> None:
     with bridge(database, MEMORY_MCP_DAEMON_IDLE_SECONDS="0") as server:
         server.greet()

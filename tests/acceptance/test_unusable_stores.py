@@ -112,6 +112,7 @@ MEETINGS = [
 ]
 
 
+@pytest.mark.plain("test_encryption.py has those that meet a key")
 @pytest.mark.parametrize(("make", "told", "arguments"), MEETINGS)
 def test_a_file_that_is_no_store_of_ours_is_refused_and_left_alone(
     tmp_path: Path, make: Callable[[Path], None], told: str, arguments: tuple[str, ...]

@@ -398,6 +398,7 @@ async def test_secrets_are_taken_out_before_a_message_is_stored(
     assert (tmp_path / "memory.db").read_bytes().count(TOKEN.encode()) == 0
 
 
+@pytest.mark.plain("looks for words in the file's bytes")
 @pytest.mark.parametrize(
     "metadata",
     [

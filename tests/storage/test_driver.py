@@ -109,6 +109,7 @@ async def test_search_finds_the_same_without_the_vector_extension(
 
 
 @pytest.mark.skipif(not has_fts5(), reason="this Python's SQLite has no FTS5")
+@pytest.mark.plain("about the modules that those are opened with")
 @pytest.mark.parametrize(
     "missing", [["pysqlite3"], ["pysqlite3", "sqlite_vec"]], ids=["standard", "bare"], indirect=True
 )

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from anyio import to_thread
+
+from memory_mcp.app.encryption import key_of, settle
 from memory_mcp.beside import FilesBeside
 from memory_mcp.config import Settings
 from memory_mcp.domain.redact import put_in_force
@@ -15,6 +18,7 @@ from memory_mcp.embedding.processes import ProcessEmbedder
 from memory_mcp.embedding.static import StaticEmbedder
 from memory_mcp.llm.tokens import Tokens
 from memory_mcp.ports import Clock, Embedder, Stores
+from memory_mcp.rendezvous import Rendezvous
 from memory_mcp.services import Services
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
@@ -113,12 +117,14 @@ async def open_all(
     put_in_force(settings.redaction)
     snapshots = Snapshots(str(settings.database))
     snapshots.clear(stale=True)  # of a process that was killed
-    database = await Database.open(settings.database, bulk=bulk)
+    key = await to_thread.run_sync(key_of, settings)
+    database = await Database.open(settings.database, key=key, bulk=bulk)
     database.after_commit = snapshots.clear
     is_alone, takes_over = terms
     try:
         if is_alone is not None:
             await begin_term(database, is_alone, takes_over=takes_over)
+        encryption = await settle(database, Rendezvous(str(settings.database)))
         indexes = Indexes(database, embedder.name if embedder else None)
         await indexes.prepare()
         everywhere = ProcessEmbedder() if bulk and isinstance(embedder, StaticEmbedder) else None
@@ -173,6 +179,7 @@ async def open_all(
             tokens=tokens,
             clock=clock,
             zone=settings.zone,
+            encryption=encryption,
         )
         yield (
             services,
@@ -212,7 +219,8 @@ def sqlite_build() -> SqliteBuild:
 
 async def check_store(settings: Settings) -> list[str]:
     """What is wrong with the store's file or indexes, in words; empty when nothing is."""
-    database = await Database.open(settings.database)
+    key = await to_thread.run_sync(key_of, settings)
+    database = await Database.open(settings.database, key=key)
     try:
         return await problems(database)
     finally:

@@ -251,6 +251,8 @@ class Intake:
         except FileNotFoundError:  # somebody else was quicker
             return None
         try:
+            if (encryption := self._services.encryption) is not None:
+                told = encryption.opened(told)
             taken = await self._store(told)
         except StoreError:
             raise

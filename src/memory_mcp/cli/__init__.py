@@ -39,6 +39,7 @@ COMMANDS = {
     "uninstall": ("install", "take server and hooks out of hosts' configurations"),
     "hook": ("hook", "what a host's hooks run: store what happened, print what is new"),
     "doctor": ("doctor", "check the installation and the store, and repair the indexes"),
+    "rekey": ("rekey", "encrypt the store, give it another key, or decrypt it"),
     "completion": ("completion", "print shell completions"),
 }
 

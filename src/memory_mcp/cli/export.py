@@ -132,6 +132,8 @@ async def _export(settings: Settings, arguments: argparse.Namespace) -> "tuple[s
     from memory_mcp.transfer.writing import write_file
 
     async with open_services(settings) as services:
+        if services.encryption is not None:
+            print("The store is encrypted; what is exported is plain text.", file=sys.stderr)
         agents = None
         if not arguments.all:
             agents = [(await _chosen(services, settings)).name]

@@ -67,6 +67,7 @@ PING_BUSY_SECONDS = 2.0
 START_SECONDS = 20
 BYTES_MAX = 64 * 1024 * 1024
 LOG_BYTES_MAX = 1_000_000
+_PLAIN_HEAD = b"SQLite format 3\0"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +123,8 @@ def call(host: str, database: str | None, agent: str | None, project_by: str | N
 
 def _taken_in(rendezvous: Rendezvous, host: str, whose: dict[str, str], payload: bytes) -> str:
     hook = _hook_of(payload)
-    name, path = _spooled(rendezvous, host, whose, payload)
+    seal = _seal(rendezvous) if _is_encrypted(rendezvous.database) else None
+    name, path = _spooled(rendezvous, host, whose, payload, seal)
     try:
         return _answer(rendezvous, name, speaks=hook in SPEAKING)
     except BaseException:
@@ -146,9 +148,9 @@ def _hook_of(payload: bytes) -> str:
 
 
 def _spooled(
-    rendezvous: Rendezvous, host: str, whose: dict[str, str], payload: bytes
+    rendezvous: Rendezvous, host: str, whose: dict[str, str], payload: bytes, seal: bytes | None
 ) -> tuple[str, str]:
-    """Write down what was told; the name of the file, and its path."""
+    """Write down what was told, under a seal if there is one; the file's name, and its path."""
     told = hello("hook")
     moment = time.time_ns()
     seconds, nanoseconds = divmod(moment, 1_000_000_000)
@@ -168,9 +170,51 @@ def _spooled(
     part = f"{path}.part"
     how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_THROUGH_LINKS | getattr(os, "O_BINARY", 0)
     with open(os.open(part, how, 0o600), "wb") as file:
-        file.write(json.dumps(head).encode() + b"\n" + payload)
+        file.write(_under(seal, json.dumps(head).encode() + b"\n" + payload))
     os.rename(part, path)
     return name, path
+
+
+def _is_encrypted(database: str) -> bool:
+    """Whether the store is encrypted, or will be as soon as it is made."""
+    try:
+        with open(database, "rb") as file:
+            head = file.read(len(_PLAIN_HEAD))
+    except OSError:  # there is none yet
+        head = b""
+    if head:
+        return head != _PLAIN_HEAD
+    from memory_mcp.keys import FILE_VARIABLE, VARIABLE, usual_file
+
+    chosen = os.environ.get(VARIABLE) or os.environ.get(FILE_VARIABLE)
+    return bool(chosen) or os.path.lexists(usual_file(os.environ))
+
+
+def _seal(rendezvous: Rendezvous) -> bytes:
+    """What an encrypted store's calls are sealed with; whoever opens the store puts it there."""
+    from memory_mcp.seal import public_in
+
+    if (public := public_in(rendezvous.seal)) is not None:
+        return public
+    lock = rendezvous.try_lock()
+    if lock is not None:
+        rendezvous.start(lock)
+    else:
+        rendezvous.ask("status")  # it is being started: its door opens when the store is open
+    if (public := public_in(rendezvous.seal)) is None:
+        raise Unreachable(
+            f"{rendezvous.seal} is missing, with which calls of an encrypted store are sealed; "
+            "nothing was stored. memory-mcp daemon restart makes it"
+        )
+    return public
+
+
+def _under(seal: bytes | None, told: bytes) -> bytes:
+    if seal is None:
+        return told
+    from memory_mcp.seal import sealed
+
+    return sealed(seal, told)
 
 
 def _make_safe(path: str) -> None:

@@ -10,8 +10,8 @@ from memory_mcp.cli.asking import answer_to
 from memory_mcp.cli.printing import encodable_json, own_zone, print_json
 from memory_mcp.cli.terminal import is_read
 from memory_mcp.domain.errors import InvalidInput
-from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.domain.quoting import listed, one_line
+from memory_mcp.domain.times import from_iso, to_iso
 
 if TYPE_CHECKING:
     from memory_mcp.config import Settings

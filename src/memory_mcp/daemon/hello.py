@@ -25,6 +25,7 @@ class Hello(BaseModel):
     role: Literal["session", "command", "hook", "status", "stop"]
     pid: int
     token: str | None = None
+    proof: str | None = Field(default=None, max_length=200)
     folder: str | None = None
     environment: dict[str, str] = {}
     agent: str | None = None

@@ -52,6 +52,13 @@ LOOK_SECONDS = 5
 PLACE_SECONDS = 1
 """How often it is looked whether the store's file is where it was opened, if nobody asks."""
 
+_WITH_KEY = ("session", "command")
+_OTHER_KEY = (
+    "the key that was set for this process (MEMORY_MCP_KEY or MEMORY_MCP_KEY_FILE) is not the one "
+    "that its daemon has the store open with, or the store is not encrypted; set the right one, or "
+    "none: who is let in at the daemon's door needs none"
+)
+
 Command = Callable[[str, dict[str, Any], Services, Settings], Awaitable[Any]]
 """Answers a person's command, by name and arguments."""
 
@@ -184,11 +191,20 @@ class Daemon:
             logger.warning("a newcomer was sent away: wrong token")
             await self._answer(stream, refused="the token is wrong")
             return
+        if hello.proof and not self._is_proven(hello.proof) and hello.role in _WITH_KEY:
+            logger.warning("a newcomer was sent away: it has another key")
+            await self._answer(stream, refused=_OTHER_KEY, final=True)
+            return
         try:
             if hello.role in ("status", "stop") or not await self._gives_way():
                 await self._serve(hello, stream)
         except MemoryMCPError as error:
             await self._answer(stream, refused=str(error), final=True)
+
+    def _is_proven(self, proof: str) -> bool:
+        """Whether a newcomer that was given a key could open the store itself."""
+        encryption = self.services.encryption
+        return encryption is not None and encryption.is_proven(proof)
 
     async def _serve(self, hello: Hello, stream: ByteStream) -> None:
         match hello.role:

@@ -90,6 +90,8 @@ class SnapshotMaker:
 
     def came(self, hello: Hello) -> None:
         """A session came that wants to be served in some way."""
+        if self._services.encryption is not None:
+            return
         told = hello.model_dump(include={"folder", "environment", "agent", "tools"})
         told |= hello.model_dump(exclude=_NOT_KEPT, exclude_defaults=True)
         for name in (SESSION_VARIABLE, *OF_NO_ANSWER):  # of which each has another
@@ -112,7 +114,12 @@ class SnapshotMaker:
         return new
 
     async def keep_up(self) -> None:
-        """Make them anew whenever the store has been quiet for a while after a commit."""
+        """Make them anew whenever the store has been quiet for a while after a commit.
+
+        Of an encrypted store none are made.
+        """
+        if self._services.encryption is not None:
+            return
         while True:
             await self._until_quiet()
             began = anyio.current_time()
@@ -148,6 +155,8 @@ class SnapshotMaker:
         Raises:
             StoreError: the store cannot be read.
         """
+        if self._services.encryption is not None:
+            return None
         try:
             state = await to_thread.run_sync(self._snapshots.settled_state)
         except OSError as error:
@@ -176,6 +185,8 @@ class SnapshotMaker:
 
         The log is put into the file first, so that closing the store changes nothing of it.
         """
+        if self._services.encryption is not None:
+            return None
         try:
             with anyio.move_on_after(LAST_SECONDS):
                 await self._services.upkeep.fold_log()
@@ -274,7 +285,7 @@ class SnapshotMaker:
 
 
 _NOT_KEPT = {
-    "protocol", "version", "role", "pid", "token", "session", "memo", "command", "spooled",
+    "protocol", "version", "role", "pid", "token", "proof", "session", "memo", "command", "spooled",
     "arguments", "had_store", "news",
 }  # fmt: skip
 _NEW = AgentChoice(project="of nobody")

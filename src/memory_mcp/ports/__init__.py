@@ -7,6 +7,7 @@ writes and commits, so no service ever holds a transaction open over anything sl
 from memory_mcp.ports.agents import AgentStore
 from memory_mcp.ports.blocks import BlockStore, Edited, Standing
 from memory_mcp.ports.copies import CopyKind, CopyReader, CopyStore, Page, Place, Put
+from memory_mcp.ports.encryption import Encryption
 from memory_mcp.ports.forgetting import ForgettingStore, StoreFiles, Trace
 from memory_mcp.ports.mail import MailStore, Outgoing, Posted, Posting, PresenceStore
 from memory_mcp.ports.messages import (
@@ -40,6 +41,7 @@ __all__ = [
     "CopyStore",
     "Edited",
     "Embedder",
+    "Encryption",
     "Filed",
     "ForgettingStore",
     "HostSessionStore",

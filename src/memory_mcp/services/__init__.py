@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from memory_mcp.domain.times import UTC_ZONE, Zone
-from memory_mcp.ports import AgentStore, Clock, Outbox, TokenCounter, VisitStore
+from memory_mcp.ports import AgentStore, Clock, Encryption, Outbox, TokenCounter, VisitStore
 from memory_mcp.services.archival import Archival
 from memory_mcp.services.capture import Capture
 from memory_mcp.services.copies import Copies
@@ -47,3 +47,5 @@ class Services:
     clock: Clock
     zone: Zone = UTC_ZONE
     """Where the person is for what this process does by itself; a session tells its own."""
+    encryption: Encryption | None = None
+    """There where the store is encrypted: then no text may lie beside it unsealed."""

@@ -42,6 +42,7 @@ async def look(
     else:
         told = f"the store {settings.database} can be opened and written"
         yield Finding("store", "ok", f"{told} (schema {schema_version()})")
+    yield _encryption(services, settings)
     problems = await check_store(settings)
     mends = repair and problems and not _is_damaged(problems)
     other = settings.embedder != "none" and (await _index_note(services, settings)) is not None
@@ -71,6 +72,17 @@ async def look(
     yield await _shadow(services)
     async for finding in _spool(services, settings, repair=repair):
         yield finding
+
+
+def _encryption(services: Services, settings: Settings) -> Finding:
+    if (encryption := services.encryption) is not None:
+        told = f"the store is encrypted by {encryption.cipher}; its key: {encryption.source}"
+        return Finding("encryption", "ok", told)
+    key_file = settings.usual_key_file
+    if key_file is not None and key_file.exists():
+        told = f"there is a key file {key_file}, but the store is not encrypted"
+        return Finding("encryption", "note", told, "memory-mcp rekey")
+    return Finding("encryption", "ok", "the store is not encrypted")
 
 
 def _is_damaged(problems: list[str]) -> bool:

@@ -221,7 +221,6 @@ class Database:
             StoreGone: the file at the path is not the one that is open; says what became of it.
             LeaseLost: this process may write no more; nothing was changed.
         """
-
         if self._as_it_lies is not None:
             raise StoreUnusable(f"nothing was stored: {self._as_it_lies.reason}")
 
@@ -532,9 +531,7 @@ def _fold(session: Session, busy_ms: int = 0) -> bool:
         session.run(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-async def _open_writer(
-    place: Place, key: Key | None, *, bulk: bool
-) -> tuple[Access, _Connection]:
+async def _open_writer(place: Place, key: Key | None, *, bulk: bool) -> tuple[Access, _Connection]:
     """The writer's connection, to a store that is set up, and how others are made.
 
     Raises:

@@ -3,10 +3,12 @@
 Python builds differ: many standard `sqlite3` modules cannot load extensions, and SQLite before
 3.51.3 can corrupt a WAL that several processes reset at once. `pysqlite3` carries a current SQLite
 with extensions on; where it has no wheel the standard module serves, without vec0 if need be.
+`sqlcipher3`, of the same make, is for encrypted stores alone, and an extra.
 """
 
 import logging
 import sqlite3
+import sys
 from functools import cache
 from types import ModuleType
 
@@ -24,6 +26,27 @@ def sqlite_module() -> ModuleType:
     except ImportError:
         return sqlite3
     return dbapi2
+
+
+@cache
+def cipher_module() -> ModuleType | None:
+    """`sqlcipher3`, which reads and writes encrypted files, where it is installed."""
+    try:
+        from sqlcipher3 import (  # pyright: ignore[reportMissingTypeStubs]
+            dbapi2,
+        )
+    except ImportError:
+        return None
+    return dbapi2
+
+
+def driver_errors(kind: str = "DatabaseError") -> tuple[type[Exception], ...]:
+    """What `except` takes to catch an error of this kind from any of the modules.
+
+    A module counts once it was loaded: until then nobody raises its errors.
+    """
+    others = (sys.modules.get(f"{name}.dbapi2") for name in ("pysqlite3", "sqlcipher3"))
+    return tuple(getattr(module, kind) for module in (sqlite3, *others) if module is not None)
 
 
 def sqlite_version() -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from memory_mcp.domain.times import from_iso, to_iso
 from memory_mcp.storage.sqlite.database import Database
-from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.driver import driver_errors
 from memory_mcp.storage.sqlite.flips import EVERY_ROW, SHARE, Part, flipped
 from memory_mcp.storage.sqlite.indexes import VECTORS
 from memory_mcp.storage.sqlite.session import Session
@@ -88,6 +88,6 @@ def _in_texts(session: Session, index: TextIndex) -> list[str]:
     """FTS5 checks an index when it is told to by an insert."""
     try:
         session.run(f"INSERT INTO {index.fts} ({index.fts}) VALUES ('integrity-check')")
-    except sqlite_module().DatabaseError as error:
+    except driver_errors() as error:
         return [f"the index {index.fts} is damaged ({error}); doctor --rebuild mends it"]
     return []

@@ -64,6 +64,7 @@ class SqliteUpkeep:
     async def until_lost(self) -> None:
         """Returns when a read or a write was refused for that."""
         await self._database.until_lost()
+
     @property
     def is_read_only(self) -> bool:
         """Whether the store could only be opened to read it."""
