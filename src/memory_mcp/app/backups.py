@@ -23,8 +23,8 @@ from memory_mcp.storage.sqlite.backup import (
     require_store,
     write_backup,
 )
-from memory_mcp.storage.sqlite.database import translated_errors
 from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.errors import translated_errors
 from memory_mcp.storage.sqlite.reading import open_to_read
 from memory_mcp.storage.sqlite.session import Session
 

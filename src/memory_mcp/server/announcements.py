@@ -175,8 +175,9 @@ class Announcements:
         for _, listener in list(self._listeners.values()):
             for uri in EVERYTHING:
                 listener(ResourceUpdated(uri=uri))
-        for (connection, wanted), session in list(self._subscribed.items()):
-            await self._notify(connection, wanted, session)
+        for connection, wanted in list(self._subscribed.items()):
+            for uri, session in list(wanted.items()):
+                await self._notify(connection, uri, session)
 
     def _all_listening(self) -> set[Connection]:
         return {*self._subscribed} | {connection for connection, _ in self._listeners.values()}

@@ -17,8 +17,8 @@ from memory_mcp import __version__
 from memory_mcp.domain.backups import Manifest
 from memory_mcp.domain.errors import StoreUnusable
 from memory_mcp.domain.times import to_iso
-from memory_mcp.storage.sqlite.database import translated_errors
 from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.errors import translated_errors
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, refuse_newer
 from memory_mcp.storage.sqlite.reading import open_to_read
 from memory_mcp.storage.sqlite.session import Session
