@@ -1,6 +1,7 @@
 """What blocks read once, for forgetting: the one place that reads and rewrites old values."""
 
 from collections.abc import Callable
+from typing import Any
 
 from memory_mcp.storage.sqlite.session import Session
 
@@ -28,3 +29,13 @@ def rewrite_values(
         left = changed(value)
         if left != value:
             session.run(_REWRITE, (left, block_seq, version))
+
+
+def take_from_history(session: Session, kept: dict[str, Any]) -> None:
+    """Take lines that were forgotten, as kept, out of all that their block read before."""
+    gone = {*kept["lines"], *kept.get("older", ())}
+
+    def without(value: str) -> str:
+        return "\n".join(line for line in value.split("\n") if line not in gone)
+
+    rewrite_values(session, kept["block_id"], kept["version"], without)
