@@ -79,6 +79,8 @@ def test_what_goes_for_good_beside_an_open_session_is_in_no_file_and_the_proof_s
 
         assert "no byte of it is left" in told["said"]
         assert {name for name in holding(tmp_path) if not name.startswith("stderr")} == set()
+        # The next answer tells what others changed: a line of a block is gone. It is told once.
+        server.call("archival_search", query="PIN")
         assert WORD not in str(server.call("archival_search", query="PIN"))
         proof = forget(database, "--verify", receipt, stdin=f"My {WORD} is called Otto.".encode())
         assert "stands in no row, no index and no byte" in proof

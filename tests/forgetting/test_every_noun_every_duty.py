@@ -116,7 +116,7 @@ async def see_agent(at: Place) -> str:
 
 
 async def write_line(at: Place, text: str) -> None:
-    await at.services.core_memory.append(at.agent_id, "human", f"knows {text}")
+    await at.services.core_memory.append(at.agent_id, "project", f"knows {text}")
 
 
 async def see_blocks(at: Place) -> str:
@@ -125,12 +125,12 @@ async def see_blocks(at: Place) -> str:
 
 async def overwrite_line(at: Place, text: str) -> None:
     await write_line(at, text)
-    await at.services.core_memory.replace(at.agent_id, "human", "knows nothing", None)
+    await at.services.core_memory.replace(at.agent_id, "project", "knows nothing", None)
 
 
 async def see_history(at: Place) -> str:
     try:
-        return str(await at.services.core_memory.history(at.agent_id, "human"))
+        return str(await at.services.core_memory.history(at.agent_id, "project"))
     except BlockNotFound:  # it went with its agent
         return ""
 

@@ -10,6 +10,7 @@ import json
 import lzma
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from memory_mcp.storage.sqlite.session import Session
 
@@ -86,6 +87,16 @@ def rewrite_values(
         left = changed(value)
         if left != value:
             session.run(_REWRITE, (left, block_seq, version))
+
+
+def take_from_history(session: Session, kept: dict[str, Any]) -> None:
+    """Take lines that were forgotten, as kept, out of all that their block read before."""
+    gone = {*kept["lines"], *kept.get("older", ())}
+
+    def without(value: str) -> str:
+        return "\n".join(line for line in value.split("\n") if line not in gone)
+
+    rewrite_values(session, kept["block_id"], kept["version"], without)
 
 
 def pack_some(session: Session) -> int:

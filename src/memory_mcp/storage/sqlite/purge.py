@@ -3,6 +3,7 @@
 import json
 
 from memory_mcp.domain.times import from_iso
+from memory_mcp.storage.sqlite.history import take_from_history
 from memory_mcp.storage.sqlite.session import Session
 from memory_mcp.storage.sqlite.texts import (
     PASSAGES,
@@ -34,6 +35,7 @@ _AGENT_IS_GONE = """
 INSERT OR REPLACE INTO forgotten (id, noun, agent_seq, forgotten_at)
 SELECT id, 'agent', seq, deleted_at FROM agents WHERE seq = ? AND deleted_at IS NOT NULL
 """
+_FORGOTTEN_LINES = "SELECT row FROM removed WHERE noun = 'block' AND agent_seq = ?"
 _RUNS = "SELECT seq FROM runs WHERE agent_seq = ?"
 _GONE = (
     "DELETE FROM waiting WHERE noun = 'message'"
@@ -52,8 +54,9 @@ _GONE = (
     "DELETE FROM message_aliases WHERE message_id IN (SELECT id FROM messages WHERE agent_seq = ?)",
     "DELETE FROM messages WHERE agent_seq = ?",
     "DELETE FROM message_aliases WHERE agent_seq = ?",
-    "DELETE FROM forgotten WHERE agent_seq = ?",
-    "DELETE FROM removed WHERE agent_seq = ?",
+    # Of a block that others have, files don't bring a forgotten line back either.
+    "DELETE FROM forgotten WHERE agent_seq = ?"
+    " AND NOT (noun = 'line' AND source IN (SELECT id FROM blocks))",
     "DELETE FROM conversations WHERE agent_seq = ?",
     "DELETE FROM counts WHERE agent_seq = ?",
     f"DELETE FROM run_changes WHERE run_seq IN ({_RUNS})",
@@ -77,6 +80,10 @@ def purge_agent(session: Session, agent_id: str) -> None:
         for row, content, at, tags in session.all(_PASSAGES, (seq,))
     ]
     remove_texts(session, PASSAGES, passages)
+    # Blocks that others have stay, without what this one has had forgotten.
+    for (kept,) in session.all(_FORGOTTEN_LINES, (seq,)):
+        take_from_history(session, json.loads(kept))
+    session.run("DELETE FROM removed WHERE agent_seq = ?", (seq,))
     own = session.all(_OWN_BLOCKS, (seq,))
     session.run("DELETE FROM agent_blocks WHERE agent_seq = ?", (seq,))
     session.run_many("DELETE FROM block_packs WHERE block_seq = ?", own)

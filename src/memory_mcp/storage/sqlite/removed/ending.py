@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Sequence
 
+from memory_mcp.storage.sqlite.history import take_from_history
 from memory_mcp.storage.sqlite.indexes import Indexes
 from memory_mcp.storage.sqlite.outbox import record_change
 from memory_mcp.storage.sqlite.removed.kept import Kept
-from memory_mcp.storage.sqlite.removed.lines import take_from_history
 from memory_mcp.storage.sqlite.removed.mail import put_mail
 from memory_mcp.storage.sqlite.removed.messages import put_message
 from memory_mcp.storage.sqlite.removed.passages import put_passage

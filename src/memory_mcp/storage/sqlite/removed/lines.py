@@ -7,8 +7,6 @@ from memory_mcp.domain.passages import (
     forgotten_digest,
     text_digest,
 )
-from memory_mcp.storage.sqlite.history import rewrite_values
-from memory_mcp.storage.sqlite.removed.kept import Kept
 from memory_mcp.storage.sqlite.session import Session
 
 _FORGET_LINE = """
@@ -67,13 +65,3 @@ def _hidden(session: Session, block_ids: Sequence[str]) -> set[str]:
 
 def _line_digest(line: str) -> str:
     return forgotten_digest(text_digest(line), None)
-
-
-def take_from_history(session: Session, kept: Kept) -> None:
-    """Take lines that were forgotten out of everything their block read before."""
-    gone = {*kept["lines"], *kept.get("older", ())}
-
-    def without(value: str) -> str:
-        return "\n".join(line for line in value.split("\n") if line not in gone)
-
-    rewrite_values(session, kept["block_id"], kept["version"], without)
