@@ -94,7 +94,7 @@ async def test_own_edits_are_not_told_back_but_what_others_did_before_is(
             after = await tell(one, "archival_search", query="news")
     assert ELSEWHERE not in alone
     answer, _, told = both.partition(f"\n\n{ELSEWHERE}\n")
-    assert answer.endswith("Mine, first.\nTheirs.\nMine, last.")
+    assert answer.endswith(" Mine, first.\n Theirs.\n Mine, last.")
     assert "+ Theirs." in told
     assert "Mine, first." not in told
     assert ELSEWHERE not in after
