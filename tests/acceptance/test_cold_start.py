@@ -219,7 +219,7 @@ def test_what_changed_since_the_greeting_is_told_by_the_first_answer(database: P
                 elsewhere.call("core_memory_append", label="human", content="Likes tea.")
         told = text_of(server.call("archival_search", query="x"))
         again = text_of(server.call("archival_search", query="x"))
-    assert told.partition(ELSEWHERE)[2].endswith(":\n+ Likes tea.")
+    assert told.partition(ELSEWHERE)[2].endswith(":\n + Likes tea.")
     assert ELSEWHERE not in again
 
 

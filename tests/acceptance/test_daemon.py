@@ -311,7 +311,7 @@ def test_the_answer_to_a_repeated_edit_is_the_one_that_was_lost(database: Path) 
                 answers.append(text_of(peer.receive()["result"]))
             other.call("core_memory_append", label="human", content="Somebody else's.")
     lost, again = answers
-    assert lost == "Block 'human' (version 2, 5 of 5,000 characters) now reads:\nMine."
+    assert lost == "Block 'human' (version 2, 5 of 5,000 characters) now reads:\n Mine."
     assert again.startswith(lost)
 
 
@@ -335,7 +335,7 @@ def test_what_changed_while_no_daemon_ran_is_told_once(database: Path) -> None:
             elsewhere.call("core_memory_append", label="human", content="Likes tea.")
         told = text_of(server.call("archival_search", query="x"))
         again = text_of(server.call("archival_search", query="x"))
-    assert told.partition(ELSEWHERE)[2].endswith(":\n+ Likes tea.")
+    assert told.partition(ELSEWHERE)[2].endswith(":\n + Likes tea.")
     assert ELSEWHERE not in again
 
 
@@ -746,7 +746,7 @@ def test_by_the_loopback_a_session_outlives_its_daemon_too(
         assert address.stat().st_mode & 0o777 == 0o600
         kill(database)
         told = other.call("core_memory_append", label="human", content="After.")
-        assert "now reads:\nBefore.\nAfter." in text_of(told)
+        assert "now reads:\n Before.\n After." in text_of(told)
         assert not Path(Rendezvous(str(database)).socket).exists()
         assert (server.errors(), other.errors()) == ("", "")
 

@@ -395,7 +395,7 @@ def test_mail_and_shared_blocks_are_announced_across_processes(database: Path, e
         inbox = json.loads(listener.read("memory://inbox"))
         assert (inbox["unread"], inbox["mail"][0]["text"]) == (1, "Look at the plan.")
         told = look(listener)
-    assert "<plan> is at version 2:\n+ Ebb at noon." in told
+    assert "<plan> is at version 2:\n + Ebb at noon." in told
     assert "> Look at the plan." in told
 
 

@@ -138,7 +138,7 @@ def test_two_processes_writing_at_once_lose_nothing_and_see_each_other(database:
             news = f"News of {worker}."
             servers[worker].call("core_memory_append", label="human", content=news)
             told = text_of(reader.call("archival_search", query="x"))
-            assert told.partition(ELSEWHERE)[2].endswith(f":\n+ {news}")
+            assert told.partition(ELSEWHERE)[2].endswith(f":\n + {news}")
     stored = stored_texts(database)
     wanted = [f"{worker}-{number}" for worker in servers for number in range(200)]
     assert {text: stored[text] for text in wanted} == dict.fromkeys(wanted, 1)

@@ -123,7 +123,7 @@ def test_a_changed_block_is_told_once_and_as_a_difference(hooked: Hooked) -> Non
         other.greet()
         other.call("core_memory_append", label="human", content="Name: Ada.")
     told = hooked.tell("claude-code", "UserPromptSubmit", prompt="Two.", prompt_id="2")
-    assert told.splitlines()[-2:] == ["+ Name: Ada.", "</memory-mcp>"]
+    assert told.splitlines()[-2:] == [" + Name: Ada.", "</memory-mcp>"]
     assert len(told) < 150
     assert hooked.tell("claude-code", "UserPromptSubmit", prompt="Three.", prompt_id="3") == ""
 

@@ -29,8 +29,8 @@ Nothing found for 'news' among 0 passages. Nothing is filed here yet, or the fil
 
 Core memory was changed elsewhere since you last saw it.
 <project> is at version 4:
-+ Goal: a tide calendar.
-+ State: begun.\
+ + Goal: a tide calendar.
+ + State: begun.\
 """)
     assert ELSEWHERE not in second
     assert ELSEWHERE not in own
@@ -61,7 +61,7 @@ async def test_the_answer_of_any_tool_carries_it(connect_in_memory: Connect) -> 
                 await tell(writer, "core_memory_append", label="project", content=line)
                 result = await reader.call_tool(tool, arguments)
                 assert said(result).endswith(
-                    f"\n\n{ELSEWHERE}\n<project> is at version {number + 2}:\n+ {line}"
+                    f"\n\n{ELSEWHERE}\n<project> is at version {number + 2}:\n + {line}"
                 )
                 assert result.structured_content
                 assert result.structured_content["core_memory_changes"] == [
@@ -94,7 +94,7 @@ async def test_own_edits_are_not_told_back_but_what_others_did_before_is(
             after = await tell(one, "archival_search", query="news")
     assert ELSEWHERE not in alone
     answer, _, told = both.partition(f"\n\n{ELSEWHERE}\n")
-    assert answer.endswith("Mine, first.\nTheirs.\nMine, last.")
+    assert answer.endswith(" Mine, first.\n Theirs.\n Mine, last.")
     assert "+ Theirs." in told
     assert "Mine, first." not in told
     assert ELSEWHERE not in after
@@ -110,7 +110,7 @@ async def test_the_shared_block_of_another_agent_is_told_and_its_own_is_not(
             await tell(home, "core_memory_append", label="human", content="Name: Ana.")
             told = await tell(work, "archival_search", query="news")
             seen = await tell(work, "core_memory_append", label="project", content="Our plan.")
-    assert told.partition(f"{ELSEWHERE}\n")[2] == "<human> is at version 2:\n+ Name: Ana."
+    assert told.partition(f"{ELSEWHERE}\n")[2] == "<human> is at version 2:\n + Name: Ana."
     assert "secret" not in seen
 
 
@@ -171,7 +171,7 @@ async def test_a_rewrite_of_a_block_that_moved_on_keeps_what_others_added_and_te
             told = await tell(one, "core_memory_replace", label="project", new_content="All new.")
             merged = await read(one, "memory://blocks/project")
     assert merged == "News.\nAll new."
-    assert "now reads:\nNews.\nAll new." in told
+    assert "now reads:\n News.\n All new." in told
     assert "+ News." in told.partition(ELSEWHERE)[2]
 
 
@@ -264,5 +264,5 @@ async def test_a_block_that_was_attached_meanwhile_is_shown_whole(
                 await tell(ada, "archival_search", query="x"),
                 await tell(ada, "archival_search", query="x"),
             )
-    assert told.endswith(f"{ELSEWHERE}\n<plan> is at version 1:\n+ Sail at six.")
+    assert told.endswith(f"{ELSEWHERE}\n<plan> is at version 1:\n + Sail at six.")
     assert ELSEWHERE not in after
