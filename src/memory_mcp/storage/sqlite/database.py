@@ -125,9 +125,12 @@ class Database:
         _prepare_file(path)
         try:
             with translated_errors(path):
+                _refuse_damaged_head(path)
                 writer = await _connect(path, partial(_set_up, path=path))
                 if bulk:
                     await writer.run(_prepare_for_much)
+        except IsADirectoryError as error:
+            raise StoreUnusable(_NO_FILE.format(path=path)) from error
         except (StoreUnusable, StoreFull) as error:
             return await cls._open_to_read(path, error)
         has_vec = await writer.run(lambda session: bool(session.all(_HAS_VEC)))
@@ -308,6 +311,17 @@ def _looks_like_sqlite(path: Path) -> bool:
     return head in (b"", b"SQLite format 3\0")
 
 
+def _refuse_damaged_head(path: Path) -> None:
+    """SQLite would only read a file whose bytes say that a later version may write it."""
+    with path.open("rb") as file:
+        head = file.read(20)
+    if len(head) == 20 and not set(head[18:]) <= {1, 2}:
+        raise StoreUnusable(
+            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore a "
+            "backup, or export what there is and import it into a new store."
+        )
+
+
 async def _connect(path: Path | str, prepare: Callable[[Session], None]) -> _Connection:
     sqlite = sqlite_module()
 
@@ -434,6 +448,10 @@ def translated_errors(path: Path) -> Generator[None]:
 _NO_DATABASE = (
     "{path} is not a SQLite database, or it is damaged ({reason}); it was left alone. "
     "Restore a backup, or choose another file with --database or MEMORY_MCP_DATABASE."
+)
+_NO_FILE = (
+    "{path} cannot be written (unable to open a folder). Give yourself the right to write it, or "
+    "choose another place with --database or MEMORY_MCP_DATABASE."
 )
 _FULL = "the disk that holds {path} is full; nothing was changed. Free some space, then try again."
 
