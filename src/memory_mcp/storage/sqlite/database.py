@@ -317,8 +317,8 @@ def _refuse_damaged_head(path: Path) -> None:
         head = file.read(20)
     if len(head) == 20 and not set(head[18:]) <= {1, 2}:
         raise StoreUnusable(
-            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore a "
-            "backup, or export what there is and import it into a new store."
+            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore "
+            "a backup, or export what there is and import it into a new store."
         )
 
 
