@@ -316,10 +316,8 @@ def _refuse_damaged_head(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(20)
     if len(head) == 20 and not set(head[18:]) <= {1, 2}:
-        raise StoreUnusable(
-            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore "
-            "a backup, or export what there is and import it into a new store."
-        )
+        reason = "its first bytes say that no SQLite of today may write it"
+        raise StoreUnusable(_NO_DATABASE.format(path=path, reason=reason))
 
 
 async def _connect(path: Path | str, prepare: Callable[[Session], None]) -> _Connection:
