@@ -254,7 +254,7 @@ async def export(path: Path) -> tuple[list[str], Taken]:
 NOT_COMPARED = {
     "counts", "waiting", "message_vectors", "message_signs", "passage_vectors", "passage_signs",
     "near_duplicates", "changes", "leases", "presence", "visits", "settings", "sqlite_sequence",
-    "store",
+    "store", "block_packs",
 }  # fmt: skip
 OWNERS = {
     "agent_seq": "agents", "sender_seq": "agents", "recipient_seq": "agents",

@@ -29,7 +29,7 @@ from memory_mcp.storage.sqlite.driver import (
     vec_extension,
 )
 from memory_mcp.storage.sqlite.encryption import Access, access_to, is_unreadable, why_unreadable
-from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, translated_errors
+from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, not_a_database, translated_errors
 from memory_mcp.storage.sqlite.history import prepare as prepare_history
 from memory_mcp.storage.sqlite.migrations import (
     APPLICATION_ID,
@@ -577,10 +577,8 @@ def _refuse_damaged_head(path: Path) -> None:
     except IsADirectoryError as error:
         raise StoreUnusable(_NO_FILE.format(path=path)) from error
     if len(head) == 20 and not set(head[18:]) <= {1, 2}:
-        raise StoreUnusable(
-            f"{path} is damaged: its first bytes say that no SQLite of today may write it. Restore "
-            "a backup, or export what there is and import it into a new store."
-        )
+        reason = "its first bytes say that no SQLite of today may write it"
+        raise StoreUnusable(not_a_database(path, reason))
 
 
 _NO_FILE = (

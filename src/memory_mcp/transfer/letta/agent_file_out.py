@@ -283,6 +283,11 @@ def _packed(**told: str) -> str:
     return _json(told)
 
 
+def _json(told: Any) -> str:
+    """JSON that is safe on a terminal, too."""
+    return in_json(json.dumps(told, ensure_ascii=False))
+
+
 def _speaker(name: str | None) -> str | None:
     """A name as models' providers allow one."""
     return (re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or None) if name else None
