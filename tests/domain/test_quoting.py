@@ -174,7 +174,7 @@ def test_what_is_copied_from_where_a_block_is_shown_can_be_edited(
     # A text of which each line begins with a space is shown with one more: both can be meant.
     assume(frame is within_tags or unindented(old) == shown(value).removeprefix(" "))
 
-    assert replace_text(old, "new")(block(value)).value == "new"
+    assert shown(replace_text(old, "new")(block(value)).value) == "new"
 
 
 def test_a_tag_of_ours_can_be_rewritten_as_it_is_shown(block: MakeBlock) -> None:

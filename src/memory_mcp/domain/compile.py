@@ -153,7 +153,8 @@ def compile_messages(lines: Sequence[str]) -> str:
 
 def message_line(message: Message, zone: Zone, tags: Set[str] = USUAL_LABELS) -> str:
     """A message as it stands in view; lines of its own after the first begin with a space."""
-    who = within_tags(message.speaker, tags)
+    who = message.speaker
+    who = who if who.isalpha() else within_tags(who, tags)
     said = indented(within_tags(message.content, tags))
     return f"[{for_reading(message.created_at, zone)}] {who}: {said}"
 

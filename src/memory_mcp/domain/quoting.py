@@ -70,6 +70,9 @@ _PLAIN_TAG = re.compile(r'[^\s#,;\[\]()"\\](?:[^#,;\[\]()"\\]*[^\s#,;\[\]()"\\])
 
 def shown(text: str) -> str:
     """A text without what steers a reader; the same text where there is nothing of it."""
+    # Most texts are told in a moment by the string itself.
+    if text.isascii() and text.replace("\n", " ").replace("\t", " ").isprintable():
+        return text
     if not _ODD.search(text):
         return text
     text = _BREAK.sub("\n", text)
@@ -110,7 +113,8 @@ def within_tags(text: str, labels: Set[str] = USUAL_LABELS) -> str:
         return text
 
     def escaped(found: re.Match[str]) -> str:
-        ours = _folded(found[3]) in OWN_TAGS or _folded(found[3]) in labels
+        name = _folded(found[3])
+        ours = name in OWN_TAGS or name in labels
         return f"{found[1]}\\{found[2]}" if ours else found[0]
 
     return _TAG.sub(escaped, text)
@@ -160,6 +164,8 @@ def speaker(role: str, name: str | None) -> str:
     """
     if name is None or name == role:
         return role
+    if name.isalpha() and name.isascii() and name.casefold() not in _TAKEN_NAMES:
+        return name
     told = one_line(name).replace(": ", " ").rstrip(":") or role
     return f"{told} ({role})" if told.casefold() in _TAKEN_NAMES and told != role else told
 
