@@ -140,10 +140,9 @@ def test_the_work_grows_with_the_length_of_a_text_and_not_with_its_square(beginn
         return time.perf_counter() - began
 
     redact(beginning * 100)  # what is compiled once
-    # Four times the text would take sixteen times as long.
-    assert (
-        min(seconds(80_000) for _ in range(3)) < 10 * min(seconds(20_000) for _ in range(3)) + 0.01
-    )
+    # Four times the text would take sixteen times as long; below 50 ms that is other work's noise.
+    fewer, more = (min(seconds(chars) for _ in range(3)) for chars in (20_000, 80_000))
+    assert more < 10 * fewer + 0.05
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ def _marked(text: str, at: int) -> Iterator[Span]:
 
 def _is_drawn(body: str, mark: str, kind: str) -> bool:
     """Whether what follows the mark was drawn by a machine, and is no name or example."""
-    if is_placeholder(body) or len(set(body)) < 6:
+    if is_placeholder(body):
         return False
     digits = sum(char.isdigit() for char in body)
     if kind == "AWS key":
