@@ -1,5 +1,4 @@
-"""Texts made of the program's own words are stored: does an answer or a command tell of more than
-is there?
+"""Texts made of the program's own words: does anything tell of more than is there?
 
 Each text is cut from real outputs and glued together anew by chance, with line breaks of every kind
 and terminal escapes between. What comes back is read by the documented frames alone
@@ -66,7 +65,10 @@ def trial(scale: Scale) -> list[Figure]:
     return [
         Figure(
             promise="S30",
-            seen=f"{len(texts)} forged texts as passages and messages: {len(broken) or 'no'} forged hit",
+            seen=(
+                f"{len(texts)} forged texts as passages and messages: {len(broken) or 'no'} forged"
+                " hit"
+            ),
             broken=broken,
         ),
         Figure(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memory_mcp.cli.printing import print_json, printable, shown_time
+from memory_mcp.cli.printing import console, print_json, printable, shown_time
 from memory_mcp.config import load_settings
 from memory_mcp.domain.errors import BackupRefused
 from memory_mcp.domain.texts import counted
@@ -159,7 +159,6 @@ def listed(counts: Mapping[str, int]) -> str:
 @contextmanager
 def progress(what: str, store: Path) -> "Generator[Progress]":
     """A bar on standard error, where somebody watches and the store is large."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     quiet = not sys.stderr.isatty() or store.stat().st_size < SHOWN_BYTES
@@ -168,7 +167,7 @@ def progress(what: str, store: Path) -> "Generator[Progress]":
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console(errors=True),
         transient=True,
         disable=quiet,
     )

@@ -376,7 +376,8 @@ def _meant_for(value: str, rewrite: str) -> str:
     """The rewrite, without our signs where it was copied from how the block was shown."""
     lines = set(value.split("\n"))
     told = rewrite.split("\n")
-    if all(line.startswith(" ") for line in told if line) and not lines.intersection(told):
+    is_set_off = all(line.startswith(" ") for line in told if line)
+    if value.strip() and is_set_off and not lines.intersection(told):
         plain = quoting.unindented(rewrite)
         rewrite = plain if lines.intersection(plain.split("\n")) else rewrite
     return quoting.without_escapes(rewrite, of=value)

@@ -123,7 +123,7 @@ def checked_copy(copy: Copy) -> Copy:
             if not 1 <= copy.limit <= BLOCK_LIMIT_MOST:
                 raise InvalidInput(f"limit is {copy.limit:,}; it goes from 1 to 10,000,000.")
             places = [replace(each, label=fitting_label(each.label)) for each in copy.agents]
-            return replace(copy, label=fitting_label(copy.label), agents=places)
+            copy = replace(copy, label=fitting_label(copy.label), agents=places)
         case SupersededCopy():
             require_text(copy.passage.content, "content", PASSAGE_CHARS_MAX)
         case MailCopy():

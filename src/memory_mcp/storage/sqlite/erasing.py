@@ -2,14 +2,14 @@
 
 SQLite marks what is deleted as free and leaves it where it is: in freed pages, in the gaps of pages
 that are in use, in the log. The word indexes keep a deleted word in their older segments until
-these are merged. So small indexes are made anew, of larger ones the segments are merged, a few pages
-a transaction; and then the file is written anew from what it holds, and the log folded into it and
-cut off.
+these are merged. So small indexes are made anew, of larger ones the segments are merged, a few
+pages a transaction; and then the file is written anew from what it holds, and the log folded into
+it and cut off.
 
-SQLite 3.53 keeps the markers of what was deleted, words and all, in a merge of segments that are all
-of one level, as those of a small index always are, unless no higher level was ever used. A row that
-comes and goes puts segments on another level, of all but the smallest indexes: then the next merge
-is that of the oldest, and drops them.
+SQLite 3.53 keeps the markers of what was deleted, words and all, in a merge of segments that are
+all of one level, as those of a small index always are, unless no higher level was ever used. A row
+that comes and goes puts segments on another level, of all but the smallest indexes: then the next
+merge is that of the oldest, and drops them.
 """
 
 from datetime import timedelta
