@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memory_mcp.domain.backups import Manifest
 from memory_mcp.domain.errors import BackupRefused, StoreBusy, StoreError, StoreUnusable
+from memory_mcp.keys import Key
 from memory_mcp.storage.sqlite.backup import (
     Examined,
     Progress,
@@ -23,7 +24,8 @@ from memory_mcp.storage.sqlite.backup import (
     require_store,
     write_backup,
 )
-from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.driver import driver_errors
+from memory_mcp.storage.sqlite.encryption import access_to
 from memory_mcp.storage.sqlite.errors import translated_errors
 from memory_mcp.storage.sqlite.reading import open_to_read
 from memory_mcp.storage.sqlite.session import Session
@@ -38,7 +40,13 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def back_up(
-    store: Path, target: Path, now: datetime, progress: Progress, *, force: bool
+    store: Path,
+    target: Path,
+    now: datetime,
+    progress: Progress,
+    *,
+    force: bool,
+    key: Key | None = None,
 ) -> Manifest:
     """Copy a store into a file that appears when it is whole and verified (0600).
 
@@ -46,9 +54,9 @@ def back_up(
         BackupRefused: it cannot be written there, or something is there.
         StoreError: the store cannot be read whole.
     """
-    refuse_target(store, target, force=force)
+    refuse_target(store, target, force=force, key=key)
     with _part_beside(target) as part:
-        manifest = write_backup(store, part, now, progress)
+        manifest = write_backup(store, part, now, progress, key)
         if force:
             os.replace(part, target)
         else:
@@ -57,7 +65,7 @@ def back_up(
     return manifest
 
 
-def refuse_target(store: Path, target: Path, *, force: bool) -> None:
+def refuse_target(store: Path, target: Path, *, force: bool, key: Key | None = None) -> None:
     """Refuse to back up over the store itself, what belongs to it, or unasked over what is there.
 
     Raises:
@@ -75,20 +83,20 @@ def refuse_target(store: Path, target: Path, *, force: bool) -> None:
         return
     if not force:
         raise BackupRefused(f"{target} exists and was left alone. With --force it is replaced.")
-    if _is_store(target):
+    if _is_store(target, key):
         raise BackupRefused(
             f"{target} is a store that somebody may be using, and no backup; it was left alone. "
             "Give the backup another name."
         )
 
 
-def forgotten_again(store: Path, backup: Path) -> dict[str, int]:
+def forgotten_again(store: Path, backup: Path, key: Key | None = None) -> dict[str, int]:
     """What was forgotten in the store and stands in the backup, by noun; none where unknown."""
     try:
-        return forgotten_since(store, backup)
+        return forgotten_since(store, backup, key)
     except StoreError:
         return {}
-    except sqlite_module().OperationalError:  # one of them is of an older schema
+    except driver_errors("OperationalError"):  # one of them is of an older schema
         return {}
 
 
@@ -101,7 +109,9 @@ class Restored:
 
 
 @contextmanager
-def prepared(backup: Path, store: Path, progress: Progress) -> Generator[Path]:
+def prepared(
+    backup: Path, store: Path, progress: Progress, key: Key | None = None
+) -> Generator[Path]:
     """A copy of the backup beside the store, ready to take its place; it goes if it does not.
 
     Raises:
@@ -113,11 +123,11 @@ def prepared(backup: Path, store: Path, progress: Progress) -> Generator[Path]:
     except OSError as error:
         raise BackupRefused(f"{store} cannot be made: {error.strerror or error}.") from error
     with _part_beside(store) as part:
-        copy_for_restoring(backup, part, progress)
+        copy_for_restoring(backup, part, progress, key)
         yield part
 
 
-def put_in_place(part: Path, store: Path, now: datetime) -> Restored:
+def put_in_place(part: Path, store: Path, now: datetime, key: Key | None = None) -> Restored:
     """Give a prepared copy the store's name; the store that was there is kept under another.
 
     Nobody may be using the store. At each moment one of the two lies there whole.
@@ -127,7 +137,7 @@ def put_in_place(part: Path, store: Path, now: datetime) -> Restored:
         BackupRefused: the folder cannot be written; nothing was changed.
     """
     try:
-        with _alone(store):
+        with _alone(store, key):
             kept = _kept_beside(store, now) if store.exists() else None
             for end in _BESIDE:  # of a damaged store; else they are gone already
                 with suppress(FileNotFoundError):
@@ -140,7 +150,7 @@ def put_in_place(part: Path, store: Path, now: datetime) -> Restored:
 
 
 @contextmanager
-def _alone(store: Path) -> Generator[None]:
+def _alone(store: Path, key: Key | None) -> Generator[None]:
     """Hold the store so that nobody else reads or writes it; its log is folded into it.
 
     A damaged one nobody can hold: its files are taken as they lie.
@@ -148,7 +158,11 @@ def _alone(store: Path) -> Generator[None]:
     if not store.exists():
         yield
         return
-    connection = sqlite_module().connect(store, timeout=0, isolation_level=None)
+    try:
+        connection = access_to(store, key).connect(store, timeout=0)
+    except StoreUnusable:  # of another key, or damaged: nobody can hold it
+        yield
+        return
     try:
         try:
             with translated_errors(store):
@@ -174,11 +188,11 @@ def _leave_wal(connection: object) -> None:
         try:
             if session.value("PRAGMA journal_mode=DELETE") == "delete":
                 return
-        except sqlite_module().OperationalError as error:
+        except driver_errors("OperationalError") as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
         if time.monotonic() > deadline:
-            raise sqlite_module().OperationalError("database is locked")
+            raise StoreBusy("the store is locked.")
         time.sleep(0.05)
 
 
@@ -212,9 +226,9 @@ def _names_beside(store: Path) -> set[str]:
     return {f"{store.name}{end}" for end in _BESIDE} | {f"{store.name}.{end}" for end in ends}
 
 
-def _is_store(path: Path) -> bool:
+def _is_store(path: Path, key: Key | None) -> bool:
     try:
-        with translated_errors(path), open_to_read(path) as connection:
+        with translated_errors(path), open_to_read(path, key) as connection:
             session = Session(connection)
             require_store(session, path)
             return manifest_of(session) is None

@@ -69,8 +69,10 @@ def cipher() -> str:
 # Where the key is.
 
 
-def key_of(settings: Settings) -> Key | None:
+def key_of(settings: Settings, path: Path | None = None) -> Key | None:
     """The store's key, wherever it is kept; `None` where there is none, or none is needed.
+
+    `path`: a copy of the store, for which it is asked.
 
     What was set for this process goes first, then the key file that lies where every process looks
     for it, then, for a store that is encrypted, the system keyring.
@@ -80,7 +82,7 @@ def key_of(settings: Settings) -> Key | None:
     """
     if settings.key is not None:
         return settings.key
-    if (kind := _kind_of(settings.database)) not in ("encrypted", "new"):
+    if (kind := _kind_of(path or settings.database)) not in ("encrypted", "new"):
         return None
     if (path := settings.usual_key_file) is not None and os.path.lexists(path):
         return in_file(str(path), named=f"the key file {path}", is_chosen=False)

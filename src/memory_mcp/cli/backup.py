@@ -16,6 +16,7 @@ from memory_mcp.domain.texts import counted
 
 if TYPE_CHECKING:
     from memory_mcp.app.backups import Examined, Progress
+    from memory_mcp.keys import Key
 
 NAMES = {
     "block_versions": "version of blocks",
@@ -59,13 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make a backup, or show one; 1 if that is not whole."""
     from memory_mcp.app import backups
+    from memory_mcp.app.encryption import key_of
 
     path = Path(arguments.file).expanduser()
-    if arguments.show:
-        return _show(path, as_json=arguments.json)
     settings = load_settings(
         database=arguments.database, agent=arguments.agent, project_by=arguments.project_by
     )
+    if arguments.show:
+        return _show(existing(path), key_of(settings, path), as_json=arguments.json)
     store = settings.database
     if not store.exists():
         raise BackupRefused(f"there is no store {store}; nothing was backed up.")
@@ -73,7 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     if path.is_dir():
         path = path / f"{store.stem}-{now:%Y%m%d-%H%M%S}.backup.db"
     with progress("Copying", store) as tell:
-        manifest = backups.back_up(store, path, now, tell, force=arguments.force)
+        manifest = backups.back_up(
+            store, path, now, tell, force=arguments.force, key=key_of(settings)
+        )
     size = path.stat().st_size
     if arguments.json:
         print_json({"file": str(path), "bytes": size, "manifest": asdict(manifest)})
@@ -84,10 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(path: Path, *, as_json: bool) -> int:
+def _show(path: Path, key: "Key | None", *, as_json: bool) -> int:
     from memory_mcp.app import backups
 
-    examined = backups.examine(existing(path))
+    examined = backups.examine(path, key)
     if as_json:
         manifest = examined.manifest
         told = {"manifest": asdict(manifest) if manifest else None}

@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Restore it."""
     from memory_mcp.app import backups
+    from memory_mcp.app.encryption import key_of
 
     backup = existing(Path(arguments.file).expanduser())
     settings = load_settings(
@@ -54,16 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise BackupRefused(f"{backup} is the store itself; nothing was changed.")
     if store.is_dir():
         raise BackupRefused(f"{store} is a folder; nothing was changed.")
-    examined = backups.examine(backup)
+    key = key_of(settings, backup)
+    examined = backups.examine(backup, key)
     _require_whole(backup, examined, force=arguments.force)
-    back = backups.forgotten_again(store, backup) if store.exists() else {}
+    back = backups.forgotten_again(store, backup, key) if store.exists() else {}
     if not arguments.json:
         print_examined(backup, examined)
     if store.exists() and not arguments.yes:
         _ask(store)
-    with progress("Copying", backup) as tell, backups.prepared(backup, store, tell) as part:
+    with progress("Copying", backup) as tell, backups.prepared(backup, store, tell, key) as part:
         with _without_daemon(store) as ended:
-            restored = backups.put_in_place(part, store, datetime.now(UTC))
+            restored = backups.put_in_place(part, store, datetime.now(UTC), key)
     if arguments.json:
         print_json(
             {

@@ -17,7 +17,9 @@ from memory_mcp import __version__
 from memory_mcp.domain.backups import Manifest
 from memory_mcp.domain.errors import StoreUnusable
 from memory_mcp.domain.times import to_iso
-from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.keys import Key
+from memory_mcp.storage.sqlite.driver import driver_errors
+from memory_mcp.storage.sqlite.encryption import access_to
 from memory_mcp.storage.sqlite.errors import translated_errors
 from memory_mcp.storage.sqlite.migrations import APPLICATION_ID, refuse_newer
 from memory_mcp.storage.sqlite.reading import open_to_read
@@ -72,23 +74,27 @@ class Examined:
     """What is wrong with it, in words."""
 
 
-def write_backup(store: Path, part: Path, now: datetime, progress: Progress) -> Manifest:
+def write_backup(
+    store: Path, part: Path, now: datetime, progress: Progress, key: Key | None = None
+) -> Manifest:
     """Copy the store at `store` into the empty file `part`, and compare.
+
+    The copy of an encrypted store is encrypted with the same `key`.
 
     Raises:
         StoreError: the store cannot be read, or the copy is not the same; `part` is of no use.
     """
-    with translated_errors(store), open_to_read(store) as source:
+    with translated_errors(store), open_to_read(store, key) as source:
         require_store(Session(source), store)
         source.execute("BEGIN")  # from here on it sees one moment
         source.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        with translated_errors(part), _closed_after(sqlite_module().connect(part)) as copy:
+        with translated_errors(part), _written(part, key) as copy:
             _copy_pages(source, copy, progress)
         manifest = _manifest(source, store, now)
         source.execute("ROLLBACK")
     with translated_errors(part):
-        _finish(part, manifest)
-        examined = examine(part)
+        _finish(part, manifest, key)
+        examined = examine(part, key)
     if examined.problems:
         raise StoreUnusable(
             f"the copy of {store} is not sound: {'; '.join(examined.problems)}. Nothing was kept "
@@ -97,14 +103,14 @@ def write_backup(store: Path, part: Path, now: datetime, progress: Progress) -> 
     return manifest
 
 
-def examine(path: Path) -> Examined:
+def examine(path: Path, key: Key | None = None) -> Examined:
     """Look at a backup: is it ours, whole, and what its manifest says?
 
     Raises:
         StoreUnusable: it is no store, or cannot be read.
         StoreTooNew: a newer memory-mcp made it.
     """
-    with translated_errors(path), open_to_read(path) as connection:
+    with translated_errors(path), open_to_read(path, key) as connection:
         session = Session(connection)
         require_store(session, path)
         manifest = manifest_of(session)
@@ -141,20 +147,22 @@ def require_store(session: Session, path: Path) -> None:
     refuse_newer(session, path)
 
 
-def copy_for_restoring(backup: Path, part: Path, progress: Progress) -> None:
+def copy_for_restoring(
+    backup: Path, part: Path, progress: Progress, key: Key | None = None
+) -> None:
     """Copy a backup into the empty file `part`, as a store that is one no longer."""
-    with translated_errors(backup), open_to_read(backup) as source:
-        with translated_errors(part), _closed_after(sqlite_module().connect(part)) as copy:
+    with translated_errors(backup), open_to_read(backup, key) as source:
+        with translated_errors(part), _written(part, key) as copy:
             _copy_pages(source, copy, progress)
     with translated_errors(part):
-        _finish(part, None)
+        _finish(part, None, key)
 
 
-def forgotten_since(old: Path, new: Path) -> dict[str, int]:
+def forgotten_since(old: Path, new: Path, key: Key | None = None) -> dict[str, int]:
     """What one store has forgotten for good or for now that stands in another, by noun."""
-    with translated_errors(old), open_to_read(old) as theirs:
+    with translated_errors(old), open_to_read(old, key) as theirs:
         gone = dict(Session(theirs).all("SELECT id, noun FROM forgotten"))
-    with translated_errors(new), open_to_read(new) as ours:
+    with translated_errors(new), open_to_read(new, key) as ours:
         known = {row[0] for row in ours.execute("SELECT id FROM forgotten")}
         there: dict[str, int] = {}
         for noun in ("agent", "mail", "message", "passage"):
@@ -178,9 +186,9 @@ def _copy_pages(source: Any, copy: Any, progress: Progress) -> None:
     source.backup(copy, pages=PAGES_AT_ONCE, progress=copied)
 
 
-def _finish(part: Path, manifest: Manifest | None) -> None:
+def _finish(part: Path, manifest: Manifest | None, key: Key | None) -> None:
     """One file that needs none beside it, with its manifest in it, on the disk."""
-    with _closed_after(sqlite_module().connect(part, isolation_level=None)) as copy:
+    with _written(part, key) as copy:
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
         copy.execute("PRAGMA synchronous=FULL")
         if manifest is None:
@@ -213,7 +221,7 @@ def _asked(session: Session, statements: Mapping[str, str]) -> dict[str, Any]:
     for noun, statement in statements.items():
         try:
             found[noun] = session.value(statement)
-        except sqlite_module().OperationalError:  # an older schema
+        except driver_errors("OperationalError"):  # an older schema
             continue
     return found
 
@@ -266,7 +274,8 @@ def _digest_of_all(tables: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _closed_after(connection: Any) -> Generator[Any]:
+def _written(part: Path, key: Key | None) -> Generator[Any]:
+    connection = access_to(part, key).connect(part)
     try:
         yield connection
     finally:

@@ -13,27 +13,37 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.domain.errors import StoreUnusable
+from memory_mcp.keys import Key
+from memory_mcp.storage.sqlite.driver import driver_errors
+from memory_mcp.storage.sqlite.encryption import Access, access_to, is_unreadable, why_unreadable
 
 BUSY_SECONDS = 15
 
 
 @contextmanager
-def open_to_read(path: Path) -> Generator[Any]:
-    """A connection that only reads.
+def open_to_read(path: Path, key: Key | None = None) -> Generator[Any]:
+    """A connection that only reads; `key` is that of an encrypted file.
 
     Raises:
-        DatabaseError (SQLite's): it cannot be read; `database.translated_errors` says why.
+        StoreUnusable: it cannot be opened with this key.
+        DatabaseError (SQLite's): it cannot be read; `errors.translated_errors` says why.
     """
-    connection = try_to_read(path)
+    access = access_to(path, key)
+    try:
+        connection = _try_to_read(access, path)
+    except driver_errors() as error:
+        if access.is_encrypted and is_unreadable(error):
+            raise StoreUnusable(why_unreadable(path, access)) from None
+        raise
     if connection is not None:
         try:
             yield connection
         finally:
             connection.close()
         return
-    with as_it_lies(path) as place:
-        connection = sqlite_module().connect(place, uri=True, isolation_level=None)
+    with as_it_lies(path, is_encrypted=access.is_encrypted) as place:
+        connection = access.connect(place, uri=True)
         try:
             connection.execute("PRAGMA query_only=ON")
             yield connection
@@ -41,13 +51,13 @@ def open_to_read(path: Path) -> Generator[Any]:
             connection.close()
 
 
-def try_to_read(path: Path) -> Any | None:
+def _try_to_read(access: Access, path: Path) -> Any | None:
     """A connection on a store that others may be writing; `None` where SQLite cannot have one."""
-    connection = sqlite_module().connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection = access.connect(path, timeout=BUSY_SECONDS)
     try:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite_module().OperationalError as error:
+    except driver_errors("OperationalError") as error:
         connection.close()
         if _is_closed(str(error)):
             return None
