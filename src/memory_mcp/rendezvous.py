@@ -102,10 +102,14 @@ IS_GONE = (
 
 def is_gone(path: str) -> bool:
     """Whether there is no store at a path, so that opening one would make it."""
-    try:
-        return not os.stat(path).st_size
-    except OSError:
-        return True
+    for wait in (0.1, 0):  # a copy that is made at this moment begins with an empty file
+        try:
+            if os.stat(path).st_size:
+                return False
+        except OSError:
+            pass
+        time.sleep(wait)
+    return True
 
 
 class Unreachable(Exception):

@@ -500,7 +500,7 @@ def test_where_no_daemon_can_be_had_any_more_a_call_gets_an_error_and_the_next_o
     assert failed["isError"]
     assert "Memory is not to be had" in text_of(failed)
     assert "is not a SQLite database" in text_of(failed)
-    assert "Look before you repeat a change" in error["message"]
+    assert "This call was not carried out." in error["message"]
     assert not again["isError"], text_of(again)
 
 
