@@ -236,7 +236,7 @@ async def test_a_model_without_a_provider_or_without_tools_is_refused_unasked(mo
 
 @pytest.mark.parametrize("code", [400, 401, 429, 500])
 async def test_an_error_never_quotes_a_key_and_is_clipped(code: int, ask: Ask) -> None:
-    shaped = "sk-proj-abcdefghij0123456789ABCDEF"
+    shaped = "sk-proj-kX3dE5fG7hJ9qL1mN2pQ4rS6tU8v"
     with pytest.raises(ModelError) as told:
         await ask(status(code, f"Incorrect key {KEY} or {shaped}. " + "More. " * 500))
     assert "Incorrect key [redacted] or [redacted: API key]" in str(told.value)

@@ -144,7 +144,7 @@ async def test_two_sessions_of_like_clients_are_told_of_each_others_changes(
             told = await tell(other, "archival_search", query="anything")
             again = await tell(other, "archival_search", query="anything")
             own = await tell(one, "archival_search", query="anything")
-    assert told.endswith(f"{ELSEWHERE}\n<project> is at version 2:\n+ News.")
+    assert told.endswith(f"{ELSEWHERE}\n<project> is at version 2:\n + News.")
     assert ELSEWHERE not in again
     assert ELSEWHERE not in own
 

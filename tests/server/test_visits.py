@@ -88,7 +88,7 @@ async def test_what_another_agent_changed_between_two_calls_is_told_once(visit: 
         await once(visit, "core_memory_append", "another", label="human", content="News.")
         told = await once(visit, "archival_search", query="anything")
         again = await once(visit, "archival_search", query="anything")
-    assert told.endswith(f"{ELSEWHERE}\n<human> is at version 2:\n+ News.")
+    assert told.endswith(f"{ELSEWHERE}\n<human> is at version 2:\n + News.")
     assert ELSEWHERE not in again
 
 

@@ -175,7 +175,7 @@ class SqliteAgents:
         Raises:
             Taken: there is one of that name, or a block of a group has a label that is in use.
         """
-        wanted = require_new_name(name)
+        wanted, settings = require_new_name(name), settings.require()
 
         def create(session: Session) -> Agent:
             if agent := _called(session, wanted):
@@ -199,10 +199,11 @@ class SqliteAgents:
             Taken: a block of a group has a label that is in use; nothing was changed.
             BlockLimitExceeded: the persona is too long; nothing was changed.
         """
+        wanted = settings.require()
 
         def change(session: Session) -> Agent:
             seq_of(session, agent_id)
-            return self._change(session, agent_of(session, agent_id), settings)
+            return self._change(session, agent_of(session, agent_id), wanted)
 
         return await self._database.write(change)
 
