@@ -115,7 +115,7 @@ def test_the_first_tool_call_waits_for_the_daemon(database: Path, era: str) -> N
         assert server.ask("tools/list", meta)["result"]["tools"]
         assert server.errors() == ""
     assert answer["id"] == asked
-    assert text_of(answer["result"]).endswith("Name: Ana.\nLikes tea.")
+    assert text_of(answer["result"]).endswith("Name: Ana.\n Likes tea.")
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["as they are", "with shared memory"])

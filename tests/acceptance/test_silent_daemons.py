@@ -72,7 +72,7 @@ def test_a_session_goes_on_with_another_daemon_and_is_told(
         append(server, "Before.")
         pid = stop(database, stopped)
         told = append(server, "After.")
-        assert "Before.\nAfter." in told
+        assert "Before.\n After." in told
         assert "Note from the memory server: the memory daemon had hung and was replaced" in told
         assert f"memory-mcp: process {pid} was stopped and answers nothing" in server.errors()
         assert not is_there(pid)
@@ -197,7 +197,7 @@ def test_a_daemon_that_cannot_be_ended_writes_nothing_when_it_wakes_up(
         for answer in old.rest():
             assert "another one has taken over; nothing was changed" in json.dumps(answer)
         old.close()
-        assert append(server, "On.").endswith("Before.\nAfter.\nOn.")
+        assert append(server, "On.").endswith("Before.\n After.\n On.")
         assert status(database)["pid"] == second
 
 
