@@ -28,8 +28,8 @@ ALLOWED_MAX = 200
 ALLOWED_CHARS_MAX = 500
 _PASSES_MAX = 4
 _SHORT_CHARS = 2_000
-# All that a secret needs: a digit, or a sign that gives a name its value.
-_IDLE = bytes(code for code in range(256) if chr(code) not in "0123456789:=|>")
+# All that a secret needs: a digit, a sign that gives a name its value, or that of a mark.
+_IDLE = bytes(code for code in range(256) if chr(code) not in "0123456789:=|>_-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from memory_mcp.domain.secrets.names import NAMED, Word, kind_of_name, name_start
-from memory_mcp.domain.secrets.placeholders import is_placeholder, is_random
+from memory_mcp.domain.secrets.placeholders import is_mixed, is_placeholder, is_random
 from memory_mcp.domain.secrets.span import Span
 
 VALUE_CHARS_MAX = 1_000
@@ -49,10 +49,11 @@ _CODE = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_.][A-Za-z]+)*[.:;!?]?")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
+_VARIABLE = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{24,}", re.IGNORECASE)
 _UUIDS_OPEN = re.compile(
-    "api_?key|api_?token|access_?token|auth_?token|heroku|snyk|plaid|client_?secret|license"
+    "authorization|api_?key|api_?token|access_?token|auth_?token|heroku|snyk|plaid|client_?secret|license"
     "|(?:private|secret)_?key"
 )
 _MASK = "[redacted: "
@@ -78,14 +79,32 @@ class _Value:
         return is_name and self.sign.strip() == "=" and self.sign != "="
 
 
+class _Runs:
+    """The runs of a text's characters: each is read once, however many values begin in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._known: dict[re.Pattern[str], tuple[int, int]] = {}
+
+    def run(self, pattern: re.Pattern[str], at: int, most: int) -> str:
+        """What stands at `at` of such characters, and so many of them at most."""
+        start, end = self._known.get(pattern, (0, 0))
+        if not start <= at < end:
+            found = pattern.match(self.text, at)
+            end = found.end() if found else at
+            self._known[pattern] = (at, end)
+        return self.text[at : min(end, at + most)]
+
+
 def assigned_in(text: str, low: str, words: Sequence[Word]) -> list[Span]:
     """Values with a secret's name in `text`; `low` is the same in lower case, place by place."""
     spans: list[Span] = []
+    runs = _Runs(text)
     for _, at in words:
         named = NAMED.match(low, at)
         if named is None or _is_masked(low, at):
             continue
-        if (span := _secret(text, low, at, named)) is not None:
+        if (span := _secret(runs, low, at, named)) is not None:
             spans.append(span)
     return spans
 
@@ -96,39 +115,38 @@ def _is_masked(low: str, at: int) -> bool:
     return begins != -1 and "]" not in low[begins:at]
 
 
-def _secret(text: str, low: str, word: int, named: re.Match[str]) -> Span | None:
+def _secret(runs: _Runs, low: str, word: int, named: re.Match[str]) -> Span | None:
+    text = runs.text
     if named["gap"] and not named["open"]:
-        # Prose, in nearly every case: what is said so has a digit.
-        value = _UNQUOTED.match(text, named.end(), named.end() + _JUDGED_CHARS)
-        if value is None or not any(char.isdigit() for char in value[0]):
+        # Prose, in nearly every case: what is said so has a digit, or letters that were drawn.
+        said = runs.run(_UNQUOTED, named.end(), _JUDGED_CHARS)
+        if not any(char.isdigit() for char in said) and not is_mixed(said, 12):
             return None
     start = name_start(low, word)
     name = low[start : named.start("end")]
+    if name.endswith("pass") and (named["gap"] or "").endswith("to "):
+        return None  # the verb
     kind = kind_of_name(name)
-    if kind is None or (value := _value(text, start, word, name, named)) is None:
+    if kind is None or (value := _value(runs, start, word, name, named)) is None:
         return None
     first = named.end()
     if kind == "password" and (spaced := _IN_FOURS.match(text, first)):
         return Span(*spaced.span(), kind)
-    judged = replace(value, text=value.text[:_JUDGED_CHARS])
+    is_short = len(value.text) <= _JUDGED_CHARS
+    judged = value if is_short else replace(value, text=value.text[:_JUDGED_CHARS])
     is_secret = _is_password(judged) if kind == "password" else _is_key(judged)
     return Span(first, first + len(value.text), kind) if is_secret else None
 
 
-def _value(text: str, start: int, word: int, name: str, named: re.Match[str]) -> _Value | None:
-    first, sign = named.end(), named["sign"] or named["call"] or ""
+def _value(runs: _Runs, start: int, word: int, name: str, named: re.Match[str]) -> _Value | None:
+    text, first, sign = runs.text, named.end(), named["sign"] or named["call"] or ""
     way = _way(text, start, word, name, named)
     if way == "quoted":
-        pattern = _QUOTED[named["open"][-1]]
+        found = _QUOTED[named["open"][-1]].match(text, first, first + QUOTED_CHARS_MAX)
+        value = found[0] if found else ""
     else:
-        pattern = _OF_A_LINE if way == "line" else _UNQUOTED
-    found = pattern.match(
-        text, first, first + (QUOTED_CHARS_MAX if way == "quoted" else VALUE_CHARS_MAX)
-    )
-    if found is None:
-        return None
-    value = found[0]
-    if named["element"] and not text.startswith("</", found.end()):
+        value = runs.run(_OF_A_LINE if way == "line" else _UNQUOTED, first, VALUE_CHARS_MAX)
+    if named["element"] and not text.startswith("</", first + len(value)):
         return None
     if way == "quoted":
         value = value.rstrip("\\")
@@ -147,9 +165,11 @@ def _way(text: str, start: int, word: int, name: str, named: re.Match[str]) -> W
         if name.rpartition(" ")[2].startswith("-"):
             return "flag"
         return "login" if _LOGIN.search(text, max(0, word - 120), word) else "said"
-    is_line = named["sign"] == "=" and (
-        start == 0 or _LINE.search(text, max(0, start - 16), start) is not None
-    )
+    if named["sign"] != "=":
+        return "plain"
+    # `-e DB_PASSWORD=` reads like a name of two words.
+    firsts = {start, start + name.rfind(" ") + 1}
+    is_line = start == 0 or any(_LINE.search(text, max(0, at - 16), at) for at in firsts)
     return "line" if is_line else "plain"
 
 
@@ -169,6 +189,8 @@ def _is_password(value: _Value) -> bool:
     has_letter = any(char.isalpha() for char in text)
     cases = any(char.islower() for char in text) + any(char.isupper() for char in text)
     classes = cases + has_digit + has_sign
+    if way in ("quoted", "flag", "login") and is_mixed(text, 12):
+        return True
     if way == "quoted":
         if " " in text:
             return "phrase" in value.name and not text.endswith((".", "!", "?", ":"))
@@ -199,11 +221,13 @@ def _is_key(value: _Value) -> bool:
         return False
     if _CODE.fullmatch(text) or text.startswith(("pk.", "pk_")):  # those are public
         return False
-    if _WORDS.fullmatch(text):
+    if _WORDS.fullmatch(text) and not is_mixed(text, _SAID_CHARS_LEAST):
+        return False
+    if way == "quoted" and not value.sign and _VARIABLE.fullmatch(text):
         return False
     if way == "said" or "(" in value.sign:
-        is_mixed = not (text.islower() or text.isupper())
-        return is_mixed and len(text) >= _SAID_CHARS_LEAST and is_random(text, 3)
+        has_cases = not (text.islower() or text.isupper())
+        return has_cases and len(text) >= _SAID_CHARS_LEAST and is_random(text, 3)
     if _UUID.fullmatch(text):
         return _UUIDS_OPEN.search(value.name.replace("-", "_").replace(" ", "_")) is not None
     if way == "plain" and value.sign.strip() not in ("", "="):

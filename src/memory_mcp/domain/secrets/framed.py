@@ -63,10 +63,23 @@ _PUTTY = re.compile(
 _PGPASS = re.compile(
     r"^[^\s:#]{1,253}:(?:\d{2,5}|\*):[^\s:]{1,128}:[^\s:]{1,128}:(\S{3,512})$", re.MULTILINE
 )
+_COMMAND_HINTS = (
+    "identified ",
+    "mysql",
+    "redis-cli",
+    ":thin:",
+    "sqlplus",
+    " pass:",
+    "securestring",
+)
 _COMMANDS = re.compile(
     r"""(?: \bsshpass\s+-p\s{0,3}
         | \bmysql(?:dump|admin|import|show)?\b[^\n|;]{0,120}?\s-p(?=\S)
         | \bredis-cli\b[^\n|;]{0,120}?\s-a\s{1,3}
+        | :thin:[^\s/:@"']{1,128}/(?=[^\s"'@]{4,256}@)
+        | \bsqlplus\s+(?:-\w{1,3}\s+){0,3}[\w$#]{1,128}/(?=[^\s"'@]{4,256}@)
+        | \s-pass(?:in|out)?\s{1,3}pass:
+        | \bconvertto-securestring\s+(?:-string\s+)?(?=["'])
         | \bidentified\s+(?:with\s+\S{1,40}\s+)?by\s{1,3}(?:password\s+)?
         )["']?([^\s"']{4,256})""",
     re.VERBOSE | re.IGNORECASE,
@@ -195,8 +208,11 @@ def _pgpass(text: str, low: str) -> Iterator[Span]:
 
 def _commands(text: str, low: str) -> Iterator[Span]:
     for found in _COMMANDS.finditer(text):
-        if not is_placeholder(found[1]) and not found[1].startswith("-"):
-            yield Span(*found.span(1), "password")
+        secret = found[1]
+        if "/" in found[0][: -len(secret)]:
+            secret = secret.partition("@")[0]  # Oracle's way: user/password@host
+        if not is_placeholder(secret) and not secret.startswith("-"):
+            yield Span(found.start(1), found.start(1) + len(secret), "password")
 
 
 def framed_in(text: str, low: str, words: Sequence[tuple[str, int]]) -> list[Span]:
@@ -214,7 +230,7 @@ def framed_in(text: str, low: str, words: Sequence[tuple[str, int]]) -> list[Spa
         finders.add(_bearers)
     if "cookie" in low:
         finders.add(_cookies)
-    if "identified " in low or "mysql" in low or "redis-cli" in low:
+    if any(each in low for each in _COMMAND_HINTS):
         finders.add(_commands)
     if "curl" in low:
         finders.add(_users)

@@ -11,11 +11,12 @@ Word = tuple[str, int]
 
 # Looked for one by one, which is the fastest way to go through a long text; the second ones only
 # where there is what stands before them, or another word of theirs.
-_HINTS = ("pass", "secret", "token", "key", "auth")
+_HINTS = ("pass", "secret", "token", "key", "auth", "contrase", "senha")
 _SIGNED_HINTS = (
     (";", "pwd"),
     ("$", "pwd"),
     ("_pwd", "pwd"),
+    ("-signature=", "signature="),
     ("&", "sig"),
     ("?", "sig"),
     ("cred", "cred"),
@@ -25,43 +26,68 @@ _SIGNED_HINTS = (
 # given: after a sign, in an element, as the value beside the name, or after a mere space.
 NAMED = re.compile(
     r"""
-    (?: pass (?: wor[dt] | wd | phrase | code )? | pwd | secrets? | tokens? | keys?
-      | auth (?: orization )? | cred (?: s | ential s? )? | signature | sig(?==) )
+    (?: pass (?: wor[dt] | wd | phrase | code | e )? | contrase[n?]a | senha | pwd
+      | secrets? | tokens? | keys? | auth (?: orization )? | cred (?: s | ential s? )?
+      | signature | sig(?==) )
     (?: [_.-]? access[_.-]?key | [_.-]? key (?: [_.-]?base )? | [_.-]? token | [_.-]? secret
       | [_.-]? pass (?: word )? ){0,3}
     (?: [_.-] (?: prod (?: uction )? | dev | staging | stage | test | live | main | default | base
         | old | new | primary | secondary | value | plain | base64 | b64 | [0-9]{1,2} )
-      | [0-9]{1,2} ){0,2}
+      | [0-9]{1,2} | [ ] [0-9]{1,2} (?= [ ]? : ) ){0,2}
     (?! [a-z0-9_] ) (?P<end>)
     (?: \\{0,3} ["'`] | ["']? \] | \*\* )?
     (?:
-      (?P<sign> [ \t]{0,20} (?: := | => | = (?! = ) | : (?! [:/=] ) | \| (?! \| ) ) [ \t]{0,20}
+      (?P<sign> [ \t]{0,20} (?:
+          # with its type
+          : [ \t]? (?: & (?: 'static [ ] )? )? [a-z][\w.]{0,40} (?: \[ [^\]\n]{0,60} \] )?
+            (?: [ ]? \| [ ]? \w{1,20} )? [ \t]? = [ \t]{0,20} (?= [rbuf]{0,2} ["'`] )
+          | := | => | = (?! = ) | : (?! [:/=] ) | \| (?! \| ) ) [ \t]{0,20}
         (?: (?: [|>][+-]? )? \\{0,2} \n [ \t]{1,20} )? )
       | (?P<element> > ) (?! [ \t=] )
       | (?P<call> \( \s{0,4} (?= ["'] ) )
       | (?P<value> [ \t]{0,4} ,? \s{0,40} (?: - [ \t] )? \\{0,3} ["']? value \\{0,3} ["']?
         \s{0,10} [:=] \s{0,10} )
-      | (?P<gap> [ \t]{1,20} (?: (?: is | was ) [ \t] )? )
+      | (?P<gap> (?: ['?]s )? [ \t]{1,20}
+          (?: (?: for | of | to ) [ ] (?: [\w.-]{1,30} [ ] ){1,6}? (?: is | was ) [ ]
+            | (?: (?: (?: should | will | must ) [ ] be | has [ ] been | is | was ) [ ] )?
+              (?: now [ ] )? (?: (?: re )? set [ ] | changed [ ] )? to [ ]
+            | (?<= senha [ ] ) \? [ ]  # `é`
+            | (?: is | was | lautet | ist | es | est ) [ \t] (?: (?: now | still ) [ ] )? )? )
     )
     (?: (?: bearer | basic | token | apikey | bot | hmac ) [ \t]{1,4} )?
     (?P<open> (?: [rbuf]{0,2} \\{0,3} ["'`]{1,3} | \*\* `? | <!\[cdata\[ )? )
+    (?: (?: bearer | basic | token | api-?key | bot | hmac | ssws | flyv1 | geniekey | oauth )
+      [ \t]{1,4} | pass: )?
     """,
     re.VERBOSE,
 )
 
-_PASSWORDS = ("password", "passwort", "passwd", "pwd", "passphrase", "passcode", "pass")
+_PASSWORDS = (
+    "password",
+    "passwort",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "passcode",
+    "pass",
+    "motdepasse",
+    "contrasea",
+    "contrasena",
+    "senha",
+)
 _SUFFIX = re.compile(
     "(?:prod(?:uction)?|dev|staging|stage|live|main|default|value|plain|primary|secondary)$"
 )
 _SECRETS = re.compile(
     r"""
-    (?: .* [^a-z] )? (?: auth | authorization | creds? | credentials? | signature | sig )
+    (?: x (?: amz | goog | oss | cos ) )? (?: auth | authorization | creds?
+        | credentials? | signature | sig )
     | .* (?: secrets? | tokens? | secretkey (?: base )? )
     | .* (?: api | app | application | access | secret | private | auth | encryption | encrypt
         | signing | sign | master | account | shared | service | role | deploy | subscription
         | license | licence | ingest | write | admin | hmac | aes | fernet | crypto | session
-        | storage | integration | server | webhook | root | personal | consumer | jwt | cookie
-        | host | user | client | rest | project ) keys?
+        | unseal | recovery | storage | integration | server | webhook | root | personal
+        | consumer | jwt | cookie | host | user | client | rest | project ) keys?
     """,
     re.VERBOSE,
 )
@@ -117,7 +143,7 @@ def name_start(low: str, at: int) -> int:
 @lru_cache(maxsize=512)
 def kind_of_name(name: str) -> str | None:
     """What a value with this name is, if its name, in lower case, says that it is a secret."""
-    last = name.rpartition(" ")[2]
+    last = name.rstrip(" 0123456789").rpartition(" ")[2]
     plain = _NO_LETTERS.sub("", name)
     bare = _SUFFIX.sub("", plain) or plain
     if bare.endswith(_PASSWORDS):

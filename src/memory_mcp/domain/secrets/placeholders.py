@@ -7,6 +7,8 @@ _REFERENCE = re.compile(
     r"""
       [$%{<\[(*!&@#?] .* [)}\]>%] |  # ${NAME}, {{ name }}, <your-key>, [redacted: …]
       \$ (?: \{ .* | \w+ | \( .* ) |        # cut off at a space
+      % (?: \( \w+ \) )? [sdvq] |            # to be printed there
+      (?: required | nullable | sometimes | bail ) [|,] .* |    # how a field is checked
       [!&*] [A-Za-z] [\w.-]* |              # YAML: !vault, &anchor, *alias
       [{<\[(] .* |
       (?: file | env | vault | secret | secrets | ref | ssm | arn | op | kms | gcp | sops | awssm
@@ -25,12 +27,19 @@ _BLANK = re.compile(
 )
 # Words with which people write examples; a value made of them is nobody's. Short ones stand in what
 # a machine drew by chance, and count as whole words only.
+_SHORT = "|".join(
+    f"{word}|{word.title()}|{word.upper()}"
+    for word in (
+        *("my", "you", "your", "yours", "replace", "insert", "dummy", "masked", "removed"),
+        *("hidden", "omitted", "todo", "fixme", "sample", "fake"),
+    )
+)
+"""Written as one writes words: `mY` between two signs is chance."""
 _EXAMPLE = re.compile(
-    r"example|change_?-?me|placeholder|redacted|not_?-?(?:a_?-?)?real|goes_?-?here|abcdefgh|foobar"
-    r"|(?<![a-z0-9])(?:your?s?|replace|insert|dummy|masked|removed|hidden|omitted|todo|fixme|sample|fake|my)"
-    r"(?![a-z0-9])|my(?:secret|password|token|apikey|key)|password|passwd|secret_?-?key|api_?-?key"
-    r"|access_?-?token|undefined",
-    re.IGNORECASE,
+    rf"(?<![A-Za-z0-9])(?:{_SHORT})(?![A-Za-z0-9])"
+    r"|(?i:example|change_?-?me|placeholder|redacted|not_?-?(?:a_?-?)?real|goes_?-?here|abcdefgh|foobar"
+    r"|my(?:secret|password|token|apikey|key)|password|passwd|secret_?-?key|api_?-?key"
+    r"|access_?-?token|undefined)"
 )
 _COMMON = frozenset(
     """
@@ -64,11 +73,24 @@ def is_placeholder(value: str) -> bool:
     )
 
 
+@lru_cache(maxsize=256)
 def is_random(value: str, digits: int = 1) -> bool:
     """Whether it reads as if a machine had drawn it: digits among letters, few of them alike."""
     letters = sum(map(str.isalpha, value))
+    if is_mixed(value, 24):
+        return True
     return (
         sum(map(str.isdigit, value)) >= digits
         and letters >= 2
         and len(set(value)) >= min(8, 2 + len(value) // 3)
     )
+
+
+def is_mixed(value: str, least: int) -> bool:
+    """Whether its letters are large and small as drawn: a name in camel case has few large ones."""
+    chars = len(value)
+    if chars < least or not (value.isalnum() and value.isascii()):
+        return False
+    large = sum(map(str.isupper, value))
+    small = sum(map(str.islower, value))
+    return 4 * large > chars and 4 * small > chars and len(set(value)) >= 8

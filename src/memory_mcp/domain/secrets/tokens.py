@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from functools import cache
 
-from memory_mcp.domain.secrets.placeholders import is_placeholder
+from memory_mcp.domain.secrets.placeholders import is_mixed, is_placeholder
 from memory_mcp.domain.secrets.span import Span
 
 RUN_CHARS_LEAST = 20
@@ -178,6 +178,7 @@ _INSIDE_CHARS_MOST = 400
 _TELEGRAM = re.compile(r"(?<![0-9])[0-9]{8,10}:\Z")
 _DISCORD = re.compile("[MNO][A-Za-z0-9_-]{22,27}[.][A-Za-z0-9_-]{6}[.][A-Za-z0-9_-]{27,40}")
 _TERRAFORM = re.compile("[A-Za-z0-9]{14}[.]atlasv1[.][A-Za-z0-9=_-]{40,}")
+_TWILIO = re.compile(r"""AC[0-9a-f]{32}["']?\s{0,4}[,:]\s{0,40}["']?([0-9a-f]{32})(?![0-9a-f])""")
 _MAILCHIMP = re.compile("[0-9a-f]{32}-us[0-9]{1,2}")
 _MAXMIND = re.compile("[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk")
 _AZURE = re.compile(r"(?<![\w~.-])[\w~.-]{3}[0-9]Q~[\w~.-]{31,34}(?![\w~-])", re.ASCII)
@@ -282,7 +283,10 @@ def _is_drawn(body: str, mark: str, kind: str) -> bool:
     if mark == "sk-":
         # Digits tell a key from a name like `sk-fading-circle-with-twelve-dots`.
         return digits >= 3 or (digits >= 1 and not body.islower() and not body.isupper())
-    return digits >= (1 if len(mark) > _MARK_CHARS else 2)
+    # One in a hundred tokens has no digit; those of Hugging Face never have one.
+    is_long_mark = len(mark) > _MARK_CHARS
+    letters = "".join(char for char in body if char.isalpha())
+    return digits >= (1 if is_long_mark else 2) or is_mixed(letters, 16 if is_long_mark else 30)
 
 
 def _aws_secrets(text: str, start: int, end: int) -> Iterator[Span]:
@@ -304,6 +308,8 @@ def _unmarked(text: str, at: int, end: int) -> Iterator[Span]:
         return
     if text[at] in "MNO" and (found := _DISCORD.match(text, at)) and _is_discord(found[0]):
         yield Span(*found.span(), "Discord token")
+    elif text.startswith("AC", at) and (found := _TWILIO.match(text, at)):
+        yield Span(*found.span(1), "Twilio token")
     elif text.startswith(".atlasv1.", at + 14) and (found := _TERRAFORM.match(text, at)):
         yield Span(*found.span(), "Terraform token")
     elif text.startswith("-us", at + 32) and (found := _MAILCHIMP.match(text, at)):
