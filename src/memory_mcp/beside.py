@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from memory_mcp.domain.agents import DEFAULT_AGENT, Agent
 from memory_mcp.domain.forgetting import Match, Wanted, holder_of
@@ -24,7 +27,7 @@ CHUNK_BYTES = 8 << 20
 OVERLAP_BYTES = 1 << 20
 _CALL = re.compile(r"\d{20}-\d+\.(?:json|refused)")
 _SQLITE = b"SQLite format 3\0"
-_OURS = re.compile(r"\.before-schema-\d+|\..*\.part")
+_OURS = re.compile(r"\.before-(?:schema-\d+|restore-[\d-]+(?:-wal|-shm|-journal)?)|\..*\.part")
 
 
 class FilesBeside:
@@ -37,7 +40,13 @@ class FilesBeside:
         self._logs = (rendezvous.log, rendezvous.hook_log, f"{database}.shadow.log")
         self._own = {database.name, f"{database.name}-wal", f"{database.name}-shm"} | {
             Path(each).name
-            for each in (rendezvous.lock, rendezvous.socket, rendezvous.address, rendezvous.spool)
+            for each in (
+                rendezvous.lock,
+                rendezvous.socket,
+                rendezvous.address,
+                rendezvous.spool,
+                rendezvous.seal,
+            )
         }
         self._snapshots = Path(f"{os.path.realpath(database)}.snapshots")
 
@@ -112,7 +121,7 @@ class FilesBeside:
         return sorted(path.name for path in self._copies())
 
     def remove_copies(self) -> list[str]:
-        """Remove those that memory-mcp itself has made, before it changed a schema; their names."""
+        """Remove those that memory-mcp made, before a new schema or a restore; their names."""
         gone: list[str] = []
         for path in self._copies():
             if _OURS.fullmatch(path.name.removeprefix(self._database.name)):
@@ -124,7 +133,8 @@ class FilesBeside:
         """Where the bytes of a text stand in any file of the store's."""
         found: list[Trace] = []
         for path in self._everything():
-            if (trace := _trace_in_file(path, text)) is not None:
+            is_open_here = path.name in self._own
+            if (trace := _trace_in_file(path, text, is_open_here=is_open_here)) is not None:
                 name = str(path.relative_to(self._database.parent.resolve()))
                 found.append(Trace(name, *trace))
         return found
@@ -163,8 +173,8 @@ class FilesBeside:
                 yield path
 
 
-def _trace_in_file(path: Path, text: str) -> tuple[str, int] | None:
-    with path.open("rb") as file:
+def _trace_in_file(path: Path, text: str, *, is_open_here: bool) -> tuple[str, int] | None:
+    with _reading(path, is_open_here=is_open_here) as file:
         start, rest = 0, b""
         while chunk := file.read(CHUNK_BYTES):
             data = rest + chunk
@@ -173,6 +183,29 @@ def _trace_in_file(path: Path, text: str) -> tuple[str, int] | None:
             rest = data[-OVERLAP_BYTES:]
             start += len(data) - len(rest)
     return None
+
+
+_COPY_OUT = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
+
+
+@contextmanager
+def _reading(path: Path, *, is_open_here: bool) -> Generator[IO[bytes]]:
+    """The bytes of a file; of one that SQLite has open here, as another process reads it.
+
+    A process that closes any descriptor of a file loses all of its locks on it (POSIX), SQLite's
+    too: the next one that closes the store would take itself for the last, and remove its log.
+    """
+    if not is_open_here:
+        with path.open("rb") as file:
+            yield file
+        return
+    command = [sys.executable, "-I", "-S", "-c", _COPY_OUT, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        try:
+            yield child.stdout
+        finally:
+            child.kill()
 
 
 def _is_sqlite(path: Path) -> bool:

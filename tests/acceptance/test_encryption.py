@@ -262,17 +262,15 @@ def test_what_is_made_for_a_store_that_is_not_there_is_sealed_too(place: Place) 
 
 
 @pytest.mark.parametrize(
-    ("at", "told", "code"),
+    ("at", "told"),
     [
-        (5_000, "it is damaged", 0),  # what can be read is read
-        (100, "is damaged: of its first", 1),
-        (3, "encrypted with another one, or damaged", 1),
+        (9_000, "it is damaged"),
+        (100, "is damaged: of its first"),
+        (3, "encrypted with another one, or damaged"),
     ],
     ids=["a page", "the first page", "the salt"],
 )
-def test_damage_is_told_from_another_key_where_it_can_be(
-    place: Place, at: int, told: str, code: int
-) -> None:
+def test_damage_is_told_from_another_key_where_it_can_be(place: Place, at: int, told: str) -> None:
     assert place.run("agents", "create", "work", MEMORY_MCP_KEY=RAW).returncode == 0
     whole = bytearray(place.database.read_bytes())
     whole[at] ^= 1
@@ -280,7 +278,7 @@ def test_damage_is_told_from_another_key_where_it_can_be(
 
     ended = place.run("stats", MEMORY_MCP_KEY=RAW)
 
-    assert ended.returncode == code
+    assert ended.returncode == 1
     assert told in ended.stderr
 
 

@@ -206,7 +206,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on_and_does(tmp_path: Path
         preexec_fn=heed_interrupts,
     )  # fmt: skip
     wal = database.with_name("memory.db-wal")
-    while importing.poll() is None and not (wal.exists() and wal.stat().st_size > 500_000):
+    while importing.poll() is None and not (wal.exists() and wal.stat().st_size > 2_000_000):
         os.sched_yield()
     importing.send_signal(signal.SIGINT)
     out, err = importing.communicate(timeout=60)

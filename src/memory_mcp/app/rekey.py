@@ -92,10 +92,10 @@ def _rewrite_all(settings: Settings, path: Path, new: Key | None, keep: Path | N
 def _rewrite_copies(
     path: Path, current: Key | None, new: Key | None
 ) -> tuple[list[Path], list[Path]]:
-    """The copies of before a migration that have the new key now, and those that nobody opens."""
+    """The copies of before a migration or a restore with the new key; those that nobody opens."""
     copies: list[Path] = []
     left: list[Path] = []
-    for copy in sorted(path.parent.glob(f"{path.name}.before-schema-*")):
+    for copy in sorted(path.parent.glob(f"{path.name}.before-*")):
         if not copy.name.rpartition("-")[2].isdigit():  # a log or journal of one
             continue
         try:

@@ -68,6 +68,7 @@ START_SECONDS = 20
 BYTES_MAX = 64 * 1024 * 1024
 LOG_BYTES_MAX = 1_000_000
 _PLAIN_HEAD = b"SQLite format 3\0"
+_PAGE_BYTES = 4096
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -179,11 +180,11 @@ def _is_encrypted(database: str) -> bool:
     """Whether the store is encrypted, or will be as soon as it is made."""
     try:
         with open(database, "rb") as file:
-            head = file.read(len(_PLAIN_HEAD))
+            head, size = file.read(len(_PLAIN_HEAD)), os.fstat(file.fileno()).st_size
     except OSError:  # there is none yet
-        head = b""
-    if head:
-        return head != _PLAIN_HEAD
+        head, size = b"", 0
+    if head:  # of something that is no store at all, nothing is known
+        return head != _PLAIN_HEAD and size % _PAGE_BYTES == 0
     from memory_mcp.keys import FILE_VARIABLE, VARIABLE, usual_file
 
     chosen = os.environ.get(VARIABLE) or os.environ.get(FILE_VARIABLE)
