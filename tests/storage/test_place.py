@@ -10,9 +10,11 @@ import anyio
 import pytest
 from tests.storage.test_database import names, opened, put
 
+from memory_mcp.beside import FilesBeside
 from memory_mcp.domain.errors import StoreGone, StoreUnusable
 from memory_mcp.storage.sqlite.database import Database
 from memory_mcp.storage.sqlite.driver import sqlite_module
+from memory_mcp.storage.sqlite.encryption import kind_of
 from memory_mcp.storage.sqlite.session import Session
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody move an open file")
@@ -341,3 +343,25 @@ async def test_checkpoints_of_many_connections_are_no_strangers(path: Path) -> N
 
                 tasks.start_soon(work)
     assert len(stored(path)) == 120
+
+
+def locks_on(path: Path) -> list[str]:
+    """The kernel's word for the locks on a file, without their numbers."""
+    inode = str(path.stat().st_ino)
+    told = [line.split() for line in Path("/proc/locks").read_text("utf-8").splitlines()]
+    return sorted(" ".join(words[1:]) for words in told if words[5].rpartition(":")[2] == inode)
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux tells of locks")
+async def test_who_looks_at_a_store_that_is_open_here_leaves_it_its_locks(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    async with opened(path):
+        before = locks_on(path)
+        assert before
+
+        assert kind_of(path) == "plain"
+        async with opened(path):
+            pass
+        assert FilesBeside(path).traces("nowhere") == []
+
+        assert locks_on(path) == before

@@ -30,6 +30,7 @@ from memory_mcp.storage.sqlite.driver import (
 )
 from memory_mcp.storage.sqlite.encryption import Access, access_to, is_unreadable, why_unreadable
 from memory_mcp.storage.sqlite.errors import BUSY_TIMEOUT_MS, not_a_database, translated_errors
+from memory_mcp.storage.sqlite.heads import head_of
 from memory_mcp.storage.sqlite.history import prepare as prepare_history
 from memory_mcp.storage.sqlite.migrations import (
     APPLICATION_ID,
@@ -572,8 +573,7 @@ def _address(path: Path) -> str:
 def _refuse_damaged_head(path: Path) -> None:
     """SQLite would only read a file whose bytes say that a later version may write it."""
     try:
-        with path.open("rb") as file:
-            head = file.read(20)
+        head, _ = head_of(path, 20)
     except IsADirectoryError as error:
         raise StoreUnusable(_NO_FILE.format(path=path)) from error
     if len(head) == 20 and not set(head[18:]) <= {1, 2}:

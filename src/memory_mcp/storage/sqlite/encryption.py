@@ -19,6 +19,7 @@ from memory_mcp.domain.errors import StoreUnusable
 from memory_mcp.keys import FILE_VARIABLE, VARIABLE, Key
 from memory_mcp.storage.sqlite.driver import cipher_module, driver_errors, sqlite_module
 from memory_mcp.storage.sqlite.errors import not_a_database
+from memory_mcp.storage.sqlite.heads import head_of
 
 INSTALL = 'pip install "memory-mcp[encryption]"'
 SALT_BYTES = 16
@@ -43,9 +44,7 @@ def kind_of(path: Path) -> Kind:
         OSError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(PAGE_BYTES)
-            size = os.fstat(file.fileno()).st_size
+        head, size = head_of(path, PAGE_BYTES)
     except FileNotFoundError:
         return "new"
     if not head:
@@ -184,8 +183,7 @@ def identity_of(path: Path) -> tuple[int, int] | None:
 
 
 def _salt_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(SALT_BYTES)
+    return head_of(path, SALT_BYTES)[0]
 
 
 @lru_cache(maxsize=8)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Literal
 
 from memory_mcp.domain.errors import StoreGone, StoreUnusable
+from memory_mcp.storage.sqlite import heads
 from memory_mcp.storage.sqlite.encryption import kind_of
 from memory_mcp.storage.sqlite.errors import not_a_database
 
@@ -343,6 +344,7 @@ class _Witness:
             self.users -= 1
             if not self.users:
                 del _OPEN[self.number]
+                del heads.OPEN[self.number]
                 for descriptor in (*self._indexes, self.descriptor):
                     os.close(descriptor)
 
@@ -360,6 +362,7 @@ def _witness_of(path: str) -> _Witness:
             told = os.fstat(descriptor)
             number = (told.st_dev, told.st_ino)
             witness = _OPEN.setdefault(number, _Witness(descriptor, number))
+            heads.OPEN[number] = witness.descriptor
         witness.users += 1
         return witness
 
