@@ -111,6 +111,7 @@ WRITES: dict[str, Write] = {
 }
 
 
+@pytest.mark.plain("looks for words in the file's bytes")
 @pytest.mark.parametrize("noun", WRITES)
 async def test_no_noun_holds_a_secret_whichever_way_it_was_written(
     tmp_path: Path, noun: str
