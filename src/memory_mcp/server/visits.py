@@ -11,11 +11,12 @@ more than one call was a session of its own, and nobody resumes it.
 import logging
 from datetime import timedelta
 
+import anyio
 from mcp.server.session import ServerSession
 
 from memory_mcp.domain.errors import MemoryMCPError
 from memory_mcp.domain.host_events import digest
-from memory_mcp.domain.ids import BlockId
+from memory_mcp.domain.ids import AgentId, BlockId
 from memory_mcp.domain.solver import Step
 from memory_mcp.server.connections import Connection
 from memory_mcp.server.memos import Memo, memo_in
@@ -28,6 +29,10 @@ WITHIN = timedelta(minutes=10)
 WITHOUT_CONNECTIONS = timedelta(days=1)
 """The same for clients of the protocol that has no connections: they never say that they left."""
 CLIENT_CHARS_MAX = 400
+ENDING_SECONDS = 5
+"""How long a like client's first call waits for the memo of one that is just leaving."""
+_ENDING: dict[tuple[AgentId, str], anyio.Event] = {}
+"""Connections that are leaving, by agent and likeness; set when their memos are stored."""
 
 
 async def resume(services: Services, connection: Connection, memo: Memo) -> None:
@@ -50,6 +55,9 @@ async def resume_visit(services: Services, connection: Connection, session: Serv
             return
         connection.visitor = connection.alike or _likeness(connection.place or "", session)
         agent_id = connection.agent.id
+        if (ending := _ENDING.get((agent_id, connection.visitor))) is not None:
+            with anyio.move_on_after(ENDING_SECONDS):  # the last one has left, not yet its memo
+                await ending.wait()
         memo = memo_in(await services.visits.take(agent_id, connection.visitor))
         if memo is not None:
             connection.resumes_visit = True
@@ -62,14 +70,22 @@ async def end_visit(services: Services, connection: Connection) -> None:
         return
     was_visit = connection.calls == 1 or (connection.resumes_visit and not connection.calls)
     services.presence.left(connection.id)
+    key, ended = (connection.agent.id, connection.visitor or ""), anyio.Event()
+    if was_visit:
+        _ENDING[key] = ended
     try:
-        await services.presence.beat()
         if was_visit and connection.visitor:
             await services.visits.put(
                 connection.agent.id, connection.visitor, connection.memo(), WITHIN, _joined
             )
+        ended.set()  # what is left has no hurry
+        await services.presence.beat()
     except MemoryMCPError as error:  # it counts as there for a minute; the next one starts anew
         logger.warning("the end of a connection could not be noted: %s", error)
+    finally:
+        ended.set()
+        if _ENDING.get(key) is ended:
+            del _ENDING[key]
 
 
 async def lay_by(services: Services, connection: Connection) -> None:
