@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 
 from memory_mcp.domain.agents import DEFAULT_AGENT, Agent
 from memory_mcp.domain.forgetting import Match, Wanted, holder_of
+from memory_mcp.domain.json_values import every_text
 from memory_mcp.domain.times import to_iso
 from memory_mcp.domain.traces import trace_in
 from memory_mcp.ports import Trace
@@ -218,22 +219,10 @@ def _texts_of(content: str) -> tuple[dict[str, Any], list[str]]:
     head, _, body = content.partition("\n")
     try:
         told_of: Any = json.loads(head)
-        texts = list(_texts(json.loads(body)))
+        texts = list(every_text(json.loads(body)))
     except (ValueError, RecursionError):
         return {}, [content]
     return (cast("dict[str, Any]", told_of) if isinstance(told_of, dict) else {}), texts
-
-
-def _texts(told: Any) -> Iterator[str]:
-    if isinstance(told, str):
-        yield told
-    elif isinstance(told, dict):
-        for key, value in cast("dict[str, Any]", told).items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(told, list):
-        for value in cast("list[Any]", told):
-            yield from _texts(value)
 
 
 def _is_of(head: Mapping[str, Any], agent: Agent) -> bool:

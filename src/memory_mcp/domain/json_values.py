@@ -1,6 +1,7 @@
 """Another program's JSON, of unsure shape: what is missing or of another kind is empty."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -96,3 +97,16 @@ def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)[:MESSAGE_CHARS_MAX]
+
+
+def every_text(told: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys too, in its order."""
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict):
+        for key, value in cast("dict[str, Any]", told).items():
+            yield key
+            yield from every_text(value)
+    elif isinstance(told, list):
+        for value in cast("list[Any]", told):
+            yield from every_text(value)

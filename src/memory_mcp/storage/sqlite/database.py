@@ -458,8 +458,13 @@ class Database:
             busy, *_ = session.all("PRAGMA wal_checkpoint(TRUNCATE)")[0]
             return not busy
 
-        with translated_errors(self.path):
-            return await self._writer.run(rewrite)
+        with self._errors():
+            await self._until_open()
+            if self._place.look() is not None:  # what would be written is no part of the store
+                return False
+            is_done = await self._writer.run(rewrite)
+        self._place.look()  # as in fold_log
+        return is_done
 
     async def _open_reader(self) -> _Connection:
         self._require_place()

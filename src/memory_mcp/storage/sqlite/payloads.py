@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 from memory_mcp.domain.forgetting import holder_of
+from memory_mcp.domain.json_values import every_text
 from memory_mcp.storage.sqlite.session import Row, Session
 
 OPENING_CHARS = 200
@@ -89,7 +89,7 @@ def plain_part(text: str) -> str:
 
 def texts_in(payload: str) -> str:
     """Every text of a JSON value, one a line."""
-    return "\n".join(_texts(json.loads(payload)))
+    return "\n".join(every_text(json.loads(payload)))
 
 
 def _tells(payload: str, wanted: Sequence[_Wanted]) -> bool:
@@ -99,15 +99,3 @@ def _tells(payload: str, wanted: Sequence[_Wanted]) -> bool:
         return False
     texts = texts_in(payload)
     return any(one.search(text) for one in likely for text in (texts, " ".join(texts.split())))
-
-
-def _texts(told: Any) -> Iterator[str]:
-    if isinstance(told, str):
-        yield told
-    elif isinstance(told, dict):
-        for key, value in cast("dict[str, Any]", told).items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(told, list):
-        for value in cast("list[Any]", told):
-            yield from _texts(value)
